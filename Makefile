@@ -1,0 +1,38 @@
+# Targets for people. Everything happens in .venv, which the first target to need it makes from pinned requirements.
+
+PYTHON ?= python3
+BIN := .venv/bin
+# The rules call `python`, which must be the environment's.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+.PHONY: install
+install: .venv/run.stamp  ## make .venv and install what the workflow needs
+
+.PHONY: run
+run: .venv/run.stamp  ## run the workflow on config.yaml with all cores (default: synthetic data, no network)
+	snakemake --cores all
+	@echo "Figures: results/figures    Tables: results/tables (metrics.csv, sessions.csv)"
+
+.PHONY: test
+test: .venv/test.stamp  ## run all tests and checks
+	ruff check .
+	ruff format --check .
+	snakefmt --check Snakefile rules
+	snakemake --lint
+	pytest
+
+# torch comes first and exactly: a newer one that another package asked for would replace it.
+.venv/run.stamp: envs/neds.txt envs/ibl.txt envs/workflow.txt envs/constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version) if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --requirement envs/torch.txt
+	$(BIN)/python -m pip install --quiet --requirement envs/neds.txt --requirement envs/ibl.txt --requirement envs/workflow.txt
+	touch $@
+
+.venv/test.stamp: .venv/run.stamp envs/test.txt
+	$(BIN)/python -m pip install --quiet --requirement envs/test.txt
+	touch $@

@@ -1,0 +1,1 @@
+"""NEDS: neural encoding and decoding at scale, as a library that the workflow's stages are built from."""

@@ -1,0 +1,5 @@
+"""Names of the baselines, apart from their code so that reading a configuration loads none of it."""
+
+from typing import Literal
+
+BaselineName = Literal["psth", "linear", "oracle"]

@@ -1,0 +1,164 @@
+"""The whole configuration as one typed tree, and its check: every fault at once, one line each."""
+
+import difflib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field, ValidationError
+
+from neds.baselines.names import BaselineName
+from neds.download.settings import DownloadSettings
+from neds.errors import UserError
+from neds.modalities import Modality, resolve
+from neds.model.modes import ModeName
+from neds.model.settings import MaskingSettings, ModelSettings
+from neds.partition.settings import ArraySettings, PartitionSettings
+from neds.roster import Session, read_sheet, synthetic_sessions
+from neds.settings import Settings
+from neds.synthetic.settings import SyntheticSettings
+from neds.training.settings import TrainingSettings
+
+Regime = Literal["scratch", "finetuned"]
+Override = Literal["pretrain", "scratch", "finetuned", "mm", "encoding", "decoding"]
+
+
+class Config(Settings):
+    """What `config.yaml` may say. Its comments explain every key."""
+
+    source: Literal["synthetic", "alf", "one", "aligned"] = "synthetic"
+    """Where recordings come from."""
+    sessions: str | None = None
+    """The sessions sheet; null for source synthetic, which makes its own list."""
+    results: str = "results"
+    """Folder of everything that the workflow writes."""
+    modalities: list[str] = Field(["spikes", "wheel_speed", "whisker_motion_energy", "choice", "block"], min_length=2)
+    """What the models deal with. A session that lacks one of them is unusable."""
+    custom_modalities: dict[str, dict[str, Any]] = {}
+    """Modalities of one's own arrays: name -> {kind: continuous | categorical | counts, width, classes, label, unit}."""
+    modes: list[ModeName] = Field(["mm"], min_length=1)
+    """Models: mm (multimodal), encoding and decoding (unimodal)."""
+    regimes: list[Regime] = Field(["scratch", "finetuned"], min_length=1)
+    """How each test session's models are trained."""
+    seeds: list[int] = Field([0], min_length=1)
+    """One model of each kind per seed."""
+    baselines: list[BaselineName] = ["psth", "linear", "oracle"]
+    """Models to compare with."""
+    synthetic: SyntheticSettings = Field(default_factory=SyntheticSettings)
+    download: DownloadSettings = Field(default_factory=DownloadSettings)
+    arrays: ArraySettings = Field(default_factory=ArraySettings)
+    partition: PartitionSettings = Field(default_factory=PartitionSettings)
+    model: ModelSettings = Field(default_factory=ModelSettings)
+    masking: MaskingSettings = Field(default_factory=MaskingSettings)
+    training: TrainingSettings = Field(default_factory=TrainingSettings)
+    training_overrides: dict[Override, dict[str, Any]] = {}
+    """Training keys that differ for a stage or a mode; a mode's win over a stage's."""
+
+    def modality_registry(self) -> dict[str, Modality]:
+        """The modalities in use, by name and in order."""
+        custom = {name: Modality(name=name, **entry) for name, entry in self.custom_modalities.items()}
+        return resolve(self.modalities, custom)
+
+    def training_for(self, stage: Literal["pretrain", "scratch", "finetuned"], mode: ModeName) -> TrainingSettings:
+        """Training settings of a stage and mode, overrides applied."""
+        overrides = self.training_overrides.get(stage, {}) | self.training_overrides.get(mode, {})
+        return TrainingSettings.model_validate(self.training.model_dump() | overrides)
+
+
+def check_config(values: Mapping[str, Any], *, base: Path) -> tuple[Config, list[Session]]:
+    """The typed configuration and the roster of sessions.
+
+    Args:
+        values: the configuration as YAML gives it.
+        base: folder to which the sheet's path is relative.
+
+    Raises:
+        UserError: all faults of the configuration, one line each; or those of the sessions sheet.
+    """
+    try:
+        config = Config.model_validate(values)
+    except ValidationError as error:
+        raise UserError("\n".join(_describe(fault, Config) for fault in error.errors())) from None
+    faults = [*_part_faults(config), *_combination_faults(config)]
+    if faults:
+        raise UserError("\n".join(faults))
+    if config.source == "synthetic":
+        generated = config.synthetic
+        sessions = synthetic_sessions(generated.n_train, generated.n_test, generated.seed)
+    else:
+        sessions = read_sheet(base / config.sessions, source=config.source)
+    if "finetuned" in config.regimes and not any(session.role == "train" for session in sessions):
+        raise UserError("regimes: finetuned needs sessions of role train to pretrain on; add some, or remove finetuned")
+    if not any(session.role == "test" for session in sessions):
+        raise UserError("sessions: none has role test, so there is nothing to evaluate")
+    return config, sessions
+
+
+def _part_faults(config: Config) -> list[str]:
+    """Faults of the parts that are free-form in the tree: custom modalities and training overrides."""
+    faults = []
+    for name, entry in config.custom_modalities.items():
+        try:
+            Modality(name=name, **entry)
+        except ValidationError as error:
+            faults += [_describe(fault, Modality, f"custom_modalities.{name}.") for fault in error.errors()]
+    for key, entry in config.training_overrides.items():
+        try:
+            TrainingSettings.model_validate(config.training.model_dump() | entry)
+        except ValidationError as error:
+            faults += [_describe(fault, TrainingSettings, f"training_overrides.{key}.") for fault in error.errors()]
+    if not faults:
+        try:
+            config.modality_registry()
+        except UserError as error:
+            faults.append(f"config key {error}")
+    return faults
+
+
+def _combination_faults(config: Config) -> list[str]:
+    faults = []
+    if config.source == "synthetic" and config.sessions:
+        faults.append("config key sessions: source synthetic makes its own sessions; set it to null")
+    if config.source != "synthetic" and not config.sessions:
+        faults.append(f"config key sessions: source {config.source} needs a sessions sheet (columns eid, role, path)")
+    if config.source == "alf" and not config.download.alf_root:
+        faults.append("config key download.alf_root: source alf needs the folder that holds lab/Subjects/...")
+    if config.source != "synthetic" and "oracle" in config.baselines:
+        faults.append("config key baselines: the oracle needs true rates, which only source synthetic has; remove it")
+    for key in ("modalities", "modes", "regimes", "seeds", "baselines"):
+        values = getattr(config, key)
+        faults += [
+            f"config key {key}: {value} stands in it twice" for value in {v for v in values if values.count(v) > 1}
+        ]
+    unknown = [name for name in config.training.loss_weights if name not in config.modalities]
+    faults += [f"config key training.loss_weights.{name}: no modality in use is called so" for name in unknown]
+    return faults
+
+
+def _describe(fault: Mapping[str, Any], root: type[BaseModel], prefix: str = "") -> str:
+    """One line for one fault that pydantic found."""
+    location = [part for part in fault["loc"] if part != "[key]"]
+    key = prefix + ".".join(str(part) for part in location)
+    value = fault["input"]
+    if fault["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(str(location[-1]), _keys_at(root, location[:-1]), n=1)
+        return f"config key {key}: unknown key" + (f"; did you mean {near[0]}?" if near else "; remove it")
+    if isinstance(value, str) and fault["type"] in ("float_type", "int_type"):
+        hint = ""
+        if re.fullmatch(r"[+-]?\d+e[+-]?\d+", value, re.IGNORECASE):
+            hint = f"; YAML reads it so: write {value.lower().replace('e', '.0e')}"
+        return f"config key {key}: {value!r} is text, not a number{hint}"
+    if fault["type"] == "value_error":
+        return f"config key {key}: {fault['ctx']['error']}"
+    return f"config key {key}: {fault['msg'][0].lower() + fault['msg'][1:]}, not {value!r}"
+
+
+def _keys_at(root: type[BaseModel], location: list[str | int]) -> list[str]:
+    model: Any = root
+    for part in location:
+        field = model.model_fields.get(part)
+        model = field.annotation if field else None
+        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+            return []
+    return list(model.model_fields)

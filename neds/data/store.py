@@ -1,0 +1,144 @@
+"""Trials of many sessions held in memory, from which batches are cut by indexing.
+
+Spikes stay integers (and on the device), so that tens of sessions fit; they are standardised a batch at a time.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neds.errors import UserError
+from neds.files.aligned import AlignedSession
+from neds.modalities import Modality
+from neds.model.batch import Batch
+from neds.model.stitching import SessionShape
+
+
+class TrialStore:
+    """Aligned sessions of one design (same modalities, bins) on one device."""
+
+    def __init__(self, sessions: list[AlignedSession], *, names: list[str], device: torch.device):
+        """
+        Args:
+            sessions: usable sessions.
+            names: modalities to hold.
+
+        Raises:
+            UserError: sessions that differ in bins or lack a modality.
+        """
+        first = sessions[0]
+        self.n_bins, self.bin_s, self.device = first.n_bins, first.bin_s, device
+        for session in sessions:
+            if (session.n_bins, session.bin_s) != (self.n_bins, self.bin_s):
+                raise UserError(
+                    f"session {session.eid} has {session.n_bins} bins of {session.bin_s} s, session {first.eid} has "
+                    f"{self.n_bins} of {self.bin_s} s; sessions that train together need the same bins"
+                )
+            absent = [name for name in names if name not in session.values]
+            if absent:
+                raise UserError(f"session {session.eid} has no {', '.join(absent)}; make its aligned file again")
+        self.modalities: dict[str, Modality] = {name: first.modalities[name] for name in names}
+        self.eids = [session.eid for session in sessions]
+        self._values = [self._load(session) for session in sessions]
+        self._scales = [self._scaling(session) for session in sessions]
+        self.shapes = [self._shape(session) for session in sessions]
+        self.trials = [{split: session.trials_of(split) for split in ("train", "val", "test")} for session in sessions]
+
+    def _load(self, session: AlignedSession) -> dict[str, Tensor]:
+        values = {}
+        for name, modality in self.modalities.items():
+            array = session.values[name]
+            if modality.kind == "continuous":
+                statistics = session.statistics[name]
+                array = ((array - statistics["mean"]) / statistics["std"]).astype(np.float32)
+            elif modality.kind == "counts" and array.dtype == np.uint16:
+                array = array.astype(np.int32)
+            values[name] = torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+        return values
+
+    def _scaling(self, session: AlignedSession) -> dict[str, tuple[Tensor, Tensor]]:
+        return {
+            name: tuple(
+                torch.as_tensor(session.statistics[name][key], dtype=torch.float32, device=self.device)
+                for key in ("mean", "std")
+            )
+            for name, modality in self.modalities.items()
+            if modality.kind != "categorical"
+        }
+
+    def _shape(self, session: AlignedSession) -> SessionShape:
+        null_key = {"counts": "mean", "categorical": "frequency"}
+        return SessionShape(
+            eid=session.eid,
+            units={n: session.values[n].shape[-1] for n, m in self.modalities.items() if m.kind == "counts"},
+            null={
+                name: torch.as_tensor(session.statistics[name][null_key[m.kind]], dtype=torch.float32)
+                for name, m in self.modalities.items()
+                if m.kind in null_key
+            },
+        )
+
+    def batch(self, sessions: np.ndarray, trials: np.ndarray) -> Batch:
+        """Cut a batch of the given trials (indices within their sessions); both arrays are (B,), `sessions` ascending."""
+        present, starts = np.unique(sessions, return_index=True)
+        ends = [*starts[1:], len(sessions)]
+        groups = [(int(s), slice(int(a), int(b))) for s, a, b in zip(present, starts, ends, strict=True)]
+        rows = [torch.from_numpy(trials[span]).to(self.device) for _, span in groups]
+        counts, scaled, continuous, categorical, valid = {}, {}, {}, {}, {}
+        for name, modality in self.modalities.items():
+            parts = [self._values[s][name][row] for (s, _), row in zip(groups, rows, strict=True)]
+            if modality.kind == "counts":
+                counts[name] = [part.float() for part in parts]
+                scaling = [self._scales[s][name] for s, _ in groups]
+                scaled[name] = [(x - mean) / std for x, (mean, std) in zip(counts[name], scaling, strict=True)]
+                known = torch.ones(len(trials), self.n_bins, dtype=torch.bool, device=self.device)
+            elif modality.kind == "continuous":
+                values = torch.cat(parts)
+                known = values.isfinite().all(-1)
+                continuous[name] = torch.where(known[..., None], values, 0.0)
+            else:
+                values = torch.cat(parts).long()
+                known = (values >= 0)[:, None].expand(-1, self.n_bins)
+                categorical[name] = values.clamp(min=0)
+            valid[name] = known
+        return Batch(
+            sessions=torch.from_numpy(sessions).to(self.device),
+            groups=groups,
+            counts=counts,
+            scaled_counts=scaled,
+            continuous=continuous,
+            categorical=categorical,
+            valid=valid,
+        )
+
+    def shuffled(self, split: str, *, batch_size: int, rng: np.random.Generator) -> Iterator[Batch]:
+        """Batches of all sessions' trials in random order, the short last batch included."""
+        sessions = np.repeat(np.arange(len(self.eids)), [len(trials[split]) for trials in self.trials])
+        trials = np.concatenate([trials[split] for trials in self.trials])
+        order = rng.permutation(len(trials))
+        for start in range(0, len(order), batch_size):
+            chosen = order[start : start + batch_size]
+            chosen = chosen[np.argsort(sessions[chosen], kind="stable")]
+            yield self.batch(sessions[chosen], trials[chosen])
+
+    def in_order(self, session: int, split: str, *, batch_size: int) -> Iterator[Batch]:
+        """Batches of one session's trials of a split, in the order of the file."""
+        trials = self.trials[session][split]
+        for start in range(0, len(trials), batch_size):
+            chosen = trials[start : start + batch_size]
+            yield self.batch(np.full(len(chosen), session), chosen)
+
+    def unscaled(self, session: int, name: str, values: Tensor) -> Tensor:
+        """Standardised values (..., width) of a continuous modality back in its own unit."""
+        mean, std = self._scales[session][name]
+        return values * std + mean
+
+    def n_trials(self, split: str) -> int:
+        return sum(len(trials[split]) for trials in self.trials)
+
+
+def stacked_valid(batch: Batch, modalities: dict[str, Modality]) -> Tensor:
+    """Whether each value is known, (B, M, T), modalities in the given order."""
+    return torch.stack([batch.valid[name] for name in modalities], dim=1)

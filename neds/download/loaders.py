@@ -1,0 +1,117 @@
+"""One session of a ONE instance, loaded through ibllib's own loaders."""
+
+from importlib.metadata import version
+
+import numpy as np
+import pandas as pd
+from iblatlas.regions import BrainRegions
+from one.api import One
+
+from neds.download.behaviour import load_trials, load_wheel, load_whisker_motion_energy
+from neds.download.session_files import SessionFiles, Unavailable
+from neds.download.settings import DownloadSettings
+from neds.download.spike_sorting import Probe, load_probe
+from neds.errors import UserError
+from neds.files.raw import RawSession, Trace
+
+UNIT_COLUMNS = (
+    "uuid", "probe", "cluster_id", "acronym", "beryl", "cosmos", "depth_um", "channel", "label", "firing_rate_hz",
+)  # fmt: skip
+
+
+def load_session(one: One, *, one_eid: str, eid: str, source: str, settings: DownloadSettings) -> RawSession:
+    """Load everything that the session has.
+
+    The wheel, a camera or a probe that cannot be loaded is left out, with the reason in `provenance["problems"]`;
+    what had to be mended is in `provenance["remarks"]`.
+
+    Args:
+        one_eid: the session's id within `one`.
+        eid: the id to store.
+        source: "alf" or "one", for the provenance.
+
+    Raises:
+        UserError: the session has no usable trials, or a file is damaged.
+    """
+    files = SessionFiles(one, one_eid, revision=settings.revision_before)
+    lab, subject, date, _ = files.path.session_parts
+    try:
+        trials = load_trials(files)
+    except Unavailable as reason:
+        raise UserError(
+            f"session {eid}: {reason}; a session without trials is of no use here, take it off the sessions sheet"
+        ) from None
+    problems, remarks = {}, {}
+    traces = _load_traces(files, problems, remarks)
+    probes = _load_probes(files, settings, problems, remarks)
+    spike_times, spike_units, units = _merge(probes)
+    provenance = {
+        "source": source,
+        "settings": settings.model_dump(include={"base_url", "revision_before", "spike_sorter", "probes"}),
+        "versions": {package: version(package) for package in ("ONE-api", "ibllib", "iblatlas")},
+        "spike_sorting": {name: probe.collection for name, probe in probes.items()},
+        "datasets": files.record(),
+        "problems": problems,
+        "remarks": remarks,
+    }
+    return RawSession(
+        eid=eid,
+        subject=subject,
+        lab=lab,
+        date=date,
+        spike_times=spike_times,
+        spike_units=spike_units,
+        units=units,
+        trials=trials,
+        traces=traces,
+        provenance=provenance,
+    )
+
+
+def _load_traces(files: SessionFiles, problems: dict[str, str], remarks: dict[str, str]) -> dict[str, Trace]:
+    traces = {}
+    try:
+        traces |= load_wheel(files)
+    except Unavailable as reason:
+        problems["wheel"] = str(reason)
+    for view in ("left", "right"):
+        name = f"{view}_whisker_motion_energy"
+        try:
+            traces[name], remark = load_whisker_motion_energy(files, view)
+        except Unavailable as reason:
+            problems[name] = str(reason)
+            continue
+        if remark:
+            remarks[name] = remark
+    return traces
+
+
+def _load_probes(
+    files: SessionFiles, settings: DownloadSettings, problems: dict[str, str], remarks: dict[str, str]
+) -> dict[str, Probe]:
+    names = settings.probes or files.probes()
+    if not names:
+        problems["spikes"] = "the session has no probes"
+    regions = BrainRegions()
+    probes = {}
+    for name in names:
+        try:
+            probes[name] = load_probe(files, name, spike_sorter=settings.spike_sorter, regions=regions)
+        except Unavailable as reason:
+            problems[name] = str(reason)
+            continue
+        if probes[name].remarks:
+            remarks[name] = "; ".join(probes[name].remarks)
+    return probes
+
+
+def _merge(probes: dict[str, Probe]) -> tuple[np.ndarray, np.ndarray, pd.DataFrame]:
+    """All probes together: spike times in order (n_spikes,), their rows in the unit table, and that table."""
+    if not probes:
+        return np.zeros(0), np.zeros(0, np.int32), pd.DataFrame({column: [] for column in UNIT_COLUMNS})
+    offsets = np.cumsum([0, *(len(probe.units) for probe in probes.values())])
+    times = np.concatenate([probe.times for probe in probes.values()])
+    rows = np.concatenate([probe.clusters + offset for probe, offset in zip(probes.values(), offsets, strict=False)])
+    order = np.argsort(times, kind="stable")
+    units = pd.concat([probe.units for probe in probes.values()], ignore_index=True)
+    return times[order], rows[order].astype(np.int32), units

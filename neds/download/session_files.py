@@ -1,0 +1,127 @@
+"""The files of one session as ONE finds them: brought to the disk, checked, and recorded for the provenance."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+from one.alf.exceptions import ALFError, ALFObjectNotFound
+from one.alf.path import ALFPath, rel_path_parts
+from one.api import One
+
+from neds.errors import UserError
+
+
+class Unavailable(Exception):
+    """A part of a session cannot be loaded; the message is the reason, one sentence."""
+
+
+class SessionFiles:
+    """One session of a ONE instance.
+
+    Attributes:
+        one, eid: the instance, and the session's id within it.
+        revision: newest dataset revision to use, or None for ONE's choice.
+        path: the session's folder on this machine.
+    """
+
+    def __init__(self, one: One, eid: str, *, revision: str | None):
+        self.one = one
+        self.eid = eid
+        self.revision = revision
+        self.path: ALFPath = one.eid2path(eid)
+        self._used: set[Path] = set()
+
+    def collection_of(self, filename: str, *, default: str) -> str:
+        """The collection that holds the dataset `filename`, or `default` when none does.
+
+        Raises:
+            Unavailable: several collections hold it.
+        """
+        found = sorted(self.one.list_collections(self.eid, filename=filename))
+        if len(found) > 1:
+            raise Unavailable(f"{filename} is in several collections ({', '.join(found)})")
+        return found[0] if found else default
+
+    def probes(self) -> list[str]:
+        """Names of the session's probes, sorted, those without a spike sorting too."""
+        names = set()
+        for relative in self.one.list_datasets(self.eid):
+            top, *folders, dataset = Path(relative).parts
+            if not folders or top not in ("alf", "raw_ephys_data"):
+                continue
+            if folders[0].startswith("probe") or (top == "alf" and dataset.startswith("spikes.times")):
+                names.add(folders[0])
+        return sorted(names)
+
+    def fetch(self, name: str, *, needed: tuple[str, ...] = (), **filters) -> dict[str, ALFPath]:
+        """Bring the datasets of the ALF object `name` to the disk; they come back by attribute.
+
+        Args:
+            needed: attributes without which the object is of no use.
+            filters: collection and attribute, as for ONE's `load_object`.
+
+        Raises:
+            Unavailable: the session has no such object, it is ambiguous, or a needed attribute is missing.
+            UserError: a damaged file.
+        """
+        try:
+            files = self.one.load_object(self.eid, name, revision=self.revision, download_only=True, **filters)
+        except ALFObjectNotFound:
+            raise Unavailable(f"the session has no {name} datasets") from None
+        except ALFError as error:
+            raise Unavailable(f"{name} is ambiguous: {error.message}") from None
+        by_attribute = {file.attribute: file for file in files}
+        missing = [f"{name}.{attribute}" for attribute in needed if attribute not in by_attribute]
+        if missing:
+            raise Unavailable(f"the session has no {' and no '.join(missing)}")
+        self.use(files)
+        return by_attribute
+
+    def use(self, files: list[ALFPath]) -> None:
+        """Check `files` and note them for the record.
+
+        Raises:
+            UserError: a damaged file, or an array of Python objects.
+        """
+        for file in files:
+            _check_readable(file)
+        self._used.update(files)
+
+    def record(self) -> list[dict]:
+        """The datasets used so far: collection, name, revision, hash (MD5) and size in bytes."""
+        table = self.one.list_datasets(self.eid, details=True)
+        known = dict(zip(table["rel_path"], table["hash"], strict=True))
+        entries = []
+        for file in sorted(self._used):
+            relative = file.relative_to(self.path).as_posix()
+            collection, revision, *_ = rel_path_parts(relative)
+            entries.append(
+                {
+                    "collection": collection or "",
+                    "name": file.name,
+                    "revision": revision or "",
+                    "hash": known.get(relative) or _md5(file),
+                    "size": file.stat().st_size,
+                }
+            )
+        return entries
+
+
+def _check_readable(file: Path) -> None:
+    # ONE reads arrays with allow_pickle=True, so arrays of objects have to be turned away before it sees them.
+    try:
+        if file.suffix == ".npy":
+            np.load(file, mmap_mode="r", allow_pickle=False)
+        elif file.suffix == ".pqt":
+            pq.read_metadata(file)
+    except (ValueError, EOFError) as error:
+        raise UserError(
+            f"{file}: damaged, or an array of Python objects, which are not loaded ({str(error).splitlines()[0]}); "
+            "delete or replace it and run again"
+        ) from None
+
+
+def _md5(file: Path) -> str:
+    with open(file, "rb") as handle:
+        return hashlib.file_digest(handle, "md5").hexdigest()

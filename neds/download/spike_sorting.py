@@ -1,0 +1,130 @@
+"""The spike sorting of one probe, through ibllib's SpikeSortingLoader."""
+
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+from brainbox.io.one import SpikeSortingLoader
+from iblatlas.regions import BrainRegions
+from one.alf.exceptions import ALFError
+
+from neds.download.session_files import SessionFiles, Unavailable
+
+LOCATIONS = ".brainLocationIds_ccf_2017."
+UNKNOWN_REGION = "unknown"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """One probe's units and spikes.
+
+    Attributes:
+        times: (n_spikes,) seconds.
+        clusters: (n_spikes,) row of `units` that fired each spike.
+        units: the columns of `RawSession.units`.
+        collection: the collection that was loaded, e.g. alf/probe00/pykilosort.
+        remarks: what had to be mended, one sentence each.
+    """
+
+    times: np.ndarray
+    clusters: np.ndarray
+    units: pd.DataFrame
+    collection: str
+    remarks: list[str] = field(default_factory=list)
+
+
+def load_probe(files: SessionFiles, name: str, *, spike_sorter: str, regions: BrainRegions) -> Probe:
+    """Load the spike sorting of probe `name`, by preference that of `spike_sorter`.
+
+    Raises:
+        Unavailable: no spike sorting, or datasets that do not fit together.
+        UserError: a damaged file.
+    """
+    # Without `atlas` the loader downloads the Allen volumes; only their table of regions is needed.
+    loader = SpikeSortingLoader(one=files.one, eid=files.eid, pname=name, atlas=SimpleNamespace(regions=regions))
+    if not loader.collections:
+        raise Unavailable("the session has no spike sorting of this probe")
+    chosen = {"spike_sorter": spike_sorter, "revision": files.revision}
+    try:
+        loader.download_spike_sorting(**chosen)
+        loader.download_spike_sorting_object("electrodeSites", collection=f"alf/{name}", missing="ignore", **chosen)
+    except ALFError as error:
+        raise Unavailable(f"the spike sorting is incomplete, missing or ambiguous: {error.message}") from None
+    files.use([file for object_files in loader.files.values() for file in object_files])
+    sites = loader.files["channels"] + loader.files.get("electrodeSites", [])
+    remarks = []
+    if any(LOCATIONS in file.name for file in sites):
+        spikes, clusters, channels = loader.load_spike_sorting(**chosen)
+    else:
+        # load_spike_sorting would compute locations from the histology, with the Allen volumes.
+        spikes, clusters, channels = (
+            loader.load_spike_sorting_object(part, **chosen) for part in ("spikes", "clusters", "channels")
+        )
+        remarks.append("the channels have no brain locations, so the units' regions are unknown")
+    _check_consistent(spikes, clusters, channels)
+    recompute = not _metrics_usable(clusters)
+    if recompute:
+        if not {"amps", "depths"} <= spikes.keys():
+            raise Unavailable(
+                "clusters.metrics cannot be used, and without spikes.amps and spikes.depths not be computed"
+            )
+        remarks.append("clusters.metrics is missing or incomplete, so unit quality was computed from the spikes")
+    # merge_clusters removes the metrics it merges; the channels keep their own quality under `labels`.
+    merged = loader.merge_clusters(spikes, clusters, channels, compute_metrics=recompute)
+    return Probe(
+        times=spikes["times"],
+        clusters=spikes["clusters"].astype(np.int32),
+        units=_unit_table(merged, probe=name, eid=files.eid, regions=regions),
+        collection=loader.collection,
+        remarks=remarks,
+    )
+
+
+def _check_consistent(spikes: dict, clusters: dict, channels: dict) -> None:
+    for name, part, attributes in (("spikes", spikes, ("times", "clusters")), ("clusters", clusters, ("channels",))):
+        missing = [f"{name}.{attribute}" for attribute in attributes if attribute not in part]
+        if missing:
+            raise Unavailable(f"the spike sorting has no {' and no '.join(missing)}")
+    n_clusters = len(clusters["channels"])
+    n_channels = min(len(values) for values in channels.values())
+    if len(spikes["times"]) != len(spikes["clusters"]):
+        raise Unavailable(f"{len(spikes['times'])} spike times but {len(spikes['clusters'])} spike clusters")
+    if n_clusters == 0 or len(spikes["times"]) == 0:
+        raise Unavailable("the spike sorting is empty")
+    if spikes["clusters"].min() < 0 or spikes["clusters"].max() >= n_clusters:
+        raise Unavailable(f"spikes.clusters names clusters beyond the {n_clusters} of clusters.channels")
+    if clusters["channels"].min() < 0 or clusters["channels"].max() >= n_channels:
+        raise Unavailable(f"clusters.channels names channels beyond the {n_channels} of the probe")
+
+
+def _metrics_usable(clusters: dict) -> bool:
+    """Whether row i of clusters.metrics describes cluster i, which ibllib takes for granted."""
+    metrics = clusters.get("metrics")
+    if metrics is None or not {"label", "firing_rate"} <= set(metrics.columns):
+        return False
+    n_clusters = len(clusters["channels"])
+    ids = metrics.get("cluster_id", metrics.index)
+    return len(metrics) == n_clusters and np.array_equal(ids, np.arange(n_clusters))
+
+
+def _unit_table(merged: dict, *, probe: str, eid: str, regions: BrainRegions) -> pd.DataFrame:
+    n_units = len(merged["channels"])
+    cluster_id = np.arange(n_units)
+    acronym = merged.get("acronym")
+    located = acronym is not None
+    unknown = np.full(n_units, UNKNOWN_REGION)
+    return pd.DataFrame(
+        {
+            "uuid": merged["uuids"] if "uuids" in merged else [f"{eid}-{probe}-{index}" for index in cluster_id],
+            "probe": probe,
+            "cluster_id": cluster_id,
+            "acronym": acronym if located else unknown,
+            "beryl": regions.acronym2acronym(acronym, mapping="Beryl") if located else unknown,
+            "cosmos": regions.acronym2acronym(acronym, mapping="Cosmos") if located else unknown,
+            "depth_um": np.asarray(merged.get("depths", np.full(n_units, np.nan)), float),
+            "channel": merged["channels"],
+            "label": merged["label"],
+            "firing_rate_hz": merged["firing_rate"],
+        }
+    )

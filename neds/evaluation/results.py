@@ -1,0 +1,110 @@
+"""What every model's evaluation leaves behind, baselines included: metrics, scores of units, and predictions."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from neds.evaluation.score import score, unit_scores
+from neds.evaluation.tasks import Task
+from neds.files import hdf5
+from neds.files.aligned import AlignedSession
+from neds.files.atomic import replacing, write_csv, write_parquet
+
+FORMAT, VERSION = "neds-predictions", 1
+METRIC_COLUMNS = [
+    *("eid", "subject", "model", "training", "seed", "task", "inputs"),
+    *("target", "metric", "value", "n_test_trials"),
+]
+_UNIT_COLUMNS = ("uuid", "probe", "acronym", "beryl", "cosmos")
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Which model made a prediction: e.g. neds-mm, finetuned, seed 0. `training` is empty for a baseline."""
+
+    model: str
+    training: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Predictions of a task's targets for all test trials, arrays as in `neds.evaluation.score`."""
+
+    task: Task
+    values: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class EvaluationFiles:
+    """Where an evaluation is written: CSV with a row per score, Parquet with a row per unit, HDF5 with predictions."""
+
+    metrics: Path
+    units: Path
+    predictions: Path
+
+
+def write_evaluation(
+    session: AlignedSession, identity: Identity, predicted: list[Predicted], files: EvaluationFiles
+) -> None:
+    """Score the predictions on the session's test trials and write the three files.
+
+    Of encoding tasks only the first, with all inputs, keeps its predicted rates.
+    """
+    trials = session.trials_of("test")
+    rows, unit_tables = [], []
+    for item in predicted:
+        known = {"eid": session.eid, "subject": session.subject, "model": identity.model} | {
+            "training": identity.training,
+            "seed": identity.seed,
+            "task": item.task.name,
+            "inputs": item.task.inputs,
+        }
+        for target, values in item.values.items():
+            for metric, value in score(session, target, values, trials).items():
+                rows.append(known | {"target": target, "metric": metric, "value": value, "n_test_trials": len(trials)})
+            if session.modalities[target].kind == "counts":
+                unit_tables.append(_unit_table(session, target, values, trials, known))
+    write_csv(files.metrics, pd.DataFrame(rows, columns=METRIC_COLUMNS))
+    write_parquet(files.units, pd.concat(unit_tables) if unit_tables else pd.DataFrame({"eid": []}))
+    _write_predictions(files.predictions, session.eid, trials, predicted)
+
+
+def read_predictions(path: Path) -> tuple[np.ndarray, dict[tuple[str, str], np.ndarray]]:
+    """The test trials (k,) and, by (task, target), the predictions that an evaluation kept; both empty if it had none.
+
+    Raises:
+        UserError: the file is missing, damaged, or of another format.
+    """
+    with hdf5.opened(path, file_format=FORMAT, version=VERSION) as handle:
+        arrays = {
+            (task, target): handle[task][target][:]
+            for task in ("encoding", "decoding")
+            for target in handle.get(task, {})
+        }
+        return handle["trials"][:], arrays
+
+
+def _unit_table(
+    session: AlignedSession, target: str, rates: np.ndarray, trials: np.ndarray, known: dict[str, object]
+) -> pd.DataFrame:
+    table = unit_scores(session, target, rates, trials)
+    columns = [c for c in _UNIT_COLUMNS if c in session.units and len(session.units) == len(table)]
+    described = session.units[columns].reset_index(drop=True)
+    identity = pd.DataFrame([known | {"target": target}] * len(table))
+    return pd.concat([identity, pd.Series(range(len(table)), name="unit"), described, table], axis=1)
+
+
+def _write_predictions(path: Path, eid: str, trials: np.ndarray, predicted: list[Predicted]) -> None:
+    with replacing(path) as temporary, h5py.File(temporary, "w") as handle:
+        handle.attrs.update(format=FORMAT, format_version=VERSION, eid=eid)
+        handle.create_dataset("trials", data=trials)
+        for item in predicted:
+            for target, values in item.values.items():
+                name = f"{item.task.name}/{target}"
+                if name not in handle:
+                    dataset = handle.create_dataset(name, data=values.astype(np.float32), compression="gzip")
+                    dataset.attrs["inputs"] = item.task.inputs

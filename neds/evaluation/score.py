@@ -1,0 +1,64 @@
+"""Scores of one session's predictions: which metrics each kind of modality has, as rows of a table.
+
+A prediction is an array by kind: counts (K, T, N) expected spikes per bin; continuous (K, T, width) in the modality's
+unit; categorical (K, classes) probabilities. K trials, T bins, N units.
+"""
+
+import numpy as np
+import pandas as pd
+
+from neds.evaluation import metrics
+from neds.files.aligned import AlignedSession
+
+PRIMARY_METRIC = {"counts": "bits_per_spike", "continuous": "r2", "categorical": "balanced_accuracy"}
+
+
+def score(session: AlignedSession, target: str, predicted: np.ndarray, trials: np.ndarray) -> dict[str, float]:
+    """Every metric of the target's kind on the given trials (K,) of the session, by metric name."""
+    truth = session.values[target][trials]
+    condition = session.trials["condition"].to_numpy()[trials]
+    kind = session.modalities[target].kind
+    if kind == "counts":
+        units = unit_scores(session, target, predicted, trials)
+        return {name: _mean(units[name]) for name in ("bits_per_spike", "bits_per_spike_train_null", "r2_psth")}
+    if kind == "continuous":
+        columns = range(truth.shape[-1])
+        return {
+            "r2": _mean([metrics.r2(truth[..., c], predicted[..., c]) for c in columns]),
+            "r2_psth": _mean([metrics.r2_psth(truth[..., c], predicted[..., c], condition) for c in columns]),
+            "r2_residual": _mean([metrics.r2_residual(truth[..., c], predicted[..., c], condition) for c in columns]),
+        }
+    known = truth >= 0
+    truth, guess = truth[known], predicted[known].argmax(-1)
+    return {
+        "accuracy": metrics.accuracy(truth, guess),
+        "balanced_accuracy": metrics.balanced_accuracy(truth, guess),
+    }
+
+
+def unit_scores(session: AlignedSession, target: str, predicted: np.ndarray, trials: np.ndarray) -> pd.DataFrame:
+    """One row per unit: number of test spikes, bits per spike against two nulls, R2 of its PSTHs.
+
+    `bits_per_spike` compares with the mean rate of the test trials themselves, `bits_per_spike_train_null` with that of
+    the training trials. A unit without a spike in these trials scores NaN.
+    """
+    counts = session.values[target][trials]
+    condition = session.trials["condition"].to_numpy()[trials]
+    truth_psth = metrics.condition_averages(counts.astype(np.float32), condition)
+    predicted_psth = metrics.condition_averages(predicted, condition)
+    null = session.statistics[target]["mean"]
+    return pd.DataFrame(
+        {
+            "n_spikes": counts.sum((0, 1), dtype=np.int64),
+            "bits_per_spike": metrics.bits_per_spike(predicted, counts),
+            "bits_per_spike_train_null": metrics.bits_per_spike(predicted, counts, null),
+            "r2_psth": [metrics.r2(truth_psth[..., n], predicted_psth[..., n]) for n in range(counts.shape[-1])],
+        }
+    )
+
+
+def _mean(values: object) -> float:
+    """Mean over the values that are known; NaN when there are none."""
+    values = np.asarray(values, dtype=np.float64)
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else float("nan")

@@ -1,0 +1,43 @@
+"""The evaluation stage: a checkpoint and an aligned file -> scores and predictions on the test trials."""
+
+import logging
+from pathlib import Path
+
+import torch
+
+from neds.data.store import TrialStore
+from neds.errors import UserError
+from neds.evaluation.predict import predict
+from neds.evaluation.results import EvaluationFiles, Identity, Predicted, write_evaluation
+from neds.evaluation.tasks import tasks_of
+from neds.files.aligned import read_aligned
+from neds.model.checkpoint import load_network, read_checkpoint
+
+log = logging.getLogger(__name__)
+
+
+def evaluate(*, aligned: Path, checkpoint: Path, identity: Identity, files: EvaluationFiles) -> None:
+    """Run every task that the model can do on the session's test trials and write the results.
+
+    A session that cannot be used, or whose training was skipped for want of one, gets empty results.
+
+    Raises:
+        UserError: damaged inputs, or a checkpoint that was not trained on this session.
+    """
+    session = read_aligned(aligned)
+    skipped = session.reason or read_checkpoint(checkpoint)[0].skipped
+    if skipped:
+        log.warning("session %s is not evaluated: %s", session.eid, skipped)
+        write_evaluation(session, identity, [], files)
+        return
+    model, description = load_network(checkpoint)
+    eids = [shape.eid for shape in description.sessions]
+    if eids != [session.eid]:
+        raise UserError(f"{checkpoint}: was trained on {', '.join(eids)}, not on session {session.eid}")
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model.to(device)
+    design = model.design
+    store = TrialStore([session], names=list(design.modalities), device=device)
+    tasks = tasks_of(design.modalities, inputs=design.mode.inputs, outputs=design.mode.outputs, each_input_alone=True)
+    predicted = [Predicted(task, predict(model, store, 0, "test", task)) for task in tasks]
+    write_evaluation(session, identity, predicted, files)

@@ -1,0 +1,47 @@
+"""A task is a set of observed modalities and the targets to predict from them."""
+
+from dataclasses import dataclass
+
+from neds.modalities import Modality
+
+
+@dataclass(frozen=True)
+class Task:
+    """`name` is encoding (behaviour -> neural) or decoding (neural -> behaviour)."""
+
+    name: str
+    observed: tuple[str, ...]
+    targets: tuple[str, ...]
+
+    @property
+    def inputs(self) -> str:
+        """The observed modalities as one word, as tables name them."""
+        return "+".join(self.observed)
+
+
+def tasks_of(
+    modalities: dict[str, Modality],
+    *,
+    inputs: tuple[str, ...],
+    outputs: tuple[str, ...],
+    each_input_alone: bool = False,
+) -> list[Task]:
+    """The tasks that a model with these inputs and outputs can do.
+
+    Args:
+        each_input_alone: add an encoding task for every single behaviour.
+    """
+
+    def members(names: tuple[str, ...], group: str) -> tuple[str, ...]:
+        return tuple(name for name in names if modalities[name].group == group)
+
+    tasks = []
+    behaviours, neural_targets = members(inputs, "behaviour"), members(outputs, "neural")
+    if behaviours and neural_targets:
+        tasks.append(Task("encoding", behaviours, neural_targets))
+        if each_input_alone and len(behaviours) > 1:
+            tasks += [Task("encoding", (behaviour,), neural_targets) for behaviour in behaviours]
+    neural, behaviour_targets = members(inputs, "neural"), members(outputs, "behaviour")
+    if neural and behaviour_targets:
+        tasks.append(Task("decoding", neural, behaviour_targets))
+    return tasks

@@ -1,0 +1,140 @@
+"""The aligned session file: trials x bins, units and split; all that models and baselines ever see (docs/files.md).
+
+Shapes: K trials, T bins, N units.
+"""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from neds.files import hdf5
+from neds.files.atomic import replacing
+from neds.modalities import Modality
+
+FORMAT, VERSION = "neds-aligned", 1
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlignedSession:
+    """One session cut into trials, or the record of why it cannot be used.
+
+    Attributes:
+        eid, subject, lab: identity.
+        reason: why the session cannot be used; empty when it can. An unusable session has no trials.
+        bin_s: bin width in seconds. Bin t covers [window_start_s + t bin_s, window_start_s + (t + 1) bin_s) around the
+            alignment event of its trial.
+        modalities: what is stored, by name.
+        values: array of each modality: counts (K, T, N) unsigned integers; continuous (K, T, width) float32, NaN where
+            unknown; categorical (K,) int8 class indices, -1 where unknown.
+        statistics: of the training trials only. counts: `mean` and `std` (N,) of the spikes per bin; continuous: `mean`
+            and `std` (width,); categorical: `frequency` (classes,).
+        units: (N rows) uuid, probe, acronym, beryl, cosmos, depth_um, channel, label, rate_hz (in the window, training
+            trials).
+        trials: (K rows) original_index, align_time_s (NaN when unknown), condition (index of the trial's choice x block x
+            reward combination, 0 when the session has none of them), and the task columns that were known.
+        split: (K,) index into `SPLITS`.
+        n_trials_before: trials in the source before any was dropped.
+        dropped: trials and units dropped, by reason, e.g. {"trials: no choice": 12, "units: rate below 2 Hz": 40}.
+        settings: the stage settings that made the file.
+    """
+
+    eid: str
+    subject: str
+    lab: str
+    bin_s: float
+    window_start_s: float
+    modalities: dict[str, Modality]
+    reason: str = ""
+    values: dict[str, np.ndarray] = field(default_factory=dict)
+    statistics: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
+    units: pd.DataFrame = field(default_factory=pd.DataFrame)
+    trials: pd.DataFrame = field(default_factory=pd.DataFrame)
+    split: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint8))
+    n_trials_before: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
+    settings: dict = field(default_factory=dict)
+
+    @property
+    def usable(self) -> bool:
+        return not self.reason
+
+    @property
+    def n_trials(self) -> int:
+        return len(self.split)
+
+    @property
+    def n_units(self) -> int:
+        return len(self.units)
+
+    @property
+    def n_bins(self) -> int:
+        """T, from any modality that has bins; 0 for an unusable session."""
+        return next((v.shape[1] for v in self.values.values() if v.ndim > 1), 0)
+
+    def trials_of(self, split: str) -> np.ndarray:
+        """Indices (k,) of the trials of one split ("train", "val" or "test"), ascending."""
+        return np.flatnonzero(self.split == SPLITS.index(split))
+
+
+def write_aligned(path: Path, session: AlignedSession) -> None:
+    with replacing(path) as temporary, h5py.File(temporary, "w") as handle:
+        handle.attrs.update(
+            format=FORMAT,
+            format_version=VERSION,
+            eid=session.eid,
+            subject=session.subject,
+            lab=session.lab,
+            reason=session.reason,
+            bin_s=session.bin_s,
+            window_start_s=session.window_start_s,
+            n_trials_before=session.n_trials_before,
+            dropped=json.dumps(session.dropped),
+            settings=json.dumps(session.settings),
+            modalities=json.dumps([m.model_dump() for m in session.modalities.values()]),
+        )
+        for name, values in session.values.items():
+            chunked = (
+                {} if values.ndim == 1 else {"chunks": (1, *values.shape[1:]), "compression": "gzip", "shuffle": True}
+            )
+            handle.create_dataset(f"values/{name}", data=values, **chunked)
+        for name, statistics in session.statistics.items():
+            for key, value in statistics.items():
+                handle.create_dataset(f"statistics/{name}/{key}", data=value)
+        hdf5.write_table(handle, "units", session.units)
+        hdf5.write_table(handle, "trials", session.trials)
+        handle.create_dataset("split", data=session.split.astype(np.uint8)).attrs["names"] = list(SPLITS)
+
+
+def read_aligned(path: Path, *, with_values: bool = True) -> AlignedSession:
+    """Read an aligned file; without its values, which are nearly all of it, `values` stays empty.
+
+    Raises:
+        UserError: the file is missing, damaged, or of another format.
+    """
+    with hdf5.opened(path, file_format=FORMAT, version=VERSION) as handle:
+        modalities = [Modality.model_validate(entry) for entry in json.loads(handle.attrs["modalities"])]
+        return AlignedSession(
+            eid=handle.attrs["eid"],
+            subject=handle.attrs["subject"],
+            lab=handle.attrs["lab"],
+            reason=handle.attrs["reason"],
+            bin_s=float(handle.attrs["bin_s"]),
+            window_start_s=float(handle.attrs["window_start_s"]),
+            n_trials_before=int(handle.attrs["n_trials_before"]),
+            dropped=json.loads(handle.attrs["dropped"]),
+            settings=json.loads(handle.attrs["settings"]),
+            modalities={modality.name: modality for modality in modalities},
+            values={name: dataset[:] for name, dataset in handle.get("values", {}).items()} if with_values else {},
+            statistics={
+                name: {key: value[:] for key, value in group.items()}
+                for name, group in handle.get("statistics", {}).items()
+            },
+            units=hdf5.read_table(handle["units"]),
+            trials=hdf5.read_table(handle["trials"]),
+            split=handle["split"][:],
+        )

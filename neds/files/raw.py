@@ -1,0 +1,101 @@
+"""The raw session file: one recording as it was loaded, on its own clocks, before any binning (docs/files.md)."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from neds.files import hdf5
+from neds.files.atomic import replacing
+
+FORMAT, VERSION = "neds-raw", 1
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A behavioural signal on its own clock: `times` (n,) in seconds, ascending; `values` (n,)."""
+
+    times: np.ndarray
+    values: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True)
+class RawSession:
+    """One recording session.
+
+    Attributes:
+        eid: session id.
+        subject, lab, date: as in the database; `date` is YYYY-MM-DD.
+        spike_times: (n_spikes,) seconds from session start, ascending.
+        spike_units: (n_spikes,) row of `units` that fired each spike.
+        units: one row per unit: uuid, probe, cluster_id, acronym, beryl, cosmos, depth_um, channel, label (share of
+            IBL quality criteria passed, 0..1), firing_rate_hz (over the whole recording).
+        trials: one row per trial with the columns of the ALF trials table (times in seconds).
+        traces: `wheel_position` (rad), `wheel_velocity` (rad/s), `left_whisker_motion_energy`,
+            `right_whisker_motion_energy` (a.u.); one that could not be loaded is absent.
+        provenance: JSON-able record of where the data came from: datasets with revision, hash and size, versions of the
+            loaders, spike sorting used per probe, and under "problems" why something is absent.
+    """
+
+    eid: str
+    subject: str
+    lab: str
+    date: str
+    spike_times: np.ndarray
+    spike_units: np.ndarray
+    units: pd.DataFrame
+    trials: pd.DataFrame
+    traces: dict[str, Trace] = field(default_factory=dict)
+    provenance: dict = field(default_factory=dict)
+
+
+def write_raw(path: Path, session: RawSession) -> None:
+    with replacing(path) as temporary, h5py.File(temporary, "w") as handle:
+        handle.attrs.update(
+            format=FORMAT,
+            format_version=VERSION,
+            eid=session.eid,
+            subject=session.subject,
+            lab=session.lab,
+            date=session.date,
+            provenance=json.dumps(session.provenance),
+        )
+        handle.create_dataset(
+            "spikes/times", data=session.spike_times.astype(np.float64), compression="lzf", shuffle=True
+        )
+        handle.create_dataset(
+            "spikes/units", data=session.spike_units.astype(np.int32), compression="lzf", shuffle=True
+        )
+        hdf5.write_table(handle, "units", session.units)
+        hdf5.write_table(handle, "trials", session.trials)
+        for name, trace in session.traces.items():
+            group = handle.create_group(f"traces/{name}")
+            group.create_dataset("times", data=trace.times.astype(np.float64), compression="lzf", shuffle=True)
+            group.create_dataset("values", data=trace.values.astype(np.float32), compression="lzf", shuffle=True)
+
+
+def read_raw(path: Path) -> RawSession:
+    """Read a raw file whole.
+
+    Raises:
+        UserError: the file is missing, damaged, or of another format.
+    """
+    with hdf5.opened(path, file_format=FORMAT, version=VERSION) as handle:
+        return RawSession(
+            eid=handle.attrs["eid"],
+            subject=handle.attrs["subject"],
+            lab=handle.attrs["lab"],
+            date=handle.attrs["date"],
+            spike_times=handle["spikes/times"][:],
+            spike_units=handle["spikes/units"][:],
+            units=hdf5.read_table(handle["units"]),
+            trials=hdf5.read_table(handle["trials"]),
+            traces={
+                name: Trace(times=group["times"][:], values=group["values"][:])
+                for name, group in handle.get("traces", {}).items()
+            },
+            provenance=json.loads(handle.attrs["provenance"]),
+        )

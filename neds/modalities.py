@@ -1,0 +1,70 @@
+"""The registry of modalities: what each one is. Tokens, losses, metrics and figures follow from `kind` alone.
+
+Adding a modality that the partition stage can compute from a raw file is one entry here (plus its recipe in
+`neds/partition/behaviour.py`); a modality of a user's own aligned arrays is one entry under `custom_modalities` in the
+config.
+"""
+
+from typing import Literal
+
+from neds.errors import UserError
+from neds.settings import Settings
+
+Kind = Literal["counts", "continuous", "categorical"]
+Group = Literal["neural", "behaviour"]
+
+
+class Modality(Settings):
+    """One measured variable of a trial.
+
+    The arrays of K trials and T bins are, by kind: counts (K, T, N) integers, one column per unit of the session;
+    continuous (K, T, width) floats; categorical (K,) class indices, -1 where unknown.
+    """
+
+    name: str
+    kind: Kind
+    group: Group = "behaviour"
+    """Encoding predicts the neural group from the behaviour group, decoding the reverse."""
+    width: int = 1
+    """Values per bin of a continuous modality; unused by the other kinds."""
+    classes: list[str] = []
+    """Names of a categorical modality's classes, in the order of their indices."""
+    label: str = ""
+    """Name in figures; the modality's name when empty."""
+    unit: str = ""
+    """Physical unit of the stored values."""
+
+    @property
+    def title(self) -> str:
+        return self.label or self.name.replace("_", " ")
+
+
+BUILT_IN = {
+    modality.name: modality
+    for modality in (
+        Modality(name="spikes", kind="counts", group="neural", label="spikes", unit="spikes per bin"),
+        Modality(name="wheel_speed", kind="continuous", label="wheel speed", unit="rad/s"),
+        Modality(name="whisker_motion_energy", kind="continuous", label="whisker motion energy", unit="a.u."),
+        Modality(name="choice", kind="categorical", classes=["right", "left"], label="choice"),
+        Modality(name="block", kind="categorical", classes=["0.2", "0.5", "0.8"], label="block prior p(left)"),
+    )
+}
+
+
+def resolve(names: list[str], custom: dict[str, Modality]) -> dict[str, Modality]:
+    """The modalities called `names`, in that order, from the built-in registry and the user's own entries.
+
+    Raises:
+        UserError: a name that neither defines, or a name that both define.
+    """
+    clash = sorted(BUILT_IN.keys() & custom.keys())
+    if clash:
+        raise UserError(f"custom_modalities: {', '.join(clash)} is built in already; choose another name")
+    known = BUILT_IN | custom
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise UserError(
+            f"modalities: no modality is called {', '.join(unknown)}; "
+            f"known are {', '.join(known)}, others are defined under custom_modalities"
+        )
+    return {name: known[name] for name in names}

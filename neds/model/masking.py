@@ -1,0 +1,89 @@
+"""Masking schemes: what is hidden from the model, and what of it the model must predict.
+
+One scheme is drawn per trial. In every mask True is "hidden" (or "target"). Shapes: B trials, M modalities, T bins.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from neds.modalities import Modality
+
+
+@dataclass(frozen=True)
+class Mask:
+    """`hidden` (B, M, T): content replaced by the mask vector. `target` (B, M, T): predicted and scored."""
+
+    hidden: Tensor
+    target: Tensor
+
+
+def draw_masks(
+    modalities: list[Modality],
+    valid: Tensor,
+    *,
+    scheme_weights: dict[str, float],
+    ratio: float,
+    single_behaviour: float,
+    generator: torch.Generator,
+) -> Mask:
+    """Draw a scheme and its hidden bins for every trial.
+
+    A categorical value is hidden whole or not at all, because any visible copy of it would give it away. Unknown
+    values are always hidden and never targets.
+
+    Args:
+        modalities: the M modalities, in the order of the masks.
+        valid: (B, M, T) whether a value is known.
+        scheme_weights: relative frequency by scheme name (`neds.model.settings.Scheme`).
+        ratio: probability that a bin (or a categorical value) is hidden by the random schemes.
+        single_behaviour: probability that the encoding scheme shows one behaviour alone.
+        generator: a CPU generator, so that the draws do not depend on the device.
+    """
+    n_trials, n_modalities, n_bins = valid.shape
+    neural = torch.tensor([m.group == "neural" for m in modalities])[None, :, None]
+    whole = torch.tensor([m.kind == "categorical" for m in modalities])[None, :, None]
+
+    names = list(scheme_weights)
+    weights = torch.tensor([scheme_weights[name] for name in names])
+    drawn = torch.multinomial(weights, n_trials, replacement=True, generator=generator)
+
+    def uniform(*shape: int) -> Tensor:
+        return torch.rand(shape, generator=generator)
+
+    whole_hidden = (uniform(n_trials, n_modalities) < ratio)[:, :, None]
+    own_bins = torch.where(whole, whole_hidden, uniform(n_trials, n_modalities, n_bins) < ratio)
+    same_bins = torch.where(whole, whole_hidden, (uniform(n_trials, n_bins) < ratio)[:, None, :])
+
+    behaviours = torch.nonzero(~neural.flatten()).flatten()
+    shown_alone = torch.zeros(n_trials, n_modalities, dtype=torch.bool)
+    if len(behaviours):
+        pick = behaviours[torch.randint(len(behaviours), (n_trials,), generator=generator)]
+        shown_alone[torch.arange(n_trials), pick] = True
+    alone = (uniform(n_trials) < single_behaviour)[:, None, None]
+    other_behaviours = ~neural & alone & ~shown_alone[:, :, None]
+
+    hidden = torch.zeros(n_trials, n_modalities, n_bins, dtype=torch.bool)
+    for index, name in enumerate(names):
+        scheme_hidden = {
+            "encoding": neural | other_behaviours,
+            "decoding": ~neural,
+            "within_spikes": neural & own_bins,
+            "within_behaviour": ~neural & own_bins,
+            "across": same_bins,
+        }[name]
+        hidden |= (drawn == index)[:, None, None] & scheme_hidden
+    target = hidden.clone()
+    if "encoding" in names:
+        is_encoding = (drawn == names.index("encoding"))[:, None, None]
+        target &= ~is_encoding | neural
+    known = valid.cpu()
+    mask = Mask(hidden=hidden | ~known, target=target & known)
+    return Mask(hidden=mask.hidden.to(valid.device), target=mask.target.to(valid.device))
+
+
+def observe(modalities: list[Modality], valid: Tensor, observed: set[str]) -> Tensor:
+    """Hide everything but the observed modalities: the mask (B, M, T) of a task such as encoding or decoding."""
+    seen = torch.tensor([m.name in observed for m in modalities], device=valid.device)[None, :, None]
+    return ~(seen & valid)

@@ -1,0 +1,171 @@
+"""Everything that has a session's shape: the maps from its units and behaviours to tokens and back, and its embedding.
+
+The rest of the model sees sessions only as indices. Shapes: B trials of a batch, T bins, N_s units, D width, S sessions.
+"""
+
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from neds.modalities import Modality
+from neds.model.batch import Batch
+from neds.model.ragged import RaggedLinear, StackedLinear
+from neds.model.settings import ModelSettings
+
+_LEAST_RATE = 1e-3
+_LEAST_FREQUENCY = 1e-2
+
+
+@dataclass(frozen=True)
+class SessionShape:
+    """What the model must know of a session before it sees data.
+
+    Attributes:
+        eid: session id.
+        units: number of columns of each counts modality.
+        null: starting point of the readouts, from training trials: mean spikes per bin (N_s,) of a counts modality,
+            class frequencies (classes,) of a categorical one. Empty when weights are about to be loaded.
+    """
+
+    eid: str
+    units: dict[str, int]
+    null: dict[str, Tensor] = field(default_factory=dict)
+
+
+class CountsTokens(nn.Module):
+    """Spikes of a bin -> token, by `stitcher`: Linear(N_s, D), or Linear(N_s, 2 N_s), softsign, Linear(2 N_s, D)."""
+
+    def __init__(self, modality: Modality, settings: ModelSettings, sessions: list[SessionShape], n_bins: int):
+        super().__init__()
+        self.name = modality.name
+        self.unit_dropout = settings.unit_dropout
+        units = [session.units[modality.name] for session in sessions]
+        width = [settings.dim] * len(sessions)
+        hidden = [2 * n for n in units]
+        sizes = [(units, width)] if settings.stitcher == "linear" else [(units, hidden), (hidden, width)]
+        self.maps = nn.ModuleList(RaggedLinear(inputs, outputs) for inputs, outputs in sizes)
+
+    def forward(self, batch: Batch) -> Tensor:
+        matrices = [ragged.matrices() for ragged in self.maps]
+        tokens = []
+        for (session, _), x in zip(batch.groups, batch.scaled_counts[self.name], strict=True):
+            if self.training and self.unit_dropout:
+                x = x * self._kept_units(x)
+            for depth, by_session in enumerate(matrices):
+                x = F.linear(F.softsign(x) if depth else x, *by_session[session])
+            tokens.append(x)
+        return torch.cat(tokens)
+
+    def _kept_units(self, x_bTN: Tensor) -> Tensor:
+        share = self.unit_dropout * torch.rand(len(x_bTN), 1, 1, device=x_bTN.device)
+        return torch.rand(len(x_bTN), 1, x_bTN.shape[-1], device=x_bTN.device) >= share
+
+
+class ContinuousTokens(nn.Module):
+    """Value of a bin -> token, by `stitcher`: Linear(n, D), or Linear(n, 2 n), softsign, Linear(2 n, D)."""
+
+    def __init__(self, modality: Modality, settings: ModelSettings, sessions: list[SessionShape], n_bins: int):
+        super().__init__()
+        self.name = modality.name
+        n = modality.width
+        sizes = [(n, settings.dim)] if settings.stitcher == "linear" else [(n, 2 * n), (2 * n, settings.dim)]
+        self.maps = nn.ModuleList(StackedLinear(len(sessions), i, o) for i, o in sizes)
+
+    def forward(self, batch: Batch) -> Tensor:
+        x = batch.continuous[self.name]
+        for depth, stacked in enumerate(self.maps):
+            x = stacked(F.softsign(x) if depth else x, batch.sessions)
+        return x
+
+
+class CategoricalTokens(nn.Module):
+    """Class -> T tokens. linear: its vector in all bins. mlp: Linear(classes, 2 T) as (T, 2), softsign, Linear(2, D).
+
+    The class enters one-hot, so that a class without an order gets none.
+    """
+
+    def __init__(self, modality: Modality, settings: ModelSettings, sessions: list[SessionShape], n_bins: int):
+        super().__init__()
+        self.name, self.classes, self.n_bins = modality.name, len(modality.classes), n_bins
+        outputs = [settings.dim] if settings.stitcher == "linear" else [2 * n_bins, settings.dim]
+        inputs = [self.classes] if settings.stitcher == "linear" else [self.classes, 2]
+        self.maps = nn.ModuleList(StackedLinear(len(sessions), i, o) for i, o in zip(inputs, outputs, strict=True))
+
+    def forward(self, batch: Batch) -> Tensor:
+        one_hot = F.one_hot(batch.categorical[self.name], self.classes).to(self.maps[0].weight.dtype)
+        x = self.maps[0](one_hot, batch.sessions)
+        if len(self.maps) == 1:
+            return x[:, None, :].expand(-1, self.n_bins, -1)
+        return self.maps[1](F.softsign(x).unflatten(-1, (self.n_bins, 2)), batch.sessions)
+
+
+class CountsReadout(nn.Module):
+    """Linear(D, N_s): log expected spikes per bin. Starts at each unit's mean rate."""
+
+    def __init__(self, modality: Modality, settings: ModelSettings, sessions: list[SessionShape], n_bins: int):
+        super().__init__()
+        units = [session.units[modality.name] for session in sessions]
+        self.map = RaggedLinear([settings.dim] * len(sessions), units)
+        nn.init.zeros_(self.map.weight)
+        with torch.no_grad():
+            for session, (_, bias) in zip(sessions, self.map.matrices(), strict=True):
+                if modality.name in session.null:
+                    bias.copy_(session.null[modality.name].clamp(min=_LEAST_RATE).log())
+
+    def forward(self, h_BTD: Tensor, batch: Batch) -> list[Tensor]:
+        matrices = self.map.matrices()
+        return [F.linear(h_BTD[rows], *matrices[session]) for session, rows in batch.groups]
+
+
+class ContinuousReadout(nn.Module):
+    """Linear(D, width). Starts at the mean, which is 0 in standardised units."""
+
+    def __init__(self, modality: Modality, settings: ModelSettings, sessions: list[SessionShape], n_bins: int):
+        super().__init__()
+        self.map = StackedLinear(len(sessions), settings.dim, modality.width)
+        nn.init.zeros_(self.map.weight)
+
+    def forward(self, h_BTD: Tensor, batch: Batch) -> Tensor:
+        return self.map(h_BTD, batch.sessions)
+
+
+class CategoricalReadout(nn.Module):
+    """Learned weights pool the T tokens (starting at 1 / T), then Linear(D, classes). Starts at the class frequencies."""
+
+    def __init__(self, modality: Modality, settings: ModelSettings, sessions: list[SessionShape], n_bins: int):
+        super().__init__()
+        self.pool = nn.Parameter(torch.full((len(sessions), n_bins), 1 / n_bins))
+        self.map = StackedLinear(len(sessions), settings.dim, len(modality.classes))
+        nn.init.zeros_(self.map.weight)
+        with torch.no_grad():
+            for index, session in enumerate(sessions):
+                if modality.name in session.null:
+                    self.map.bias[index] = session.null[modality.name].clamp(min=_LEAST_FREQUENCY).log()
+
+    def forward(self, h_BTD: Tensor, batch: Batch) -> Tensor:
+        pooled = torch.einsum("bt,btd->bd", self.pool[batch.sessions], h_BTD)
+        return self.map(pooled, batch.sessions)
+
+
+TOKENS = {"counts": CountsTokens, "continuous": ContinuousTokens, "categorical": CategoricalTokens}
+READOUTS = {"counts": CountsReadout, "continuous": ContinuousReadout, "categorical": CategoricalReadout}
+
+
+class Stitchers(nn.Module):
+    """Token maps of the `inputs`, readouts of the `outputs`, and the embedding of each session, (S, inputs, D)."""
+
+    def __init__(
+        self,
+        *,
+        inputs: list[Modality],
+        outputs: list[Modality],
+        settings: ModelSettings,
+        sessions: list[SessionShape],
+        n_bins: int,
+    ):
+        super().__init__()
+        self.tokens = nn.ModuleDict({m.name: TOKENS[m.kind](m, settings, sessions, n_bins) for m in inputs})
+        self.readouts = nn.ModuleDict({m.name: READOUTS[m.kind](m, settings, sessions, n_bins) for m in outputs})
+        self.session = nn.Parameter(0.02 * torch.randn(len(sessions), len(inputs), settings.dim))

@@ -1,0 +1,94 @@
+"""The encoder that all sessions share: pre-norm transformer with rotary embedding of the time bin.
+
+Shapes: B trials, P tokens of a trial, H heads, D model width.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from neds.model.settings import ModelSettings
+
+_ROTARY_BASE = 10_000.0
+
+
+def rotary_angles(time_bins: Tensor, head_dim: int) -> tuple[Tensor, Tensor]:
+    """Cosine and sine (P, head_dim / 2) of the rotary angles of tokens at `time_bins` (P,) (Su et al. 2021)."""
+    frequency = _ROTARY_BASE ** (-torch.arange(0, head_dim, 2, device=time_bins.device) / head_dim)
+    angle = time_bins[:, None].float() * frequency
+    return angle.cos(), angle.sin()
+
+
+def rotate(x_BHPd: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Turn the pairs (x[i], x[i + d/2]) of every token by its angles."""
+    first, second = x_BHPd.chunk(2, dim=-1)
+    cos, sin = cos.to(x_BHPd.dtype), sin.to(x_BHPd.dtype)
+    return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)
+
+
+class Attention(nn.Module):
+    def __init__(self, settings: ModelSettings):
+        super().__init__()
+        self.heads = settings.heads
+        self.dropout = settings.attention_dropout
+        self.query_key = nn.Linear(settings.dim, 2 * settings.dim)
+        self.value = nn.Linear(settings.dim, settings.dim)
+        self.out = nn.Linear(settings.dim, settings.dim)
+
+    def forward(self, x_BPD: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        query, key = (self._split(x) for x in self.query_key(x_BPD).chunk(2, dim=-1))
+        attended = F.scaled_dot_product_attention(
+            rotate(query, cos, sin),
+            rotate(key, cos, sin),
+            self._split(self.value(x_BPD)),
+            dropout_p=self.dropout if self.training else 0.0,
+        )
+        return self.out(attended.transpose(1, 2).flatten(2))
+
+    def _split(self, x_BPD: Tensor) -> Tensor:
+        return x_BPD.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+
+class Layer(nn.Module):
+    def __init__(self, settings: ModelSettings):
+        super().__init__()
+        self.attention_norm = nn.LayerNorm(settings.dim)
+        self.attention = Attention(settings)
+        self.mlp_norm = nn.LayerNorm(settings.dim)
+        self.up = nn.Linear(settings.dim, settings.mlp)
+        self.down = nn.Linear(settings.mlp, settings.dim)
+        self.dropout = nn.Dropout(settings.mlp_dropout)
+
+    def forward(self, x_BPD: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        x_BPD = x_BPD + self.attention(self.attention_norm(x_BPD), cos, sin)
+        return x_BPD + self.down(self.dropout(F.gelu(self.up(self.mlp_norm(x_BPD)))))
+
+
+class Encoder(nn.Module):
+    """L pre-norm layers and a final LayerNorm.
+
+    Weights start scaled down by depth ("T-Fixup", Huang et al. 2020): out, up and down projections by 0.67 L^-1/4, value
+    projections by 0.67 L^-1/4 sqrt(2).
+    """
+
+    def __init__(self, settings: ModelSettings):
+        super().__init__()
+        self.head_dim = settings.dim // settings.heads
+        self.layers = nn.ModuleList(Layer(settings) for _ in range(settings.layers))
+        self.norm = nn.LayerNorm(settings.dim)
+        scale = 0.67 * settings.layers**-0.25
+        for layer in self.layers:
+            for linear in (layer.attention.out, layer.up, layer.down):
+                nn.init.xavier_uniform_(linear.weight, gain=scale)
+                nn.init.zeros_(linear.bias)
+            nn.init.xavier_uniform_(layer.attention.query_key.weight)
+            nn.init.zeros_(layer.attention.query_key.bias)
+            nn.init.xavier_uniform_(layer.attention.value.weight, gain=scale * 2**0.5)
+            nn.init.zeros_(layer.attention.value.bias)
+
+    def forward(self, x_BPD: Tensor, time_bins: Tensor) -> Tensor:
+        """Encode tokens (B, P, D) whose time bins are `time_bins` (P,); returns (B, P, D)."""
+        cos, sin = rotary_angles(time_bins, self.head_dim)
+        for layer in self.layers:
+            x_BPD = layer(x_BPD, cos, sin)
+        return self.norm(x_BPD)

@@ -1,0 +1,232 @@
+"""Import of a user's own trial-aligned arrays: they become an aligned session file.
+
+Shapes: K trials, T bins, N units.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from neds.errors import UserError
+from neds.files.aligned import SPLITS, AlignedSession
+from neds.modalities import Modality
+from neds.partition.array_file import read_arrays
+from neds.partition.array_values import categorical, continuous, spike_counts
+from neds.partition.conditions import condition_index
+from neds.partition.settings import ArraySettings, PartitionSettings
+from neds.partition.split import assign_split
+from neds.partition.statistics import training_statistics
+from neds.partition.units import keep_units
+from neds.partition.unusable import Unusable, require_trials, require_units, write_outcome
+
+SPIKE_KEYS = ("spikes", "spike_counts")
+FACTORS = ("choice", "block", "reward")
+
+
+@dataclass(frozen=True)
+class _Source:
+    """The arrays of one file, by their names after renaming."""
+
+    path: Path
+    arrays: dict[str, np.ndarray]
+
+    def where(self, key: str) -> str:
+        return f"{self.path}, key {key}"
+
+    def column(self, keys: tuple[str, ...], length: int, what: str) -> np.ndarray | None:
+        """The first of `keys` that is there, checked to have shape (length,); None when all are absent."""
+        key = next((key for key in keys if key in self.arrays), None)
+        if key is None:
+            return None
+        if self.arrays[key].shape != (length,):
+            raise UserError(
+                f"{self.where(key)}: expected one value per {what} ({length}), found shape {self.arrays[key].shape}"
+            )
+        return self.arrays[key]
+
+    def text(self, key: str) -> str:
+        """A value of the whole session, given once or once per trial; empty when absent."""
+        found = np.unique(self.arrays.get(key, np.array("")).astype(str))
+        if len(found) > 1:
+            raise UserError(f"{self.where(key)}: one session has one {key}, found {', '.join(found[:3])}")
+        return str(found[0]) if len(found) else ""
+
+    def number(self, key: str, setting: float | None, name: str) -> float:
+        if setting is not None:
+            return setting
+        if key not in self.arrays:
+            raise UserError(f"{self.path}: no key {key}; add it, or set `{name}` under `arrays`")
+        value = self.arrays[key]
+        if value.size != 1 or value.dtype.kind not in "iuf" or not np.isfinite(value).all():
+            raise UserError(f"{self.where(key)}: expected one number of seconds, found {value}")
+        return float(value.item())
+
+
+def import_arrays(
+    *,
+    path: Path,
+    eid: str,
+    modalities: dict[str, Modality],
+    settings: PartitionSettings,
+    arrays: ArraySettings,
+    output: Path,
+) -> None:
+    """Turn a .npz or HDF5 file of arrays (docs/files.md, "Your own arrays") into the aligned file `output`.
+
+    Unit rule, split, `min_trials`, `min_units` and `unusable` come from `settings`; its windows, trial rule and camera
+    do not apply, because the arrays are cut already. A session that cannot be used is written with the reason.
+
+    Raises:
+        UserError: a missing, damaged or malformed file; or an unusable session where `settings.unusable` is "error".
+    """
+    source = _Source(Path(path), _renamed(read_arrays(path), arrays.rename, path))
+    bin_s = source.number("bin_s", arrays.bin_s, "bin_s")
+    if bin_s <= 0:
+        raise UserError(f"{source.where('bin_s')}: {bin_s:g} is no bin width; give seconds above 0")
+    first_bin = arrays.bins[0] if arrays.bins else 0
+    spikes_key = next((key for key in SPIKE_KEYS if key in source.arrays), None)
+    header = AlignedSession(
+        eid=eid,
+        subject=source.text("subject"),
+        lab=source.text("lab"),
+        bin_s=bin_s,
+        window_start_s=source.number("t0_s", arrays.window_start_s, "window_start_s") + first_bin * bin_s,
+        modalities=modalities,
+        n_trials_before=len(source.arrays[spikes_key]) if spikes_key and source.arrays[spikes_key].ndim else 0,
+        settings=settings.model_dump() | {"arrays": arrays.model_dump()},
+    )
+    write_outcome(
+        lambda: _aligned(header, source, spikes_key, settings, arrays),
+        header=header,
+        source=source.path,
+        settings=settings,
+        output=output,
+    )
+
+
+def _renamed(arrays: dict[str, np.ndarray], rename: dict[str, str], path: Path) -> dict[str, np.ndarray]:
+    names = [rename.get(key, key) for key in arrays]
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if doubled:
+        raise UserError(
+            f"{path}: with `rename`, two keys are called {', '.join(doubled)}; correct `rename` under `arrays`"
+        )
+    return dict(zip(names, arrays.values(), strict=True))
+
+
+def _aligned(
+    header: AlignedSession, source: _Source, spikes_key: str | None, settings: PartitionSettings, arrays: ArraySettings
+) -> AlignedSession:
+    absent = [name for name in header.modalities if name != "spikes" and name not in source.arrays]
+    if spikes_key is None:
+        absent.insert(0, "spikes")
+    if absent:
+        raise Unusable(f"{source.path.name} has no array {', '.join(absent)}; its keys are {', '.join(source.arrays)}")
+    values, counts = _values(header, source, spikes_key, arrays)
+    n_trials, n_bins, n_units = counts.shape
+    require_trials(n_trials, n_trials, settings, {})
+
+    split = _split(source, header.eid, n_trials, settings)
+    training = split == SPLITS.index("train")
+    spikes = np.einsum("ktn->n", counts[training], dtype=np.int64)
+    rates_hz = spikes / (training.sum() * n_bins * header.bin_s)
+    units = _units(source, n_units).assign(rate_hz=rates_hz)
+    kept, dropped = keep_units(units, rates_hz, settings)
+    require_units(kept.sum(), n_units, settings, dropped)
+    values = {name: counts[:, :, kept] if name == "spikes" else values[name] for name in header.modalities}
+    return replace(
+        header,
+        values=values,
+        statistics=training_statistics(values, header.modalities, training),
+        units=units.loc[kept].reset_index(drop=True),
+        trials=_trials(source, n_trials),
+        split=split,
+        dropped=dropped,
+    )
+
+
+def _values(
+    header: AlignedSession, source: _Source, spikes_key: str, arrays: ArraySettings
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Behaviour values by name, and the counts (K, T, N) of all units, over the bins used."""
+    behaviours = {name: modality for name, modality in header.modalities.items() if name != "spikes"}
+    if extra := [name for name, modality in behaviours.items() if modality.kind == "counts"]:
+        raise UserError(
+            f"modalities: {', '.join(extra)} is of kind counts, which only spikes can be; declare it continuous"
+        )
+    axes = source.text("axes").replace(" ", "") if arrays.axes == "auto" else arrays.axes
+    binned = [source.arrays[name] for name, modality in behaviours.items() if modality.kind == "continuous"]
+    counts = spike_counts(
+        source.arrays[spikes_key],
+        axes=axes or "auto",
+        n_bins={array.shape[1] for array in binned if array.ndim > 1},
+        where=source.where(spikes_key),
+    )
+    n_trials, n_bins, _ = counts.shape
+    values = {}
+    for name, modality in behaviours.items():
+        array, where = source.arrays[name], source.where(name)
+        if array.shape[:1] != (n_trials,):
+            raise UserError(f"{where}: expected {n_trials} trials as in {spikes_key}, found shape {array.shape}")
+        if modality.kind == "continuous":
+            values[name] = continuous(array, modality, n_bins=n_bins, where=where)
+        else:
+            values[name] = categorical(array, modality, where=where)
+    first, end = arrays.bins or (0, n_bins)
+    if end > n_bins:
+        raise UserError(
+            f"{source.path}: `bins` [{first}, {end}] under `arrays` goes beyond the {n_bins} bins of the file"
+        )
+    used = slice(first, end)
+    return {name: v if v.ndim == 1 else v[:, used] for name, v in values.items()}, counts[:, used]
+
+
+def _split(source: _Source, eid: str, n_trials: int, settings: PartitionSettings) -> np.ndarray:
+    given = source.column(("split",), n_trials, "trial")
+    if given is None:
+        return assign_split(n_trials, eid=eid, seed=settings.split_seed, fractions=settings.split_fractions)
+    names = np.array(SPLITS) if given.dtype.kind == "U" else np.arange(len(SPLITS))
+    matches = given[:, None] == names
+    if not matches.any(axis=1).all() or not matches.any(axis=0).all():
+        raise UserError(
+            f"{source.where('split')}: every trial must be one of {', '.join(SPLITS)} (or 0, 1, 2), and each must occur"
+        )
+    return matches.argmax(axis=1).astype(np.uint8)
+
+
+def _units(source: _Source, n_units: int) -> pd.DataFrame:
+    def column(*keys: str, default: object) -> np.ndarray:
+        found = source.column(keys, n_units, "unit")
+        return np.full(n_units, default) if found is None else found
+
+    acronym = column("acronym", "region", default="").astype(str).astype(object)
+    return pd.DataFrame(
+        {
+            "uuid": column("uuid", default="").astype(str).astype(object),
+            "probe": column("probe", default="").astype(str).astype(object),
+            "acronym": acronym,
+            "beryl": acronym,
+            "cosmos": np.full(n_units, "", object),
+            "depth_um": column("depth_um", default=np.nan),
+            "channel": column("channel", default=-1),
+            "label": column("label", default=np.nan),
+        }
+    )
+
+
+def _trials(source: _Source, n_trials: int) -> pd.DataFrame:
+    factors = {name: source.column((name,), n_trials, "trial") for name in FACTORS}
+    columns = {name: values for name, values in factors.items() if values is not None}
+    given = source.column(("condition",), n_trials, "trial")
+    grouping = pd.DataFrame(columns if given is None else {"condition": given}, index=np.arange(n_trials))
+    align_time_s = source.column(("align_time_s",), n_trials, "trial")
+    return pd.DataFrame(
+        {
+            "original_index": np.arange(n_trials),
+            "align_time_s": np.full(n_trials, np.nan) if align_time_s is None else align_time_s,
+            "condition": condition_index(grouping),
+        }
+        | columns
+    )

@@ -1,0 +1,116 @@
+"""Behaviours of a raw recording as modality values: one recipe each, and their alignment to the bins of trials.
+
+Shapes: K0 trials in the recording, K of them aligned, T bins.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from neds.errors import UserError
+from neds.files.raw import RawSession, Trace
+from neds.modalities import BUILT_IN, Modality
+from neds.partition.settings import PartitionSettings
+from neds.partition.unusable import Unusable
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a recipe found: a trace on its own clock, or a class index (K0,) per trial, -1 where unknown.
+
+    `source` names the trace or column it was made from.
+    """
+
+    source: str
+    data: Trace | np.ndarray
+
+
+def download_problems(raw: RawSession) -> str:
+    """What the download stage noted about absent data, as the end of a sentence; empty where it noted nothing."""
+    problems = raw.provenance.get("problems")
+    return f" ({'; '.join(f'{what}: {why}' for what, why in problems.items())})" if problems else ""
+
+
+def _trace(raw: RawSession, name: str) -> Trace:
+    trace = raw.traces.get(name)
+    if trace is None or not len(trace.times):
+        raise Unusable(f"no trace {name}{download_problems(raw)}")
+    return trace
+
+
+def _wheel_speed(raw: RawSession, settings: PartitionSettings) -> Measured:
+    velocity = _trace(raw, "wheel_velocity")
+    return Measured("wheel_velocity", Trace(velocity.times, np.abs(velocity.values)))
+
+
+def _whisker_motion_energy(raw: RawSession, settings: PartitionSettings) -> Measured:
+    names = {camera: f"{camera}_whisker_motion_energy" for camera in ("left", "right")}
+    camera = settings.whisker_camera
+    if camera == "auto":
+        camera = "left" if names["left"] in raw.traces or names["right"] not in raw.traces else "right"
+    return Measured(names[camera], _trace(raw, names[camera]))
+
+
+def _choice(raw: RawSession, settings: PartitionSettings) -> Measured:
+    return Measured("trials.choice", _class_index(raw.trials["choice"].to_numpy(), [-1, 1]))
+
+
+def _block(raw: RawSession, settings: PartitionSettings) -> Measured:
+    probabilities = [float(name) for name in BUILT_IN["block"].classes]
+    return Measured("trials.probabilityLeft", _class_index(raw.trials["probabilityLeft"].to_numpy(), probabilities))
+
+
+def _class_index(values: np.ndarray, classes: list[float]) -> np.ndarray:
+    is_class = np.isclose(values[:, None], classes, rtol=0, atol=1e-6)
+    return np.where(is_class.any(axis=1), is_class.argmax(axis=1), -1).astype(np.int8)
+
+
+RECIPES: dict[str, Callable[[RawSession, PartitionSettings], Measured]] = {
+    "wheel_speed": _wheel_speed,
+    "whisker_motion_energy": _whisker_motion_energy,
+    "choice": _choice,
+    "block": _block,
+}
+
+
+def require_recipes(modalities: dict[str, Modality]) -> None:
+    """Raise UserError for a modality that cannot be computed from a raw file."""
+    unknown = [name for name in modalities if name != "spikes" and name not in RECIPES]
+    if unknown:
+        raise UserError(
+            f"modalities: {', '.join(unknown)} cannot be computed from a recording; known are spikes, {', '.join(RECIPES)} "
+            "(others need a recipe in neds/partition/behaviour.py, or source: aligned)"
+        )
+
+
+def align_behaviour(
+    measured: Measured, kept: np.ndarray, edges: np.ndarray
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Values of one behaviour in K trials, and which of these trials it cannot serve.
+
+    Args:
+        kept: (K,) rows of the trials table.
+        edges: (K, T + 1) bin edges in seconds.
+
+    Returns:
+        Continuous (K, T, 1) float32, a trace interpolated linearly at the right edge of each bin, or categorical (K,)
+        class indices; and masks (K,) of the trials to be dropped, by reason.
+    """
+    if not isinstance(measured.data, Trace):
+        return measured.data[kept], {}
+    trace = measured.data
+    bin_s = edges[0, 1] - edges[0, 0] if len(edges) else 0.0
+    far = _nearest_sample_s(trace.times, edges[:, [0, -1]]).max(axis=1, initial=0) > bin_s * (1 + 1e-6)
+    values = np.interp(edges[:, 1:], trace.times, trace.values).astype(np.float32)
+    unknown = ~np.isfinite(values).all(axis=1)
+    return values[:, :, None], {
+        f"{measured.source} does not cover the window": far,
+        f"{measured.source} is NaN": unknown,
+    }
+
+
+def _nearest_sample_s(times: np.ndarray, at: np.ndarray) -> np.ndarray:
+    after = np.searchsorted(times, at).clip(1, max(len(times) - 1, 1))
+    before = after - 1
+    return np.minimum(np.abs(at - times[before]), np.abs(at - times[after.clip(max=len(times) - 1)]))

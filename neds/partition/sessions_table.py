@@ -1,0 +1,46 @@
+"""The table of sessions: what became of each one in the partition stage."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from neds.files.aligned import AlignedSession, read_aligned
+
+
+def sessions_table(aligned: list[Path], roles: dict[str, str]) -> pd.DataFrame:
+    """One row per aligned file: identity, trials and units kept and dropped, and why a session is unusable.
+
+    Args:
+        aligned: the files, in the order of the rows.
+        roles: EID -> role.
+
+    Raises:
+        UserError: a file is missing, damaged, or of another format.
+    """
+    sessions = [read_aligned(path, with_values=False) for path in aligned]
+    return pd.DataFrame([_row(session, roles[session.eid]) for session in sessions])
+
+
+def _row(session: AlignedSession, role: str) -> dict[str, object]:
+    return {
+        "eid": session.eid,
+        "subject": session.subject,
+        "lab": session.lab,
+        "role": role,
+        "n_trials": session.n_trials,
+        "n_train": len(session.trials_of("train")),
+        "n_val": len(session.trials_of("val")),
+        "n_test": len(session.trials_of("test")),
+        "n_trials_before": session.n_trials_before,
+        "dropped": _dropped(session, "trials: "),
+        "units": session.n_units,
+        "units_dropped": _dropped(session, "units: "),
+        "usable": session.usable,
+        "why_not": session.reason,
+    }
+
+
+def _dropped(session: AlignedSession, prefix: str) -> str:
+    """The reasons that begin with `prefix`, as "reason: n; reason: n"."""
+    counts = {key.removeprefix(prefix): n for key, n in session.dropped.items() if key.startswith(prefix)}
+    return "; ".join(f"{reason}: {n}" for reason, n in counts.items())

@@ -1,0 +1,88 @@
+"""Settings of the partition stage, and of the import of a user's own arrays."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from neds.settings import Settings
+
+AlignEvent = Literal[
+    "stimOn_times",
+    "goCue_times",
+    "firstMovement_times",
+    "response_times",
+    "feedback_times",
+    "stimOff_times",
+    "intervals_0",
+]
+Axes = Literal["trials,units,bins", "trials,bins,units"]
+
+
+class PartitionSettings(Settings):
+    """How a recording is cut into trials and bins, and which trials and units are kept."""
+
+    align: AlignEvent = "stimOn_times"
+    """Column of the trials table that is time zero of a trial."""
+    window_start_s: float = -0.5
+    """Start of the window, relative to the alignment event."""
+    window_end_s: float = 1.5
+    """End of the window, relative to the alignment event."""
+    bin_s: float = Field(0.02, gt=0)
+    """Bin width. It must divide the window."""
+    min_rate_hz: float = Field(2.0, ge=0)
+    """A unit is kept when its mean rate in the window over the training trials is above this."""
+    min_label: float = Field(0.0, ge=0, le=1)
+    """Lowest IBL quality label (share of criteria passed) of a unit that is kept; 0 keeps all, also unlabelled ones."""
+    trial_rule: Literal["neds", "bwm"] = "neds"
+    """neds: first movement 0 to 10 s after the stimulus and feedback within 10 s of the go cue, as in the public code;
+    bwm: first movement 0.08 to 2 s after the stimulus, as in the Brain-Wide Map."""
+    whisker_camera: Literal["left", "right", "auto"] = "auto"
+    """Camera of the whisker motion energy; auto takes the left one, or the right one where there is no left one."""
+    min_trials: int = Field(50, ge=3)
+    """A session with fewer kept trials is unusable."""
+    min_units: int = Field(10, ge=1)
+    """A session with fewer kept units is unusable."""
+    split_fractions: list[Annotated[float, Field(gt=0, lt=1)]] = Field([0.7, 0.1, 0.2], min_length=3, max_length=3)
+    """Shares of the kept trials for training, validation and test."""
+    split_seed: int = 0
+    """Another seed draws another split of every session."""
+    unusable: Literal["skip", "error"] = "skip"
+    """skip: an unusable session is recorded with its reason and left out; error: it stops the workflow."""
+
+    @property
+    def n_bins(self) -> int:
+        return round((self.window_end_s - self.window_start_s) / self.bin_s)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        window_s = self.window_end_s - self.window_start_s
+        if window_s <= 0:
+            raise ValueError(
+                f"window_end_s {self.window_end_s:g} must be later than window_start_s {self.window_start_s:g}"
+            )
+        if self.n_bins < 1 or abs(self.n_bins * self.bin_s - window_s) > 1e-6 * window_s:
+            raise ValueError(f"bin_s {self.bin_s:g} does not divide the window of {window_s:g} s into whole bins")
+        if abs(sum(self.split_fractions) - 1) > 1e-6:
+            raise ValueError(f"split_fractions must sum to 1, not {sum(self.split_fractions):g}")
+        return self
+
+
+class ArraySettings(Settings):
+    """How a user's own file of trial-aligned arrays is read (docs/files.md, "Your own arrays")."""
+
+    rename: dict[str, str] = Field(default_factory=dict)
+    """Key in the file -> name of the modality or column it holds."""
+    bins: list[Annotated[int, Field(ge=0)]] | None = Field(None, min_length=2, max_length=2)
+    """First bin to use and the one after the last: [1, 49] drops bins 0 and 49 of 50. Empty: all bins."""
+    bin_s: float | None = Field(None, gt=0)
+    """Bin width. Empty: key `bin_s` of the file."""
+    window_start_s: float | None = None
+    """Start of bin 0 relative to the alignment event. Empty: key `t0_s` of the file."""
+    axes: Axes | Literal["auto"] = "auto"
+    """Order of the axes of the spike counts; auto: key `axes` of the file, or told from the shapes of the behaviours."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.bins and self.bins[0] >= self.bins[1]:
+            raise ValueError(f"bins {self.bins} holds no bin; write [first, last + 1]")
+        return self

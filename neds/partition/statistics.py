@@ -1,0 +1,49 @@
+"""Normalisation statistics, from training trials only.
+
+Shapes: K trials, T bins, N units.
+"""
+
+import numpy as np
+
+from neds.modalities import Modality
+
+
+def training_statistics(
+    values: dict[str, np.ndarray], modalities: dict[str, Modality], training: np.ndarray
+) -> dict[str, dict[str, np.ndarray]]:
+    """Statistics of each modality over the trials in the mask `training` (K,).
+
+    counts: `mean`, `std` (N,) of the spikes per bin; continuous: `mean`, `std` (width,) of the known values;
+    categorical: `frequency` (classes,) among the known values, equal where none is known. A std of zero is given as 1.
+    """
+    return {
+        name: _STATISTICS[modalities[name].kind](array[training], modalities[name]) for name, array in values.items()
+    }
+
+
+def _counts(counts: np.ndarray, modality: Modality) -> dict[str, np.ndarray]:
+    n = counts.shape[0] * counts.shape[1]
+    mean = counts.sum(axis=(0, 1), dtype=np.int64) / n
+    # einsum sums the squares without an array of floats as large as the session.
+    mean_square = np.einsum("ktn,ktn->n", counts, counts, dtype=np.float64) / n
+    return {"mean": mean, "std": _positive(np.sqrt(np.maximum(mean_square - mean**2, 0)))}
+
+
+def _continuous(values: np.ndarray, modality: Modality) -> dict[str, np.ndarray]:
+    values = values.astype(np.float64)
+    n = np.maximum(np.isfinite(values).sum(axis=(0, 1)), 1)
+    mean = np.nansum(values, axis=(0, 1)) / n
+    return {"mean": mean, "std": _positive(np.sqrt(np.nansum((values - mean) ** 2, axis=(0, 1)) / n))}
+
+
+def _categorical(index: np.ndarray, modality: Modality) -> dict[str, np.ndarray]:
+    n_classes = len(modality.classes)
+    count = np.bincount(index[index >= 0], minlength=n_classes)
+    return {"frequency": count / count.sum() if count.any() else np.full(n_classes, 1 / n_classes)}
+
+
+def _positive(std: np.ndarray) -> np.ndarray:
+    return np.where(std > 0, std, 1.0)
+
+
+_STATISTICS = {"counts": _counts, "continuous": _continuous, "categorical": _categorical}

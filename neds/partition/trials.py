@@ -1,0 +1,58 @@
+"""Which trials of a recording are kept.
+
+Shapes: K0 trials in the recording.
+"""
+
+import numpy as np
+import pandas as pd
+
+from neds.partition.settings import PartitionSettings
+from neds.partition.unusable import Unusable
+
+KNOWN_COLUMNS = ("stimOn_times", "choice", "feedback_times", "probabilityLeft", "firstMovement_times", "feedbackType")
+REACTION_S = {"neds": (0.0, 10.0), "bwm": (0.08, 2.0)}
+MAX_FEEDBACK_DELAY_S = 10.0
+
+
+def keep_trials(trials: pd.DataFrame, settings: PartitionSettings) -> tuple[np.ndarray, dict[str, int]]:
+    """Apply the trial rule of the settings.
+
+    Args:
+        trials: (K0 rows) with the columns of the ALF trials table, times in seconds.
+
+    Returns:
+        Mask (K0,) of the trials kept, and the number dropped by reason.
+
+    Raises:
+        Unusable: the table lacks a column that the rule needs.
+    """
+    needed = dict.fromkeys((settings.align, *KNOWN_COLUMNS, "goCue_times"))
+    missing = [column for column in needed if column not in trials]
+    if missing:
+        raise Unusable(f"trials table without column {', '.join(missing)}")
+    tests = {
+        f"no {column}": trials[column].isna().to_numpy() for column in dict.fromkeys((settings.align, *KNOWN_COLUMNS))
+    }
+    tests["no choice made"] = (trials["choice"] == 0).to_numpy()
+    reaction_s = (trials["firstMovement_times"] - trials["stimOn_times"]).to_numpy()
+    low, high = REACTION_S[settings.trial_rule]
+    tests[f"first movement not {low:g} to {high:g} s after the stimulus"] = (reaction_s < low) | (reaction_s > high)
+    if settings.trial_rule == "neds":
+        delay_s = (trials["feedback_times"] - trials["goCue_times"]).to_numpy()
+        tests[f"feedback later than {MAX_FEEDBACK_DELAY_S:g} s after the go cue"] = delay_s > MAX_FEEDBACK_DELAY_S
+    return drop_by_first_reason(tests, len(trials), prefix="trials")
+
+
+def drop_by_first_reason(tests: dict[str, np.ndarray], n: int, *, prefix: str) -> tuple[np.ndarray, dict[str, int]]:
+    """Mask (n,) of what no test drops, and the number dropped by "prefix: reason", each under its first reason.
+
+    Args:
+        tests: mask (n,) of what is dropped, by reason.
+    """
+    kept = np.ones(n, bool)
+    dropped = {}
+    for reason, fails in tests.items():
+        if count := int(np.count_nonzero(kept & fails)):
+            dropped[f"{prefix}: {reason}"] = count
+        kept &= ~fails
+    return kept, dropped

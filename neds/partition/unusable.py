@@ -1,0 +1,52 @@
+"""A session that cannot be used: recorded with its reason, or refused."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from neds.errors import UserError
+from neds.files.aligned import AlignedSession, write_aligned
+from neds.partition.settings import PartitionSettings
+
+
+class Unusable(Exception):
+    """Why a session cannot be used, and the trials and units dropped until that was found."""
+
+    def __init__(self, reason: str, dropped: dict[str, int] | None = None):
+        super().__init__(reason)
+        self.dropped = dropped or {}
+
+
+def write_outcome(
+    complete: Callable[[], AlignedSession],
+    *,
+    header: AlignedSession,
+    source: Path,
+    settings: PartitionSettings,
+    output: Path,
+) -> None:
+    """Write what `complete` returns to `output`; where it raises Unusable, `header` with the reason.
+
+    Raises:
+        UserError: the session is unusable and `settings.unusable` is "error".
+    """
+    try:
+        session = complete()
+    except Unusable as problem:
+        if settings.unusable == "error":
+            raise UserError(
+                f"{source}: session {header.eid} is unusable: {problem}; "
+                "take it out of the sessions, or set `unusable: skip` in the partition settings"
+            ) from None
+        session = replace(header, reason=str(problem), dropped=problem.dropped)
+    write_aligned(output, session)
+
+
+def require_trials(n_trials: int, n_before: int, settings: PartitionSettings, dropped: dict[str, int]) -> None:
+    if n_trials < settings.min_trials:
+        raise Unusable(f"{n_trials} of {n_before} trials kept, fewer than min_trials {settings.min_trials}", dropped)
+
+
+def require_units(n_units: int, n_before: int, settings: PartitionSettings, dropped: dict[str, int]) -> None:
+    if n_units < settings.min_units:
+        raise Unusable(f"{n_units} of {n_before} units kept, fewer than min_units {settings.min_units}", dropped)

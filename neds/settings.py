@@ -1,0 +1,12 @@
+"""Base class of the typed settings that each stage declares beside its code."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Settings(BaseModel):
+    """Immutable, strictly typed settings: unknown keys and text where a number belongs are refused.
+
+    Every field carries a description; `config.yaml` repeats it for the reader.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)

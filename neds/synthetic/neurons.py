@@ -1,0 +1,243 @@
+"""Units along a probe that goes through VISa, CA1, DG, LP and PO, their tuning, their true rates and their spikes.
+
+Shapes: N units, G bins of the rate grid (`GRID_S`, from session start), L latents.
+
+A unit's log rate is a weighted sum of latents, so that the rate is exact and known. All sessions share the latents and,
+per region, the distribution of the weights; the weights themselves are drawn anew for each unit.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.signal import lfilter
+
+from neds.synthetic.behaviour import STEP_S, Behaviour, ornstein_uhlenbeck
+from neds.synthetic.task import Task
+
+GRID_S = 0.02
+PROBE_LENGTH_UM = 3840.0
+
+TRAJECTORY = [
+    (800.0, "PO"),
+    (1600.0, "LP"),
+    (1800.0, "DG-po"),
+    (1950.0, "DG-sg"),
+    (2200.0, "DG-mo"),
+    (2800.0, "CA1"),
+    (3000.0, "VISa6a"),
+    (3300.0, "VISa5"),
+    (3450.0, "VISa4"),
+    (3700.0, "VISa2/3"),
+    (PROBE_LENGTH_UM, "VISa1"),
+]
+"""Upper border of each region, in um above the tip, and its Allen acronym, from the tip to the brain surface."""
+
+SHARED_TIME_CONSTANTS_S = (0.15, 0.5, 2.0)
+
+_TUNING_STRENGTH = pd.DataFrame.from_dict(
+    {
+        "PO": [0.25, 0.25, 0.30, 0.22, 0.25, 0.45, 0.85, 1.00, 0.40, 0.35, 0.25],
+        "LP": [0.45, 0.45, 0.45, 0.25, 0.30, 0.40, 0.75, 0.75, 0.40, 0.35, 0.25],
+        "DG": [0.20, 0.20, 0.30, 0.22, 0.45, 0.30, 0.65, 0.65, 0.60, 0.50, 0.40],
+        "CA1": [0.25, 0.25, 0.30, 0.25, 0.40, 0.35, 0.85, 0.65, 0.50, 0.60, 0.35],
+        "VISa": [0.50, 0.50, 0.45, 0.30, 0.40, 0.45, 0.75, 0.65, 0.40, 0.35, 0.25],
+    },
+    orient="index",
+    columns=[
+        "stimulus_left",
+        "stimulus_right",
+        "stimulus_onset",
+        "choice",
+        "belief",
+        "velocity",
+        "speed",
+        "whisking",
+        "arousal",
+        "reward",
+        "error",
+    ],
+)
+_SHARED_STRENGTH = 0.3
+_PRIVATE_STRENGTH = 0.28
+_LEADS = np.array([-1, 0, 0, 1, 2])
+_MAX_RATE_HZ = 120.0
+_MIN_RATE_HZ = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Population:
+    """The units of one session and what they fired.
+
+    Attributes:
+        units: (N rows) probe (index), depth_um (above the tip), acronym, label (share of quality criteria passed: 1 or
+            2/3 for good units, 0 or 1/3 for noise).
+        rate_hz: (N, G) true rate in each bin of the grid, constant within the bin.
+        spike_times: (n_spikes,) seconds, ascending.
+        spike_units: (n_spikes,) row of `units` that fired each spike.
+    """
+
+    units: pd.DataFrame
+    rate_hz: np.ndarray
+    spike_times: np.ndarray
+    spike_units: np.ndarray
+
+
+def simulate_population(
+    rng: np.random.Generator, *, task: Task, behaviour: Behaviour, n_good: int, n_noise: int, n_probes: int
+) -> Population:
+    """Draw units, then the spikes that they fire during the session."""
+    units = _place_units(rng, n_good=n_good, n_noise=n_noise, n_probes=n_probes)
+    good = units["label"].to_numpy() > 0.5
+    latents = session_latents(rng, task=task, behaviour=behaviour)
+    rate_hz = np.empty((len(units), latents.shape[1]), np.float32)
+    rate_hz[good] = _tuned_rates(rng, regions=region_of(units["acronym"][good]), latents=latents)
+    rate_hz[~good] = rng.lognormal(np.log(1.0), 0.6, (n_noise, 1))
+    spike_times, spike_units = draw_spikes(rng, rate_hz)
+    return Population(units=units, rate_hz=rate_hz, spike_times=spike_times, spike_units=spike_units)
+
+
+def acronym_at(depth_um: np.ndarray) -> np.ndarray:
+    """Allen acronyms at `depth_um` above the tip."""
+    borders = np.array([border for border, _ in TRAJECTORY])
+    names = np.array([name for _, name in TRAJECTORY])
+    return names[np.searchsorted(borders, depth_um, side="right").clip(max=len(names) - 1)]
+
+
+def region_of(acronyms: Iterable[str]) -> np.ndarray:
+    """Region (N,) of the Beryl parcellation that each layer or subfield belongs to."""
+    return np.array([next(name for name in _TUNING_STRENGTH.index if a.startswith(name)) for a in acronyms])
+
+
+def session_latents(rng: np.random.Generator, *, task: Task, behaviour: Behaviour) -> np.ndarray:
+    """Latents (L, G): those of `_TUNING_STRENGTH`, then fluctuations that all units share and no behaviour shows."""
+    events = task.events
+    n_fine = len(behaviour.velocity)
+    stimulus = events["stimOn_times"].to_numpy()
+    gain = events["stimulus_gain"].to_numpy()
+    outcome = events["feedback_times"].to_numpy()
+    rewarded = events["feedbackType"].to_numpy() > 0
+
+    def response(at_s: np.ndarray, size: np.ndarray, time_constant_s: float) -> np.ndarray:
+        return _alpha_response(at_s, size, time_constant_s=time_constant_s, n=n_fine)
+
+    drive = {
+        "stimulus_left": response(stimulus + 0.04, gain * np.sqrt(events["contrastLeft"].fillna(0)), 0.08),
+        "stimulus_right": response(stimulus + 0.04, gain * np.sqrt(events["contrastRight"].fillna(0)), 0.08),
+        "stimulus_onset": response(stimulus + 0.03, gain, 0.06),
+        "choice": _preparation(events, n_fine),
+        "belief": _held(events["intervals_0"].to_numpy(), events["belief"].to_numpy(), n_fine),
+        "velocity": np.tanh(behaviour.velocity / 3),
+        "speed": np.log1p(np.abs(behaviour.velocity) / 0.5),
+        "whisking": behaviour.whisking,
+        "arousal": behaviour.arousal,
+        "reward": response(outcome + 0.05, np.where(rewarded, gain, 0), 0.2),
+        "error": response(outcome + 0.05, np.where(rewarded, 0, gain), 0.25),
+    }
+    per_bin = round(GRID_S / STEP_S)
+    driven = np.stack([drive[name].reshape(-1, per_bin).mean(axis=1) for name in _TUNING_STRENGTH])
+    scale = np.maximum(driven.std(axis=1, keepdims=True), 1e-6)
+    shared = [
+        ornstein_uhlenbeck(rng, n=driven.shape[1], step_s=GRID_S, time_constant_s=time_constant_s)
+        for time_constant_s in SHARED_TIME_CONSTANTS_S
+    ]
+    return np.concatenate([(driven - driven.mean(axis=1, keepdims=True)) / scale, shared])
+
+
+def draw_spikes(rng: np.random.Generator, rate_hz: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Spikes of independent Poisson processes with the piecewise constant rates `rate_hz` (N, G).
+
+    Returns:
+        Times (n_spikes,) in seconds, ascending, and units (n_spikes,).
+    """
+    counts = rng.poisson(rate_hz.astype(np.float64) * GRID_S)
+    cells = np.repeat(np.arange(counts.size), counts.ravel())
+    units, bins = np.divmod(cells, rate_hz.shape[1])
+    times = (bins + rng.random(len(bins))) * GRID_S
+    order = np.argsort(times, kind="stable")
+    return times[order], units[order]
+
+
+def _place_units(rng: np.random.Generator, *, n_good: int, n_noise: int, n_probes: int) -> pd.DataFrame:
+    n = n_good + n_noise
+    good_label = np.where(rng.random(n_good) < 0.7, 1.0, 2 / 3)
+    noise_label = rng.choice([0.0, 1 / 3], n_noise)
+    units = pd.DataFrame(
+        {
+            "probe": rng.permutation(np.arange(n) % n_probes),
+            "depth_um": rng.uniform(20, PROBE_LENGTH_UM - 20, n),
+            "label": np.concatenate([good_label, noise_label]),
+        }
+    )
+    units = units.sort_values(["probe", "depth_um"], ignore_index=True)
+    units["acronym"] = acronym_at(units["depth_um"].to_numpy())
+    return units
+
+
+def _tuned_rates(rng: np.random.Generator, *, regions: np.ndarray, latents: np.ndarray) -> np.ndarray:
+    """Rates (N, G) in Hz of units in `regions` (N,).
+
+    log rate = log mean rate + modulation depth x (weighted latents, scaled to unit variance) + constant.
+    """
+    n_units, n_grid = len(regions), latents.shape[1]
+    strength = np.concatenate(
+        [
+            _TUNING_STRENGTH.loc[regions].to_numpy(),
+            np.full((n_units, len(SHARED_TIME_CONSTANTS_S)), _SHARED_STRENGTH),
+        ],
+        axis=1,
+    )
+    weights = strength * rng.standard_normal(strength.shape)
+    # A unit may follow or precede the movement: its latents are read a bin later or up to two bins earlier.
+    lead = rng.choice(_LEADS, n_units)
+    mean_hz = np.clip(rng.lognormal(np.log(8.0), 0.6, n_units), 2.2, 25.0)
+    depth = np.clip(rng.normal(0.53, 0.1, n_units), 0.3, 0.8)
+
+    rate_hz = np.empty((n_units, n_grid), np.float32)
+    for unit in range(n_units):
+        private = ornstein_uhlenbeck(rng, n=n_grid, step_s=GRID_S, time_constant_s=0.3)
+        log_rate = np.roll(weights[unit] @ latents, -lead[unit]) + _PRIVATE_STRENGTH * private
+        modulation = np.exp(depth[unit] * log_rate / log_rate.std())
+        rate_hz[unit] = mean_hz[unit] * modulation / modulation.mean()
+    return np.clip(rate_hz, _MIN_RATE_HZ, _MAX_RATE_HZ)
+
+
+def _alpha_response(at_s: np.ndarray, size: np.ndarray, *, time_constant_s: float, n: int) -> np.ndarray:
+    """Sum (n,) on the fine grid of alpha functions t/tau exp(1 - t/tau) that start at `at_s` with peaks `size`."""
+    impulses = np.zeros(n)
+    np.add.at(impulses, (at_s / STEP_S).astype(int), size)
+    decay, step = np.exp(-STEP_S / time_constant_s), STEP_S / time_constant_s
+    return lfilter([0.0, np.e * step * decay], [1.0, -2 * decay, decay**2], impulses)
+
+
+def _preparation(events: pd.DataFrame, n: int) -> np.ndarray:
+    """Signed preparation (n,): ramps up from stimulus to movement, stays until feedback, then decays in 0.3 s.
+
+    Its height grows with the decision variable.
+    """
+    heights = np.zeros(n)
+    rows = zip(
+        events["choice"],
+        events["decision"],
+        events["stimOn_times"] + 0.05,
+        events["firstMovement_times"],
+        events["feedback_times"],
+        strict=True,
+    )
+    for choice, decision, start_s, movement_s, feedback_s in rows:
+        if choice == 0:
+            continue
+        first, last = int(start_s / STEP_S), int(feedback_s / STEP_S)
+        height = choice * (0.6 + 0.2 * min(abs(decision), 4.0))
+        ramp = np.clip((np.arange(first, last) * STEP_S - start_s) / max(movement_s - start_s, 0.05), 0, 1)
+        heights[first:last] = height * ramp
+        tail_s = np.arange(last, min(last + int(1.0 / STEP_S), n)) * STEP_S - feedback_s
+        heights[last : last + len(tail_s)] = height * np.exp(-tail_s / 0.3)
+    return heights
+
+
+def _held(from_s: np.ndarray, values: np.ndarray, n: int) -> np.ndarray:
+    """Step function (n,) on the fine grid that takes `values` from the times `from_s` on, and 0 before the first."""
+    trial = np.searchsorted(from_s, np.arange(n) * STEP_S, side="right")
+    return np.concatenate([[0.0], values])[trial]

@@ -1,0 +1,198 @@
+"""The training loop: one for pretraining, training from scratch and fine-tuning."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from neds.data.store import TrialStore, stacked_valid
+from neds.files.aligned import AlignedSession
+from neds.model.loss import loss_terms, total_loss
+from neds.model.masking import draw_masks
+from neds.model.network import NEDS
+from neds.model.settings import MaskingSettings
+from neds.training.resume import Progress, load_state, save_state
+from neds.training.settings import TrainingSettings
+from neds.training.validate import validation_scores
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Outcome of a run: weights of the best validation and of the end, and one log row per validation."""
+
+    best: dict[str, torch.Tensor]
+    last: dict[str, torch.Tensor]
+    progress: Progress
+
+
+def train(
+    model: NEDS,
+    store: TrialStore,
+    sessions: list[AlignedSession],
+    *,
+    masking: MaskingSettings,
+    settings: TrainingSettings,
+    seed: int,
+    state_path: Path,
+    fingerprint: str,
+    description: str,
+    on_validation: Callable[[list[dict]], None] = lambda rows: None,
+) -> Trained:
+    """Train `model` in place on the training trials of `sessions`, which `store` holds.
+
+    Every epoch is a function of (seed, epoch, weights, optimiser state) alone, so a run that is killed and started again
+    with the same fingerprint ends with the same weights as one that was not (bit for bit on a CPU).
+
+    Args:
+        state_path: where the state for resuming is kept while the run is unfinished.
+        fingerprint: identity of the run (settings, data, code).
+        description: name of the run in its progress messages.
+        on_validation: called with all log rows after each validation.
+    """
+    optimizer = _optimizer(model, settings)
+    steps_per_epoch = -(-store.n_trials("train") // settings.batch_size)
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer,
+        max_lr=settings.lr,
+        total_steps=settings.epochs * steps_per_epoch,
+        pct_start=settings.warmup,
+        div_factor=settings.div_factor,
+        cycle_momentum=False,
+    )
+    resumed = load_state(state_path, fingerprint=fingerprint, model=model, optimizer=optimizer, scheduler=scheduler)
+    progress, best = resumed or (Progress(), _copy(model))
+    if resumed:
+        log.info("%s: resumed after epoch %d of %d", description, progress.epoch, settings.epochs)
+    started = time.monotonic() - progress.seconds
+    saved = time.monotonic()
+    bar = tqdm(total=settings.epochs, initial=progress.epoch, desc=description, unit="epoch", disable=None)
+    while progress.epoch < settings.epochs:
+        if settings.patience and progress.validations_since_best >= settings.patience:
+            log.info("%s: stopped early at epoch %d", description, progress.epoch)
+            break
+        losses = _train_epoch(model, store, optimizer, scheduler, masking, settings, seed=seed, epoch=progress.epoch)
+        progress.epoch += 1
+        progress.step += steps_per_epoch
+        bar.update()
+        if progress.epoch % settings.validate_every and progress.epoch != settings.epochs:
+            continue
+        scores = validation_scores(model, store, sessions)
+        progress.seconds = time.monotonic() - started
+        if scores["score"] > progress.best_score:
+            progress.best_score, progress.best_epoch = scores["score"], progress.epoch
+            progress.validations_since_best = 0
+            best = _copy(model)
+        else:
+            progress.validations_since_best += 1
+        progress.log.append(
+            {"epoch": progress.epoch, "step": progress.step, "seconds": round(progress.seconds, 2)}
+            | {"lr": scheduler.get_last_lr()[0], **losses}
+            | {f"val_{key}": value for key, value in scores.items()}
+        )
+        on_validation(progress.log)
+        _report(bar, description, progress, settings, losses["loss"], scores["score"])
+        if time.monotonic() - saved >= settings.checkpoint_seconds and progress.epoch < settings.epochs:
+            save_state(
+                state_path,
+                fingerprint=fingerprint,
+                progress=progress,
+                model=model,
+                optimizer=optimizer,
+                scheduler=scheduler,
+                best=best,
+            )
+            saved = time.monotonic()
+    bar.close()
+    return Trained(best=best, last=_copy(model), progress=progress)
+
+
+def _train_epoch(
+    model: NEDS,
+    store: TrialStore,
+    optimizer: torch.optim.Optimizer,
+    scheduler: torch.optim.lr_scheduler.LRScheduler,
+    masking: MaskingSettings,
+    settings: TrainingSettings,
+    *,
+    seed: int,
+    epoch: int,
+) -> dict[str, float]:
+    """One pass over the training trials; mean loss per masked value, in all and by modality."""
+    epoch_seed = int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
+    torch.manual_seed(epoch_seed)
+    generator = torch.Generator().manual_seed(epoch_seed)
+    design = model.design
+    modalities = list(design.modalities.values())
+    model.train()
+    sums: dict[str, torch.Tensor] = {}
+    numbers: dict[str, torch.Tensor] = {}
+    batches = store.shuffled("train", batch_size=settings.batch_size, rng=np.random.default_rng([seed, epoch]))
+    for batch in batches:
+        mask = draw_masks(
+            modalities,
+            stacked_valid(batch, design.modalities),
+            scheme_weights=design.mode.scheme_weights,
+            ratio=masking.ratio,
+            single_behaviour=masking.single_behaviour,
+            generator=generator,
+        )
+        with autocast(store.device, settings.precision):
+            predictions = model(batch, mask.hidden)
+        target = dict(zip(design.modalities, mask.target.unbind(1), strict=True))
+        terms = loss_terms(design.modalities, predictions, batch, target)
+        optimizer.zero_grad(set_to_none=True)
+        total_loss(terms, settings.loss_weights).backward()
+        if settings.gradient_clip is not None:
+            torch.nn.utils.clip_grad_norm_(model.parameters(), settings.gradient_clip)
+        optimizer.step()
+        scheduler.step()
+        for name, (total, number) in terms.items():
+            sums[name] = sums.get(name, 0) + total.detach()
+            numbers[name] = numbers.get(name, 0) + number
+    means = {name: float(sums[name] / numbers[name]) for name in sums if numbers[name] > 0}
+    weighted = sum(settings.loss_weights.get(name, 1.0) * value for name, value in means.items())
+    return {"loss": weighted} | {f"loss_{name}": value for name, value in means.items()}
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """The autocast context of a precision setting on a device."""
+    enabled = precision == "bf16" or (precision == "auto" and device.type == "cuda")
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled)
+
+
+def _optimizer(model: NEDS, settings: TrainingSettings) -> torch.optim.AdamW:
+    decayed = [p for name, p in model.named_parameters() if name.endswith("weight") and "norm" not in name]
+    kept = [p for name, p in model.named_parameters() if not (name.endswith("weight") and "norm" not in name)]
+    groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": kept, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=settings.lr, fused=True)
+
+
+def _copy(model: NEDS) -> dict[str, torch.Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+
+
+def _report(
+    bar: tqdm, description: str, progress: Progress, settings: TrainingSettings, loss: float, score: float
+) -> None:
+    """Scores on the bar where there is a terminal, a line of the log where there is none."""
+    if not bar.disable:
+        bar.set_postfix(loss=f"{loss:.3f}", val=f"{score:.3f}", best=f"{progress.best_score:.3f}")
+        return
+    left = progress.seconds / progress.epoch * (settings.epochs - progress.epoch) / 60
+    log.info(
+        "%s: epoch %d/%d, loss %.3f, validation %.3f (best %.3f), %.1f min left",
+        description,
+        progress.epoch,
+        settings.epochs,
+        loss,
+        score,
+        progress.best_score,
+        left,
+    )

@@ -1,0 +1,141 @@
+"""The training stage: aligned files (and, for fine-tuning, a pretrained checkpoint) -> checkpoints and a log."""
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import torch
+from pydantic import Field
+
+from neds.data.store import TrialStore
+from neds.errors import UserError
+from neds.files.aligned import AlignedSession, read_aligned
+from neds.files.atomic import write_csv
+from neds.model.checkpoint import Checkpoint, load_network, read_checkpoint, write_checkpoint
+from neds.model.modes import ModeName, preset
+from neds.model.network import NEDS, Design
+from neds.model.settings import MaskingSettings, ModelSettings
+from neds.provenance import code_digest, file_digest, settings_digest
+from neds.settings import Settings
+from neds.training.loop import train
+from neds.training.settings import TrainingSettings
+
+log = logging.getLogger(__name__)
+
+
+class TrainingRun(Settings):
+    """Everything but the data that determines a trained network."""
+
+    mode: ModeName
+    """mm, encoding or decoding."""
+    modalities: list[str]
+    """Modalities that the model deals with, in the order of its tokens."""
+    model: ModelSettings = Field(default_factory=ModelSettings)
+    masking: MaskingSettings = Field(default_factory=MaskingSettings)
+    training: TrainingSettings = Field(default_factory=TrainingSettings)
+    seed: int = 0
+
+
+def run_training(
+    *,
+    run: TrainingRun,
+    aligned: list[Path],
+    best: Path,
+    last: Path,
+    log_csv: Path,
+    pretrained: Path | None = None,
+    description: str = "training",
+) -> None:
+    """Train on the usable sessions among `aligned` and write the best and last checkpoints and the validation log.
+
+    When no session is usable (or pretraining was skipped for that reason) the outputs are written all the same and say
+    why training was skipped, so that the workflow's graph does not depend on the data.
+
+    Args:
+        pretrained: checkpoint to fine-tune; its size and mode replace those of `run`.
+        description: name of the run in its progress messages.
+
+    Raises:
+        UserError: sessions that cannot train together, or a pretrained network that does not fit them.
+    """
+    sessions = [session for path in aligned if (session := _usable(read_aligned(path))) is not None]
+    why = "" if sessions else "no usable session (see the sessions table)"
+    if pretrained and not why:
+        why = read_checkpoint(pretrained)[0].skipped
+    if why:
+        log.warning("%s: skipped, %s", description, why)
+        for path in (best, last):
+            write_checkpoint(path, Checkpoint(skipped=why), {})
+        write_csv(log_csv, pd.DataFrame({"epoch": []}))
+        return
+
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    store = TrialStore(sessions, names=run.modalities, device=device)
+    torch.manual_seed(run.seed)
+    model = _build(run, store, pretrained).to(device)
+    sizes = model.parameter_counts()
+    log.info(
+        "%s: %d sessions, %d training trials, %d tokens a trial, %.2f M shared and %.2f M stitcher parameters, on %s",
+        description,
+        len(sessions),
+        store.n_trials("train"),
+        len(model.design.mode.inputs) * store.n_bins,
+        sizes["shared"] / 1e6,
+        sizes["stitchers"] / 1e6,
+        device,
+    )
+    state_path = best.with_name("unfinished.safetensors")
+    inputs = [*aligned, *([pretrained] if pretrained else [])]
+    trained = train(
+        model,
+        store,
+        sessions,
+        masking=run.masking,
+        settings=run.training,
+        seed=run.seed,
+        state_path=state_path,
+        fingerprint=settings_digest(
+            [run.model_dump(), [file_digest(path) for path in inputs], code_digest("neds.training.stage")]
+        ),
+        description=description,
+        on_validation=lambda rows: write_csv(log_csv, pd.DataFrame(rows)),
+    )
+    record = {
+        "mode": run.mode,
+        "seed": run.seed,
+        "training_sessions": store.eids,
+        "pretrained": str(pretrained) if pretrained else "",
+        "seconds": trained.progress.seconds,
+        "parameters": sizes,
+        "run": run.model_dump(),
+    }
+    ends = {"epoch": trained.progress.best_epoch, "validation_score": trained.progress.best_score}
+    checkpoint = Checkpoint(design=model.design, sessions=model.session_shapes, record=record | ends)
+    write_checkpoint(best, checkpoint, trained.best)
+    write_checkpoint(last, replace(checkpoint, record=record | {"epoch": trained.progress.epoch}), trained.last)
+    state_path.unlink(missing_ok=True)
+
+
+def _usable(session: AlignedSession) -> AlignedSession | None:
+    if not session.usable:
+        log.warning("session %s is left out: %s", session.eid, session.reason)
+        return None
+    return session
+
+
+def _build(run: TrainingRun, store: TrialStore, pretrained: Path | None) -> NEDS:
+    mode = preset(run.mode, store.modalities, run.masking)
+    if pretrained is None:
+        return NEDS(Design(run.model, store.modalities, mode, store.n_bins), store.shapes)
+    source, _ = load_network(pretrained)
+    design = source.design
+    if (design.mode.inputs, design.mode.outputs, design.n_bins) != (mode.inputs, mode.outputs, store.n_bins):
+        raise UserError(
+            f"{pretrained}: was pretrained with {design.n_bins} bins of {', '.join(design.mode.inputs)} -> "
+            f"{', '.join(design.mode.outputs)}, the session has {store.n_bins} bins and mode {run.mode} needs "
+            f"{', '.join(mode.inputs)} -> {', '.join(mode.outputs)}; pretrain again with these settings"
+        )
+    model = NEDS(Design(design.settings, store.modalities, mode, store.n_bins), store.shapes)
+    model.adopt(source)
+    return model

@@ -1,0 +1,35 @@
+rule evaluate:
+    input:
+        aligned=f"{RESULTS}/aligned/{{eid}}.h5",
+        checkpoint=f"{RESULTS}/models/{{eid}}/{{mode}}-{{regime}}/seed{{seed}}/best.safetensors",
+    output:
+        metrics=f"{RESULTS}/evaluation/{{eid}}/neds-{{mode}}-{{regime}}-seed{{seed}}/metrics.csv",
+        units=f"{RESULTS}/evaluation/{{eid}}/neds-{{mode}}-{{regime}}-seed{{seed}}/units.parquet",
+        predictions=f"{RESULTS}/evaluation/{{eid}}/neds-{{mode}}-{{regime}}-seed{{seed}}/predictions.h5",
+    params:
+        code=code_digest("neds.evaluation.stage"),
+    log:
+        f"{RESULTS}/logs/evaluate/{{eid}}-{{mode}}-{{regime}}-seed{{seed}}.log",
+    shell:
+        "python -m workflow_scripts.evaluate --aligned {input.aligned} --checkpoint {input.checkpoint}"
+        " --model neds-{wildcards.mode} --training {wildcards.regime} --seed {wildcards.seed}"
+        " --metrics {output.metrics} --units {output.units} --predictions {output.predictions} 2>&1 | tee {log}"
+
+
+rule metrics_table:
+    input:
+        metrics=evaluated("metrics.csv"),
+    output:
+        f"{RESULTS}/tables/metrics.csv",
+    params:
+        code=code_digest("neds.evaluation.tables"),
+    log:
+        f"{RESULTS}/logs/metrics_table.log",
+    shell:
+        "python -m workflow_scripts.metrics_table --metrics {input.metrics} --output {output} 2>&1 | tee {log}"
+
+
+rule tables:
+    input:
+        rules.sessions_table.output,
+        rules.metrics_table.output,

@@ -1,0 +1,41 @@
+rule finetune:
+    input:
+        aligned=f"{RESULTS}/aligned/{{eid}}.h5",
+        pretrained=f"{RESULTS}/models/pretrained/{{mode}}/seed{{seed}}/best.safetensors",
+    output:
+        best=f"{RESULTS}/models/{{eid}}/{{mode}}-finetuned/seed{{seed}}/best.safetensors",
+        last=f"{RESULTS}/models/{{eid}}/{{mode}}-finetuned/seed{{seed}}/last.safetensors",
+        log_csv=f"{RESULTS}/models/{{eid}}/{{mode}}-finetuned/seed{{seed}}/log.csv",
+    params:
+        settings=finetune_settings,
+        code=code_digest("neds.training.stage"),
+    log:
+        f"{RESULTS}/logs/finetune/{{eid}}-{{mode}}-seed{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/finetune/{{eid}}-{{mode}}-seed{{seed}}.tsv"
+    shell:
+        "python -m workflow_scripts.train --aligned {input.aligned} --pretrained {input.pretrained}"
+        " --best {output.best} --last {output.last} --log-csv {output.log_csv}"
+        " --description 'fine-tuning {wildcards.mode} on {wildcards.eid}, seed {wildcards.seed}'"
+        " --settings {params.settings:q} 2>&1 | tee {log}"
+
+
+rule train_from_scratch:
+    input:
+        aligned=f"{RESULTS}/aligned/{{eid}}.h5",
+    output:
+        best=f"{RESULTS}/models/{{eid}}/{{mode}}-scratch/seed{{seed}}/best.safetensors",
+        last=f"{RESULTS}/models/{{eid}}/{{mode}}-scratch/seed{{seed}}/last.safetensors",
+        log_csv=f"{RESULTS}/models/{{eid}}/{{mode}}-scratch/seed{{seed}}/log.csv",
+    params:
+        settings=scratch_settings,
+        code=code_digest("neds.training.stage"),
+    log:
+        f"{RESULTS}/logs/scratch/{{eid}}-{{mode}}-seed{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/scratch/{{eid}}-{{mode}}-seed{{seed}}.tsv"
+    shell:
+        "python -m workflow_scripts.train --aligned {input.aligned} --best {output.best} --last {output.last}"
+        " --log-csv {output.log_csv}"
+        " --description 'training {wildcards.mode} on {wildcards.eid}, seed {wildcards.seed}'"
+        " --settings {params.settings:q} 2>&1 | tee {log}"

@@ -1,0 +1,46 @@
+# Input functions and lists of files.
+
+
+def synthetic_index(wildcards):
+    return list(BY_EID).index(wildcards.eid)
+
+
+def session_path(wildcards):
+    return BY_EID[wildcards.eid].path
+
+
+def alf_folder(wildcards):
+    """A synthetic session's tree; of a user's own folder, the trials table stands for the session."""
+    if CONFIG.source == "synthetic":
+        return f"{RESULTS}/synthetic/{wildcards.eid}/alf"
+    return f"{CONFIG.download.alf_root}/{session_path(wildcards)}/alf"
+
+
+def alf_root(wildcards):
+    if CONFIG.source == "synthetic":
+        return f"{RESULTS}/synthetic/{wildcards.eid}/alf"
+    return CONFIG.download.alf_root
+
+
+def arrays_file(wildcards):
+    return str(Path(CONFIG.sessions).parent / session_path(wildcards))
+
+
+def baseline_inputs(wildcards):
+    inputs = {"aligned": f"{RESULTS}/aligned/{wildcards.eid}.h5"}
+    if wildcards.baseline == "oracle":
+        inputs["truth"] = f"{RESULTS}/synthetic/{wildcards.eid}/truth.h5"
+    return inputs
+
+
+def truth_argument(wildcards, input):
+    return f"--truth {input.truth}" if wildcards.baseline == "oracle" else ""
+
+
+def evaluated(name):
+    """File `name` of every evaluation: of all baselines and models, of all test sessions."""
+    models = [
+        *CONFIG.baselines,
+        *expand("neds-{mode}-{regime}-seed{seed}", mode=CONFIG.modes, regime=CONFIG.regimes, seed=CONFIG.seeds),
+    ]
+    return expand(f"{RESULTS}/evaluation/{{eid}}/{{model}}/{name}", eid=TEST_EIDS, model=models)

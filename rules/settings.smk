@@ -1,0 +1,49 @@
+# What each stage's `params.settings` holds. It is JSON text, because Snakemake compares texts reliably and a shell
+# command can carry it; it holds all of the configuration that a stage depends on, and nothing else.
+
+
+def as_json(value):
+    return json.dumps(value, sort_keys=True)
+
+
+def modality_entries():
+    return [modality.model_dump() for modality in CONFIG.modality_registry().values()]
+
+
+def partition_settings():
+    return as_json({"modalities": modality_entries(), "partition": CONFIG.partition.model_dump()})
+
+
+def array_settings():
+    return as_json(
+        {
+            "modalities": modality_entries(),
+            "partition": CONFIG.partition.model_dump(),
+            "arrays": CONFIG.arrays.model_dump(),
+        }
+    )
+
+
+def training_settings(stage, wildcards):
+    return as_json(
+        {
+            "mode": wildcards.mode,
+            "modalities": CONFIG.modalities,
+            "model": CONFIG.model.model_dump(),
+            "masking": CONFIG.masking.model_dump(),
+            "training": CONFIG.training_for(stage, wildcards.mode).model_dump(),
+            "seed": int(wildcards.seed),
+        }
+    )
+
+
+def pretrain_settings(wildcards):
+    return training_settings("pretrain", wildcards)
+
+
+def scratch_settings(wildcards):
+    return training_settings("scratch", wildcards)
+
+
+def finetune_settings(wildcards):
+    return training_settings("finetuned", wildcards)

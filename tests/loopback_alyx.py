@@ -1,0 +1,164 @@
+"""An Alyx database and its file server on the loopback interface: as much as ONE needs to load a session."""
+
+import hashlib
+import json
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import one.params
+
+_IDS = uuid.UUID("11111111-2222-4333-8444-555555555555")
+_SCHEMA = {
+    "paths": {
+        "/sessions": {"get": {"parameters": [{"name": "django", "in": "query", "schema": {"type": "string"}}]}},
+        "/sessions/{id}": {"get": {"parameters": [{"name": "id", "in": "path"}]}},
+    }
+}
+
+
+class LoopbackAlyx(ThreadingHTTPServer):
+    """Serves the sessions of an ALF folder to one account.
+
+    Attributes:
+        url: base address.
+        username, password, token: the account.
+        failing: path prefix -> status with which requests of such paths are answered.
+        served: relative paths of the data files that were handed out.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, root: Path):
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.root = Path(root)
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        self.username, self.password, self.token = "tester", "correct", "0123abcd"
+        self.failing: dict[str, int] = {}
+        self.served: list[str] = []
+        self.sessions = {}
+        for folder in self.root.glob("*/Subjects/*/*/*"):
+            record = self._session(folder)
+            self.sessions[record["id"]] = record
+
+    def eid(self, session_path: str) -> str:
+        return str(uuid.uuid3(_IDS, session_path))
+
+    def _session(self, folder: Path) -> dict:
+        path = folder.relative_to(self.root)
+        lab, _, subject, date, number = path.parts
+        return {
+            "id": self.eid(path.as_posix()),
+            "lab": lab,
+            "subject": subject,
+            "start_time": f"{date}T10:00:00",
+            "number": int(number),
+            "task_protocol": "ephysChoiceWorld",
+            "projects": [],
+            "data_dataset_session_related": [
+                self._dataset(file) for file in sorted(folder.rglob("*.*")) if file.is_file()
+            ],
+        }
+
+    def data_url(self, path: str) -> str:
+        """Address of a data file, given its path relative to the ALF folder; the file's name there carries its id."""
+        stem, suffix = path.rsplit(".", 1)
+        return f"{self.url}/data/{stem}.{_dataset_id(path)}.{suffix}"
+
+    def _dataset(self, file: Path) -> dict:
+        path = file.relative_to(self.root).as_posix()
+        return {
+            "id": _dataset_id(path),
+            "data_url": self.data_url(path),
+            "file_size": file.stat().st_size,
+            "hash": hashlib.md5(file.read_bytes()).hexdigest(),
+            "default_revision": str("#" not in path),
+            "qc": "NOT_SET",
+        }
+
+
+def _dataset_id(path: str) -> str:
+    return str(uuid.uuid3(_IDS, path))
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: LoopbackAlyx
+
+    def log_message(self, *_):
+        pass
+
+    def do_POST(self):
+        form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+        if self._is_failing():
+            return
+        account = (form.get("username", [""])[0], form.get("password", [""])[0])
+        if self.path == "/auth-token" and account == (self.server.username, self.server.password):
+            self._answer({"token": self.server.token})
+        else:
+            self._answer({"non_field_errors": ["Unable to log in with provided credentials."]}, status=400)
+
+    def do_GET(self):
+        if self._is_failing():
+            return
+        address = urlsplit(self.path)
+        parts = unquote(address.path).strip("/").split("/")
+        if parts[0] == "data":
+            self._send_file(Path(*parts[1:]))
+        elif parts == ["api", "schema"]:
+            self._answer(_SCHEMA)
+        elif self.headers.get("Authorization") != f"Token {self.server.token}":
+            self._answer({"detail": "Invalid token."}, status=403)
+        elif parts == ["me"]:
+            self._answer({"username": self.server.username})
+        elif parts == ["sessions"]:
+            wanted = parse_qs(address.query)["django"][0].removeprefix("pk,")
+            found = [session for eid, session in self.server.sessions.items() if eid == wanted]
+            self._answer({"count": len(found), "next": None, "previous": None, "results": found})
+        elif parts[0] == "sessions" and parts[1] in self.server.sessions:
+            self._answer(self.server.sessions[parts[1]])
+        else:
+            self._answer({"detail": "Not found."}, status=404)
+
+    def _is_failing(self) -> bool:
+        for prefix, status in self.server.failing.items():
+            if self.path.startswith(prefix):
+                self._answer({"detail": "on purpose"}, status=status)
+                return True
+        return False
+
+    def _send_file(self, path: Path):
+        # Served names carry the dataset's id before the suffix: spikes.times.<id>.npy
+        stem, _, suffix = path.name.rsplit(".", 2)
+        path = path.with_name(f"{stem}.{suffix}")
+        self.server.served.append(path.as_posix())
+        self._send((self.server.root / path).read_bytes(), content_type="application/octet-stream")
+
+    def _answer(self, value: object, *, status: int = 200):
+        self._send(json.dumps(value).encode(), status=status, content_type="application/json")
+
+    def _send(self, body: bytes, *, content_type: str, status: int = 200):
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@contextmanager
+def serving(root: Path) -> Iterator[LoopbackAlyx]:
+    """Serve the ALF folder `root` and tell ONE, in the parameters of the current HOME, where the files are."""
+    with LoopbackAlyx(root) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        thread.start()
+        one.params.setup(client=server.url, silent=True, cache_dir=Path.home() / "unused")
+        parameters = one.params.get(server.url, silent=True).set("HTTP_DATA_SERVER", f"{server.url}/data")
+        one.params.save(parameters, server.url)
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()

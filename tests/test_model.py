@@ -1,0 +1,259 @@
+"""The invariants of the model: nothing leaks, nothing that should count is left out, sessions do not disturb each other."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from neds.data.store import TrialStore, stacked_valid
+from neds.model.batch import Batch, Predictions
+from neds.model.checkpoint import Checkpoint, load_network, write_checkpoint
+from neds.model.loss import loss_terms, total_loss
+from neds.model.masking import draw_masks, observe
+from neds.model.modes import preset
+from neds.model.network import NEDS, Design
+from neds.model.settings import MaskingSettings, ModelSettings
+from tests.aligned_sessions import make_session
+
+CPU = torch.device("cpu")
+SCHEMES = ("encoding", "decoding", "within_spikes", "within_behaviour", "across")
+SIZE = {"dim": 16, "layers": 2, "heads": 2, "mlp": 32}
+
+
+def make_model(
+    *sessions, mode: str = "mm", stitcher: str = "linear", seed: int = 0, perturbed: bool = True
+) -> tuple[NEDS, TrialStore]:
+    """A model of the sessions; `perturbed` moves the readouts off their null start so that inputs matter."""
+    store = TrialStore(list(sessions), names=list(sessions[0].modalities), device=CPU)
+    torch.manual_seed(seed)
+    design = Design(
+        ModelSettings(stitcher=stitcher, **SIZE),
+        store.modalities,
+        preset(mode, store.modalities, MaskingSettings()),
+        store.n_bins,
+    )
+    model = NEDS(design, store.shapes).eval()
+    if perturbed:
+        with torch.no_grad():
+            for name, parameter in model.named_parameters():
+                if "readouts" in name and name.endswith("weight"):
+                    parameter.normal_(std=0.3)
+    return model, store
+
+
+def whole_batch(store: TrialStore, per_session: int = 6) -> Batch:
+    sessions = np.repeat(np.arange(len(store.eids)), per_session)
+    return store.batch(sessions, np.tile(np.arange(per_session), len(store.eids)))
+
+
+def as_list(predictions: Predictions) -> list[torch.Tensor]:
+    """All predictions as (trials, ...) tensors, the counts session by session."""
+    groups = [group for groups in predictions.log_rates.values() for group in groups]
+    return [*groups, *predictions.means.values(), *predictions.logits.values()]
+
+
+def masks(model: NEDS, batch: Batch, *, schemes: tuple[str, ...] = SCHEMES, ratio: float = 0.3, seed: int = 0):
+    return draw_masks(
+        list(model.design.modalities.values()),
+        stacked_valid(batch, model.design.modalities),
+        scheme_weights=dict.fromkeys(schemes, 1.0),
+        ratio=ratio,
+        single_behaviour=0.5,
+        generator=torch.Generator().manual_seed(seed),
+    )
+
+
+def scrambled(batch: Batch, hidden: torch.Tensor, order: list[str]) -> Batch:
+    """The batch with another value wherever `hidden` (B, M, T); categorical values change where all of T is hidden."""
+    hidden_of = dict(zip(order, hidden.unbind(1), strict=True))
+    scaled = {
+        name: [
+            torch.where(hidden_of[name][rows][..., None], x + 5.0, x)
+            for x, (_, rows) in zip(parts, batch.groups, strict=True)
+        ]
+        for name, parts in batch.scaled_counts.items()
+    }
+    continuous = {
+        name: torch.where(hidden_of[name][..., None], x - 4.0, x) for name, x in batch.continuous.items()
+    }
+    categorical = {
+        name: torch.where(hidden_of[name].all(-1), (x + 1) % 2, x) for name, x in batch.categorical.items()
+    }
+    return replace(batch, scaled_counts=scaled, continuous=continuous, categorical=categorical)
+
+
+@pytest.mark.parametrize("stitcher", ["linear", "mlp"])
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_value_of_a_masked_input_changes_no_output(scheme, stitcher):
+    model, store = make_model(make_session(), stitcher=stitcher)
+    batch = whole_batch(store)
+    hidden = masks(model, batch, schemes=(scheme,)).hidden
+    assert hidden.any()
+    other = scrambled(batch, hidden, list(model.design.modalities))
+    for before, after in zip(as_list(model(batch, hidden)), as_list(model(other, hidden)), strict=True):
+        assert torch.equal(before, after)
+    nothing = torch.zeros_like(hidden)
+    changed = zip(as_list(model(batch, nothing)), as_list(model(other, nothing)), strict=True)
+    assert any(not torch.equal(before, after) for before, after in changed), "visible values must matter"
+
+
+def test_categorical_value_is_hidden_whole_or_not_at_all():
+    model, store = make_model(make_session())
+    batch = whole_batch(store, per_session=40)
+    mask = masks(model, batch, ratio=0.5)
+    for row, modality in enumerate(model.design.modalities.values()):
+        if modality.kind == "categorical":
+            assert torch.equal(mask.hidden[:, row].any(-1), mask.hidden[:, row].all(-1))
+
+
+def test_schemes_hide_what_they_say():
+    model, store = make_model(make_session())
+    batch = whole_batch(store, per_session=40)
+    neural = torch.tensor([m.group == "neural" for m in model.design.modalities.values()])
+
+    encoding = masks(model, batch, schemes=("encoding",))
+    assert encoding.hidden[:, neural].all()
+    assert encoding.target[:, neural].all() and not encoding.target[:, ~neural].any()
+    shown = (~encoding.hidden[:, ~neural].any(-1)).sum(1)
+    assert set(shown.tolist()) == {1, 4}, "all behaviours or one alone"
+
+    decoding = masks(model, batch, schemes=("decoding",))
+    assert not decoding.hidden[:, neural].any() and decoding.target[:, ~neural].all()
+
+    within = masks(model, batch, schemes=("within_spikes",))
+    assert not within.hidden[:, ~neural].any()
+    assert 0.2 < within.hidden[:, neural].float().mean() < 0.4
+    behaviour = masks(model, batch, schemes=("within_behaviour",))
+    assert not behaviour.hidden[:, neural].any() and behaviour.hidden[:, ~neural].any()
+
+    across = masks(model, batch, schemes=("across",)).hidden
+    assert torch.equal(across[:, 0], across[:, 1]) and torch.equal(across[:, 0], across[:, 2])
+    assert not torch.equal(across[0, 0], across[1, 0]), "bins are drawn for each trial"
+
+
+def test_unknown_behaviour_is_hidden_and_no_target():
+    session = make_session()
+    session.values["wheel_speed"][:, 3] = np.nan
+    session.values["choice"][:] = -1
+    model, store = make_model(session)
+    batch = whole_batch(store)
+    order = list(model.design.modalities)
+    mask = masks(model, batch, schemes=("decoding",))
+    assert not mask.target[:, order.index("wheel_speed"), 3].any()
+    assert not mask.target[:, order.index("choice")].any()
+    seen = observe(list(model.design.modalities.values()), stacked_valid(batch, model.design.modalities), set(order))
+    assert seen[:, order.index("wheel_speed"), 3].all() and seen[:, order.index("choice")].all()
+    assert all(x.isfinite().all() for x in as_list(model(batch, mask.hidden)))
+
+
+def test_fully_visible_batch_has_no_loss_and_no_gradient():
+    model, store = make_model(make_session())
+    batch = whole_batch(store)
+    nothing = torch.zeros(batch.n_trials, 5, store.n_bins, dtype=torch.bool)
+    target = dict(zip(model.design.modalities, nothing.unbind(1), strict=True))
+    loss = total_loss(loss_terms(model.design.modalities, model(batch, nothing), batch, target), {})
+    loss.backward()
+    assert loss.item() == 0
+    assert all(p.grad is None or not p.grad.any() for p in model.parameters())
+
+
+def test_only_masked_values_carry_loss():
+    """The loss equals a plain loop over the masked entries."""
+    model, store = make_model(make_session(), make_session("mouse2", n_units=4))
+    batch = whole_batch(store)
+    mask = masks(model, batch)
+    target = dict(zip(model.design.modalities, mask.target.unbind(1), strict=True))
+    predictions = model(batch, mask.hidden)
+    terms = loss_terms(model.design.modalities, predictions, batch, target)
+
+    expected, number = 0.0, 0
+    for log_rate, counts, (_, rows) in zip(
+        predictions.log_rates["spikes"], batch.counts["spikes"], batch.groups, strict=True
+    ):
+        for trial, bin_ in torch.nonzero(target["spikes"][rows]).tolist():
+            entry = log_rate[trial, bin_].exp() - counts[trial, bin_] * log_rate[trial, bin_]
+            expected, number = expected + entry.sum().item(), number + counts.shape[-1]
+    assert terms["spikes"][1] == number
+    assert terms["spikes"][0].item() == pytest.approx(expected, rel=1e-4)
+
+    hidden_choices = target["choice"].any(-1)
+    log_probability = predictions.logits["choice"].log_softmax(-1)
+    expected = -log_probability[torch.arange(batch.n_trials), batch.categorical["choice"]][hidden_choices].sum()
+    assert terms["choice"][0].item() == pytest.approx(expected.item(), rel=1e-4)
+
+
+@pytest.mark.parametrize("mode", ["mm", "encoding", "decoding"])
+def test_other_sessions_in_a_batch_change_no_prediction(mode):
+    """Also for a session with a single trial in the batch, and with more and with fewer units than its neighbours."""
+    first, second, third = make_session(), make_session("mouse2", n_units=20), make_session("mouse3", n_units=3)
+    model, store = make_model(first, second, third, mode=mode)
+    sessions, trials = np.array([0, 0, 0, 1, 2, 2]), np.array([4, 1, 2, 5, 0, 7])
+    batch = store.batch(sessions, trials)
+    hidden = masks(model, batch).hidden
+    together = model(batch, hidden)
+    for row, (session, trial) in enumerate(zip(sessions, trials, strict=True)):
+        alone = model(store.batch(np.array([session]), np.array([trial])), hidden[row : row + 1])
+        for name, groups in together.log_rates.items():
+            group, rows = next((g, r) for g, (s, r) in zip(groups, batch.groups, strict=True) if s == session)
+            assert torch.allclose(group[row - rows.start], alone.log_rates[name][0][0], atol=1e-5)
+        for name in together.means:
+            assert torch.allclose(together.means[name][row], alone.means[name][0], atol=1e-5)
+        for name in together.logits:
+            assert torch.allclose(together.logits[name][row], alone.logits[name][0], atol=1e-5)
+
+
+@pytest.mark.parametrize("stitcher", ["linear", "mlp"])
+@pytest.mark.parametrize("mode", ["mm", "encoding", "decoding"])
+def test_every_parameter_is_trained_saved_and_loaded(mode, stitcher, tmp_path):
+    model, store = make_model(make_session(), make_session("mouse2", n_units=4), mode=mode, stitcher=stitcher)
+    batch = whole_batch(store, per_session=40)
+    mask = masks(model, batch, schemes={"mm": SCHEMES}.get(mode, (mode,)))
+    target = dict(zip(model.design.modalities, mask.target.unbind(1), strict=True))
+    model.train()
+    total_loss(loss_terms(model.design.modalities, model(batch, mask.hidden), batch, target), {}).backward()
+    without = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()]
+    # A unimodal decoder never hides an input, so it has no use for the mask vector.
+    assert without == (["mask_vector"] if mode == "decoding" else [])
+
+    model.eval()
+    write_checkpoint(tmp_path / "m.safetensors", Checkpoint(model.design, model.session_shapes), model.state_dict())
+    loaded, _ = load_network(tmp_path / "m.safetensors")
+    for before, after in zip(as_list(model(batch, mask.hidden)), as_list(loaded(batch, mask.hidden)), strict=True):
+        assert torch.equal(before, after)
+
+
+def test_model_starts_at_the_null_model():
+    """Before training: each unit's mean rate, the behaviours' means, the class frequencies."""
+    session = make_session()
+    model, store = make_model(session, perturbed=False)
+    batch = whole_batch(store)
+    predictions = model(batch, masks(model, batch).hidden)
+    mean = torch.as_tensor(session.statistics["spikes"]["mean"], dtype=torch.float32)
+    assert torch.allclose(predictions.log_rates["spikes"][0].exp(), mean.expand(6, 10, -1), rtol=1e-4)
+    assert not predictions.means["wheel_speed"].any()
+    frequency = torch.as_tensor(session.statistics["block"]["frequency"], dtype=torch.float32)
+    assert torch.allclose(predictions.logits["block"].softmax(-1), frequency.expand(6, -1), atol=1e-4)
+
+
+def test_new_session_takes_over_what_sessions_share():
+    pretrained, _ = make_model(make_session(), make_session("mouse2"), seed=1)
+    model, _ = make_model(make_session("mouse3", n_units=5), seed=2)
+    model.adopt(pretrained)
+    assert torch.equal(model.position, pretrained.position)
+    assert torch.equal(model.encoder.layers[0].up.weight, pretrained.encoder.layers[0].up.weight)
+    assert torch.allclose(model.stitchers.session[0], pretrained.stitchers.session.mean(0))
+
+
+def test_wheel_and_whisker_of_one_bin_have_the_same_rotary_angle():
+    """Attention scores depend on the distance in time bins alone, whatever the modality."""
+    from neds.model.transformer import rotary_angles, rotate
+
+    cos, sin = rotary_angles(torch.arange(5).repeat(2), 8)
+    assert torch.equal(cos[:5], cos[5:]) and torch.equal(sin[:5], sin[5:])
+    query, key = torch.randn(1, 1, 1, 8), torch.randn(1, 1, 1, 8)
+    scores = [
+        (rotate(query, cos[i : i + 1], sin[i : i + 1]) * rotate(key, cos[j : j + 1], sin[j : j + 1])).sum()
+        for i, j in ((0, 2), (1, 3), (2, 4))
+    ]
+    assert torch.allclose(scores[0], scores[1], atol=1e-5) and torch.allclose(scores[1], scores[2], atol=1e-5)

@@ -1,0 +1,31 @@
+"""Train one model: pretraining on several sessions, training from scratch on one, or fine-tuning on one."""
+
+import argparse
+from pathlib import Path
+
+from neds.training.stage import TrainingRun, run_training
+from workflow_scripts._command import add_settings, run, settings_value, validated
+
+
+def main(arguments: argparse.Namespace) -> None:
+    run_training(
+        run=validated(TrainingRun, settings_value(arguments.settings)),
+        aligned=arguments.aligned,
+        pretrained=arguments.pretrained,
+        best=arguments.best,
+        last=arguments.last,
+        log_csv=arguments.log_csv,
+        description=arguments.description,
+    )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--aligned", type=Path, nargs="+", required=True, help="aligned session files to train on")
+    parser.add_argument("--pretrained", type=Path, help="checkpoint to fine-tune")
+    parser.add_argument("--best", type=Path, required=True, help="checkpoint of the best validation, to write")
+    parser.add_argument("--last", type=Path, required=True, help="checkpoint of the last epoch, to write")
+    parser.add_argument("--log-csv", type=Path, required=True, help="table to write, one row per validation")
+    parser.add_argument("--description", default="training", help="name of the run in progress messages")
+    add_settings(parser, help="mode, modalities, model, masking, training, seed")
+    run(main, parser)
