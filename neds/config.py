@@ -84,8 +84,7 @@ def check_config(values: Mapping[str, Any], *, base: Path) -> tuple[Config, list
     if faults:
         raise UserError("\n".join(faults))
     if config.source == "synthetic":
-        generated = config.synthetic
-        sessions = synthetic_sessions(generated.n_train, generated.n_test, generated.seed)
+        sessions = synthetic_sessions(config.synthetic)
     else:
         sessions = read_sheet(base / config.sessions, source=config.source)
     if "finetuned" in config.regimes and not any(session.role == "train" for session in sessions):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from neds.errors import UserError
+from neds.synthetic.settings import MOST_TRAIN_SESSIONS, SyntheticSettings, synthetic_subject
 
 ROLES = ("train", "test")
 _FILE_SAFE = re.compile(r"[A-Za-z0-9_-]+")
@@ -16,20 +17,25 @@ _SYNTHETIC_IDS = uuid.UUID("6e656473-0000-4000-8000-73796e746865")
 
 @dataclass(frozen=True)
 class Session:
-    """One line of the roster. `path` locates the recording within its source and is empty where the EID does."""
+    """One line of the roster.
+
+    `path` locates the recording within its source and is empty where the EID does; `index` is the number of a generated
+    session within its data set.
+    """
 
     eid: str
     role: str
     path: str = ""
+    index: int = 0
 
 
-def synthetic_sessions(n_train: int, n_test: int, seed: int) -> list[Session]:
-    """The generated roster: role train first. EIDs are UUIDs made from the session's path and the seed."""
+def synthetic_sessions(settings: SyntheticSettings) -> list[Session]:
+    """The generated roster, role train first. EIDs are UUIDs made from the data set's seed and the session's path."""
     sessions = []
-    for index in range(n_train + n_test):
-        path = f"synthetic/Subjects/SYN{index + 1:03d}/2024-01-{index % 28 + 1:02d}/{index // 28 + 1:03d}"
-        eid = str(uuid.uuid3(_SYNTHETIC_IDS, f"{seed}/{path}"))
-        sessions.append(Session(eid=eid, role=ROLES[index >= n_train], path=path))
+    for index in settings.indices():
+        path = f"synthetic/Subjects/{synthetic_subject(index)}/2024-01-01/001"
+        eid = str(uuid.uuid3(_SYNTHETIC_IDS, f"{settings.seed}/{path}"))
+        sessions.append(Session(eid=eid, role=ROLES[index >= MOST_TRAIN_SESSIONS], path=path, index=index))
     return sessions
 
 

@@ -3,15 +3,16 @@ rule synthesize:
         alf=directory(f"{RESULTS}/synthetic/{{eid}}/alf"),
         truth=f"{RESULTS}/synthetic/{{eid}}/truth.h5",
     params:
-        settings=as_json(CONFIG.synthetic.model_dump()),
+        settings=as_json(CONFIG.synthetic.of_session().model_dump()),
         index=synthetic_index,
         session_path=session_path,
+        cameras=cameras_argument,
         code=code_digest("neds.synthetic.stage"),
     log:
         f"{RESULTS}/logs/synthesize/{{eid}}.log",
     shell:
         "python -m workflow_scripts.synthesize --index {params.index} --session-path {params.session_path}"
-        " --alf-root {output.alf} --truth {output.truth} --settings {params.settings:q} 2>&1 | tee {log}"
+        " --alf-root {output.alf} --truth {output.truth} {params.cameras} --settings {params.settings:q} 2>&1 | tee {log}"
 
 
 rule download_alf:

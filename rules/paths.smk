@@ -2,7 +2,12 @@
 
 
 def synthetic_index(wildcards):
-    return list(BY_EID).index(wildcards.eid)
+    return BY_EID[wildcards.eid].index
+
+
+def cameras_argument(wildcards):
+    subject = session_path(wildcards).split("/")[2]
+    return "--without-cameras" if subject in CONFIG.synthetic.missing_whisker else ""
 
 
 def session_path(wildcards):

@@ -74,12 +74,8 @@ def scrambled(batch: Batch, hidden: torch.Tensor, order: list[str]) -> Batch:
         ]
         for name, parts in batch.scaled_counts.items()
     }
-    continuous = {
-        name: torch.where(hidden_of[name][..., None], x - 4.0, x) for name, x in batch.continuous.items()
-    }
-    categorical = {
-        name: torch.where(hidden_of[name].all(-1), (x + 1) % 2, x) for name, x in batch.categorical.items()
-    }
+    continuous = {name: torch.where(hidden_of[name][..., None], x - 4.0, x) for name, x in batch.continuous.items()}
+    categorical = {name: torch.where(hidden_of[name].all(-1), (x + 1) % 2, x) for name, x in batch.categorical.items()}
     return replace(batch, scaled_counts=scaled, continuous=continuous, categorical=categorical)
 
 

@@ -20,13 +20,20 @@ from neds.synthetic.truth import expected_counts, write_truth
 SMALL = {"n_train": 1, "n_test": 1, "n_trials": 100, "units_min": 10, "units_max": 12, "noise_units": 3}
 
 
-def generate(folder: Path, *, index: int = 0, **changes) -> tuple[Path, Path]:
-    """The session's folder and its truth file."""
+def generate(folder: Path, *, place: int = 0, **changes) -> tuple[Path, Path]:
+    """The folder and the truth file of the session at `place` in the roster."""
     settings = SyntheticSettings(**(SMALL | changes))
-    session_path = synthetic_sessions(settings.n_train, settings.n_test, settings.seed)[index].path
+    session = synthetic_sessions(settings)[place]
     alf_root, truth = folder / "alf", folder / "truth.h5"
-    synthesize(settings=settings, index=index, session_path=session_path, alf_root=alf_root, truth=truth)
-    return alf_root / session_path, truth
+    synthesize(
+        settings=settings.of_session(),
+        index=session.index,
+        session_path=session.path,
+        alf_root=alf_root,
+        truth=truth,
+        with_cameras=session.path.split("/")[2] not in settings.missing_whisker,
+    )
+    return alf_root / session.path, truth
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -60,7 +67,7 @@ def test_same_settings_give_the_same_bytes_and_others_do_not(generated, tmp_path
 
 
 def test_sessions_of_one_data_set_differ(generated, tmp_path):
-    session, _ = generate(tmp_path, index=1)
+    session, _ = generate(tmp_path, place=1)
     tables = [folder / "alf/_ibl_trials.table.pqt" for folder in (session, generated[0])]
     assert tables[0].read_bytes() != tables[1].read_bytes()
 
@@ -213,7 +220,7 @@ def test_expected_counts_of_unknown_trials_and_units(generated):
 
 def test_missing_whisker_leaves_out_the_cameras_alone(generated, tmp_path):
     original = digests(generated[0])
-    session, _ = generate(tmp_path, missing_whisker=[0])
+    session, _ = generate(tmp_path, missing_whisker=["SYN0001"])
     cameras = {name for name in original if "Camera" in name}
     assert len(cameras) == 4
     assert digests(session) == {name: digest for name, digest in original.items() if name not in cameras}
@@ -226,7 +233,7 @@ def test_probe_runs_through_the_five_regions():
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"units_min": 90}, {"n_probes": 60}, {"missing_whisker": [5]}, {"n_trials": "250"}, {"n_trails": 250}],
+    [{"units_min": 90}, {"n_probes": 60}, {"missing_whisker": ["SYN0005"]}, {"n_trials": "250"}, {"n_trails": 250}],
 )
 def test_settings_that_make_no_sense_are_refused(wrong):
     with pytest.raises(ValidationError):

@@ -4,14 +4,12 @@ from pydantic import Field, model_validator
 
 from neds.settings import Settings
 
+MOST_TRAIN_SESSIONS = 1000
 
-class SyntheticSettings(Settings):
-    """The synthetic data set. The same settings give the same bytes."""
 
-    n_train: int = Field(3, ge=1)
-    """Sessions of role train."""
-    n_test: int = Field(2, ge=0)
-    """Sessions of role test, held out of pretraining."""
+class SyntheticSessionSettings(Settings):
+    """What determines one synthetic session, together with its index. The same settings give the same bytes."""
+
     seed: int = Field(0, ge=0)
     """Seed of the whole data set; each session draws from (seed, its index)."""
     n_trials: int = Field(250, ge=1)
@@ -24,16 +22,42 @@ class SyntheticSettings(Settings):
     """Untuned clusters of poor quality per session on top of the good units, most of them below 2 Hz."""
     n_probes: int = Field(2, ge=1)
     """Probes per session; the units are shared out among them."""
-    missing_whisker: list[int] = Field([])
-    """Indices (from 0, role train first) of the sessions that have no camera files, hence no whisker trace."""
 
     @model_validator(mode="after")
-    def _check(self) -> "SyntheticSettings":
+    def _check_units(self) -> "SyntheticSessionSettings":
         if self.units_min > self.units_max:
             raise ValueError(f"units_min {self.units_min} exceeds units_max {self.units_max}")
         if self.n_probes > self.units_min:
             raise ValueError(f"n_probes {self.n_probes} exceeds units_min {self.units_min}: a probe would have no unit")
-        outside = [index for index in self.missing_whisker if not 0 <= index < self.n_train + self.n_test]
-        if outside:
-            raise ValueError(f"missing_whisker: no session {outside[0]}; indices run from 0 to n_train + n_test - 1")
         return self
+
+
+class SyntheticSettings(SyntheticSessionSettings):
+    """The synthetic data set: its sessions, and what they have in common."""
+
+    n_train: int = Field(3, ge=1, le=MOST_TRAIN_SESSIONS)
+    """Sessions of role train, subjects SYN0001, SYN0002, ..."""
+    n_test: int = Field(2, ge=0)
+    """Sessions of role test, held out of pretraining, subjects SYN1001, SYN1002, ..."""
+    missing_whisker: list[str] = Field([])
+    """Subjects whose sessions have no camera files, hence no whisker trace."""
+
+    def of_session(self) -> SyntheticSessionSettings:
+        """The part that a single session depends on."""
+        return SyntheticSessionSettings(**{name: getattr(self, name) for name in SyntheticSessionSettings.model_fields})
+
+    @model_validator(mode="after")
+    def _check_subjects(self) -> "SyntheticSettings":
+        absent = set(self.missing_whisker) - {synthetic_subject(index) for index in self.indices()}
+        if absent:
+            raise ValueError(f"missing_whisker: no subject is called {', '.join(sorted(absent))}")
+        return self
+
+    def indices(self) -> list[int]:
+        """Index of every session, role train first. Adding sessions of one role leaves those of the other alone."""
+        return [*range(self.n_train), *range(MOST_TRAIN_SESSIONS, MOST_TRAIN_SESSIONS + self.n_test)]
+
+
+def synthetic_subject(index: int) -> str:
+    """Name of the subject of session `index`."""
+    return f"SYN{index + 1:04d}"

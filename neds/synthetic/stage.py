@@ -9,20 +9,29 @@ import numpy as np
 from neds.synthetic.alf_tree import draw_uuids, write_alf_tree
 from neds.synthetic.behaviour import simulate_behaviour
 from neds.synthetic.neurons import GRID_S, simulate_population
-from neds.synthetic.settings import SyntheticSettings
+from neds.synthetic.settings import SyntheticSessionSettings
 from neds.synthetic.task import simulate_task
 from neds.synthetic.truth import write_truth
 
 
-def synthesize(*, settings: SyntheticSettings, index: int, session_path: str, alf_root: Path, truth: Path) -> None:
+def synthesize(
+    *,
+    settings: SyntheticSessionSettings,
+    index: int,
+    session_path: str,
+    alf_root: Path,
+    truth: Path,
+    with_cameras: bool = True,
+) -> None:
     """Generate session `index` of the data set.
 
     Args:
-        settings: the data set.
-        index: place of the session in the roster, from 0; the session's randomness follows from (seed, index) alone.
+        settings: what the session has in common with others.
+        index: number of the session in the data set; the session's randomness follows from (seed, index) alone.
         session_path: <lab>/Subjects/<subject>/<date>/<number>, relative to `alf_root`.
         alf_root: root of the ALF tree to write; an older tree there is replaced.
         truth: the truth file to write.
+        with_cameras: False leaves out the camera files.
     """
     # A stream for each part, so that a change of one leaves the draws of the others alone.
     of_task, of_behaviour, of_sizes, of_neurons, of_files = np.random.default_rng([settings.seed, index]).spawn(5)
@@ -50,7 +59,7 @@ def synthesize(*, settings: SyntheticSettings, index: int, session_path: str, al
             behaviour=behaviour,
             population=population,
             uuids=uuids,
-            with_cameras=index not in settings.missing_whisker,
+            with_cameras=with_cameras,
         )
         shutil.rmtree(alf_root, ignore_errors=True)
         temporary.replace(alf_root)

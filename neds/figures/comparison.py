@@ -1,0 +1,96 @@
+"""What the figures of one session compare: its test trials and what several models predict of them.
+
+Shapes: K test trials, T bins, N units.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from neds.errors import UserError
+from neds.evaluation.results import read_predictions
+from neds.figures.save import NothingToDraw
+from neds.figures.style import bin_centers_s
+from neds.files.aligned import AlignedSession, read_aligned
+from neds.modalities import Kind, Modality
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Predictions of one task by several models.
+
+    Attributes:
+        trials: (K,) indices of the test trials in the session.
+        predicted: arrays as in `neds.evaluation.score`, by model label and target.
+    """
+
+    session: AlignedSession
+    trials: np.ndarray
+    predicted: dict[str, dict[str, np.ndarray]]
+
+    @property
+    def time_s(self) -> np.ndarray:
+        """Centre (T,) of each bin, from the alignment event."""
+        return bin_centers_s(self.session.window_start_s, self.session.bin_s, self.session.n_bins)
+
+    def targets(self, kind: Kind) -> list[Modality]:
+        """The modalities of a kind that every model predicts, in the session's order."""
+        return [
+            modality
+            for modality in self.session.modalities.values()
+            if modality.kind == kind and all(modality.name in values for values in self.predicted.values())
+        ]
+
+    def truth(self, target: str) -> np.ndarray:
+        return self.session.values[target][self.trials]
+
+    def predictions_of(self, target: str) -> dict[str, np.ndarray]:
+        return {model: values[target] for model, values in self.predicted.items()}
+
+    def unit_title(self, unit: int) -> str:
+        """The unit's index in the aligned file and its region, where known."""
+        region = str(self.session.units["beryl"].iloc[unit]) if "beryl" in self.session.units else ""
+        return f"unit {unit}, {region}" if region else f"unit {unit}"
+
+    def groups(self, by: str) -> np.ndarray | None:
+        """Name (K,) of each trial's value of a task variable, "" where unknown; None when the session has none."""
+        modality = self.session.modalities.get(by)
+        if modality is not None and modality.kind == "categorical":
+            names = np.array([*(f"{modality.title} {name}" for name in modality.classes), ""], dtype=object)
+            return names[self.truth(by)]
+        if by in self.session.trials:
+            values = self.session.trials[by].iloc[self.trials]
+            return np.where(values.isna(), "", by + " " + values.astype(str)).astype(object)
+        return None
+
+    def first_movement_s(self) -> np.ndarray | None:
+        """Time (K,) of the first movement from the alignment event, NaN where unknown; None when nowhere known."""
+        trials = self.session.trials
+        if "firstMovement_times" not in trials or "align_time_s" not in trials:
+            return None
+        times_s = (trials["firstMovement_times"] - trials["align_time_s"]).to_numpy(np.float64)[self.trials]
+        return times_s if np.isfinite(times_s).any() else None
+
+
+def read_comparison(*, aligned: Path, predictions: dict[str, Path], task: str) -> Comparison:
+    """Read a session and the predictions of a task by model label; a model that kept none is left out.
+
+    Raises:
+        NothingToDraw: the session cannot be used, or no model kept predictions.
+        UserError: a damaged file, or predictions of other trials than the aligned file's test trials.
+    """
+    session = read_aligned(aligned)
+    if not session.usable:
+        raise NothingToDraw(f"Session {session.eid} cannot be used: {session.reason}.")
+    trials, predicted = session.trials_of("test"), {}
+    for model, path in predictions.items():
+        predicted_trials, arrays = read_predictions(path)
+        of_task = {target: values for (name, target), values in arrays.items() if name == task}
+        if of_task and not np.array_equal(predicted_trials, trials):
+            raise UserError(f"{path}: is of other trials than the test trials of {aligned}; delete it and evaluate again")
+        if of_task:
+            predicted[model] = of_task
+    if not predicted:
+        raise NothingToDraw(f"No model was evaluated on session {session.eid} ({task}).")
+    return Comparison(session, trials, predicted)

@@ -1,0 +1,128 @@
+"""The one style of all figures: what models and metrics are called, their colours, and sizes for print."""
+
+import re
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import matplotlib
+import numpy as np
+from matplotlib.lines import Line2D
+
+WIDTH_IN = 7.1
+"""Width of a figure over two columns of a journal page."""
+
+TRUTH_COLOR = "#000000"
+NOTE_COLOR = "#555555"
+
+METRIC_TITLES = {
+    "bits_per_spike": "bits per spike",
+    "bits_per_spike_train_null": "bits per spike (null: training rate)",
+    "r2": "R²",
+    "r2_psth": "R² of condition averages",
+    "r2_residual": "R² of single-trial deviations",
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+}
+
+
+@dataclass(frozen=True)
+class ModelStyle:
+    """How a model appears in every figure. A reference bounds the others and is drawn as a dashed line, not a bar."""
+
+    title: str
+    color: str
+    is_reference: bool = False
+
+
+# The colours of Okabe and Ito, which people with any common colour blindness tell apart. The unimodal models share
+# theirs, because no task has both.
+_MODELS = {
+    "psth": ModelStyle("condition average", "#999999"),
+    "linear": ModelStyle("linear", "#009E73"),
+    "rrr": ModelStyle("reduced-rank regression", "#CC79A7"),
+    "neds-encoding-scratch": ModelStyle("NEDS encoding only, from scratch", "#56B4E9"),
+    "neds-decoding-scratch": ModelStyle("NEDS decoding only, from scratch", "#56B4E9"),
+    "neds-encoding-finetuned": ModelStyle("NEDS encoding only, fine-tuned", "#0072B2"),
+    "neds-decoding-finetuned": ModelStyle("NEDS decoding only, fine-tuned", "#0072B2"),
+    "neds-mm-scratch": ModelStyle("NEDS, from scratch", "#E69F00"),
+    "neds-mm-finetuned": ModelStyle("NEDS, fine-tuned", "#D55E00"),
+    "oracle": ModelStyle("oracle", "#000000", is_reference=True),
+}
+_COLORS_OF_OTHERS = ("#332288", "#882255", "#44AA99", "#AA4499", "#117733", "#661100")
+
+_PARAMETERS = {
+    "font.family": "DejaVu Sans",
+    "font.size": 7,
+    "axes.titlesize": 8,
+    "axes.labelsize": 7,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "figure.titlesize": 7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "axes.titlelocation": "left",
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "lines.linewidth": 1.0,
+    "legend.frameon": False,
+    "legend.handlelength": 1.6,
+    "figure.constrained_layout.w_pad": 0.05,
+    "figure.constrained_layout.h_pad": 0.05,
+    "pdf.fonttype": 42,
+    "savefig.dpi": 200,
+}
+
+
+@contextmanager
+def figure_style() -> Iterator[None]:
+    """Matplotlib's defaults with this style, for as long as the block (or the decorated function) runs.
+
+    Text stays text in a PDF, in a font that comes with matplotlib, so that a figure is the same on every machine.
+    """
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_PARAMETERS)
+        yield
+
+
+def model_label(model: str, training: str) -> str:
+    """One name for a model and how it was trained, e.g. neds-mm-finetuned; a baseline has no training."""
+    return f"{model}-{training}" if training else model
+
+
+def model_style(label: str) -> ModelStyle:
+    """The style of a model by its label, with or without a seed: neds-mm-finetuned, neds-mm-finetuned-seed0, psth.
+
+    A model that is not known here is called by its label and keeps one colour in all figures, too.
+    """
+    label = _without_seed(label)
+    color = _COLORS_OF_OTHERS[zlib.crc32(label.encode()) % len(_COLORS_OF_OTHERS)]
+    return _MODELS.get(label, ModelStyle(label, color))
+
+
+def in_order(labels: Iterable[str]) -> list[str]:
+    """Model labels in the order of every legend: baselines, then NEDS, then what is not known here, by name."""
+    ranks = {label: rank for rank, label in enumerate(_MODELS)}
+    return sorted(labels, key=lambda label: (ranks.get(_without_seed(label), len(ranks)), label))
+
+
+def legend_lines(labels: Iterable[str]) -> list[Line2D]:
+    """Legend entries of the truth and of models that are drawn as lines."""
+    truth = Line2D([], [], color=TRUTH_COLOR, label="truth")
+    styles = [model_style(label) for label in labels]
+    return [truth, *(Line2D([], [], color=style.color, label=style.title) for style in styles)]
+
+
+def bin_centers_s(window_start_s: float, bin_s: float, n_bins: int) -> np.ndarray:
+    """Time (T,) of each bin's centre from the alignment event, in seconds."""
+    return window_start_s + (np.arange(n_bins) + 0.5) * bin_s
+
+
+def _without_seed(label: str) -> str:
+    return re.sub(r"-seed\d+$", "", label)

@@ -1,0 +1,108 @@
+"""True against decoded traces of continuous behaviour, trial after trial.
+
+Shapes: K test trials, T bins.
+"""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from neds.evaluation.metrics import r2
+from neds.figures.comparison import Comparison
+from neds.figures.save import NothingToDraw
+from neds.figures.style import METRIC_TITLES, NOTE_COLOR, TRUTH_COLOR, WIDTH_IN, figure_style, legend_lines, model_style
+
+_GAP = 0.12
+"""Gap between trials, as a share of a trial's duration."""
+
+
+def plot_traces(
+    ax: Axes, *, time_s: np.ndarray, truth: np.ndarray, predicted: dict[str, np.ndarray], trial_names: list[str]
+) -> pd.DataFrame:
+    """Traces of a few trials one after the other, with a tick at the alignment event of each.
+
+    Args:
+        time_s: (T,) centres of the bins from the alignment event.
+        truth: (K, T) in the behaviour's unit.
+        predicted: (K, T) by model label.
+        trial_names: (K) tick labels.
+
+    Returns:
+        What was plotted: trial, time_s, series (truth or a model), value.
+    """
+    step_s = (1 + _GAP) * (time_s[-1] - time_s[0])
+    starts_s = np.arange(len(truth)) * step_s
+    colors = {"truth": TRUTH_COLOR} | {model: model_style(model).color for model in predicted}
+    plotted = []
+    for name, values in {"truth": truth, **predicted}.items():
+        width = 1.0 if name == "truth" else 0.9
+        for start_s, trial, trace in zip(starts_s, trial_names, values, strict=True):
+            ax.plot(start_s + time_s, trace, color=colors[name], linewidth=width)
+            plotted.append(pd.DataFrame({"trial": trial, "time_s": time_s, "series": name, "value": trace}))
+    for start_s in starts_s:
+        ax.axvline(start_s, color=NOTE_COLOR, linewidth=0.5, linestyle=":", zorder=0)
+    ax.set_xticks(starts_s, trial_names)
+    ax.set_xlim(time_s[0] - _GAP * step_s, starts_s[-1] + time_s[-1] + _GAP * step_s)
+    return pd.concat(plotted, ignore_index=True)
+
+
+@figure_style()
+def traces_figure(comparison: Comparison, *, n_trials: int = 10) -> tuple[Figure, pd.DataFrame]:
+    """Every continuous behaviour in test trials evenly spaced over the session, and what was plotted.
+
+    The R2 of each model is over all test trials.
+
+    Raises:
+        NothingToDraw: the models decode no continuous behaviour.
+    """
+    panels = [(m, column) for m in comparison.targets("continuous") for column in range(m.width)]
+    if not panels:
+        raise NothingToDraw(f"No model decodes a continuous behaviour of session {comparison.session.eid}.")
+    shown = np.unique(np.linspace(0, len(comparison.trials) - 1, n_trials).round().astype(int))
+    names = [str(trial) for trial in comparison.session.trials["original_index"].iloc[comparison.trials[shown]]]
+    fig = Figure(figsize=(WIDTH_IN, 1.25 * len(panels) + 0.75), layout="constrained")
+    axes = fig.subplots(len(panels), 1, squeeze=False)[:, 0]
+    plotted = []
+    for ax, (modality, column) in zip(axes, panels, strict=True):
+        truth = comparison.truth(modality.name)[..., column]
+        predicted = {m: values[..., column] for m, values in comparison.predictions_of(modality.name).items()}
+        rows = plot_traces(
+            ax,
+            time_s=comparison.time_s,
+            truth=truth[shown],
+            predicted={model: values[shown] for model, values in predicted.items()},
+            trial_names=names,
+        )
+        scores = {model: r2(truth, values) for model, values in predicted.items()}
+        _describe(ax, modality.title + (f" [{column}]" if modality.width > 1 else ""), modality.unit, scores)
+        rows.insert(0, "behaviour", modality.name)
+        rows.insert(1, "column", column)
+        plotted.append(rows.assign(r2=rows["series"].map(scores)))
+    start_s, end_s = comparison.session.window_start_s, comparison.session.window_start_s + _duration_s(comparison)
+    axes[-1].set_xlabel(f"test trial (number in the recording); each from {start_s:g} to {end_s:g} s, dotted line: 0 s")
+    fig.legend(handles=legend_lines(comparison.predicted), loc="outside lower center", ncols=5)
+    return fig, pd.concat(plotted, ignore_index=True)
+
+
+def _duration_s(comparison: Comparison) -> float:
+    return comparison.session.n_bins * comparison.session.bin_s
+
+
+def _describe(ax: Axes, title: str, unit: str, scores: dict[str, float]) -> None:
+    """Name the behaviour at the left and, at the right, each model's score in its colour."""
+    ax.set_title(title)
+    ax.set_ylabel(unit)
+    text = f"{METRIC_TITLES['r2']} = "
+    offset = 0.0
+    for model, score in reversed(scores.items()):
+        ax.annotate(
+            f"{text}{score:.2f}",
+            (1, 1),
+            (offset, 3),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            ha="right",
+            color=model_style(model).color,
+        )
+        offset -= 50

@@ -1,0 +1,193 @@
+"""Training learns, is a function of its seed, and survives being killed."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from neds.errors import UserError
+from neds.files.aligned import write_aligned
+from neds.model.checkpoint import load_network, read_checkpoint
+from neds.training.resume import load_state
+from neds.training.stage import TrainingRun, run_training
+from tests.aligned_sessions import make_session, unusable_session
+
+TINY = {"dim": 16, "layers": 1, "heads": 2, "mlp": 16}
+NAMES = ["spikes", "wheel_speed", "whisker_motion_energy", "choice", "block"]
+
+
+def settings(*, mode="mm", seed=0, model=(), **training) -> dict:
+    defaults = {"epochs": 6, "batch_size": 8, "lr": 3e-3, "validate_every": 2, "checkpoint_seconds": 0.0}
+    return {
+        "mode": mode,
+        "modalities": NAMES,
+        "model": TINY | dict(model),
+        "training": defaults | training,
+        "seed": seed,
+    }
+
+
+def train_to(folder, values: dict, *sessions, pretrained=None):
+    folder.mkdir(exist_ok=True)
+    paths = []
+    for session in sessions:
+        paths.append(folder / f"{session.eid}.h5")
+        write_aligned(paths[-1], session)
+    run_training(
+        run=TrainingRun.model_validate(values),
+        aligned=paths,
+        best=folder / "best.safetensors",
+        last=folder / "last.safetensors",
+        log_csv=folder / "log.csv",
+        pretrained=pretrained,
+    )
+    return folder
+
+
+def last_weights(folder) -> dict[str, torch.Tensor]:
+    return read_checkpoint(folder / "last.safetensors")[1]
+
+
+def assert_same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> None:
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_model_learns_to_encode_and_decode(tmp_path):
+    """On a session whose latent drives everything, validation beats the null model for every output."""
+    session = make_session(n_trials=120, n_units=12)
+    train_to(
+        tmp_path, settings(epochs=60, validate_every=10, model={"token_dropout": 0.0, "mlp_dropout": 0.0}), session
+    )
+    log = pd.read_csv(tmp_path / "log.csv")
+    assert log["val_spikes_bits_per_spike"].max() > 0.05
+    assert log["val_wheel_speed_r2"].max() > 0.4
+    assert log["val_choice_balanced_accuracy"].max() > 0.7
+    assert log["loss"].iloc[-1] < log["loss"].iloc[0]
+
+
+def test_one_batch_can_be_learned_by_heart(tmp_path):
+    """Enough capacity and no regularisation drive the training loss of few trials far down."""
+    session = make_session(n_trials=12)
+    values = settings(
+        mode="decoding",
+        epochs=150,
+        validate_every=50,
+        lr=1e-2,
+        weight_decay=0.0,
+        model={"token_dropout": 0.0, "mlp_dropout": 0.0, "dim": 32},
+    )
+    train_to(tmp_path, values, session)
+    log = pd.read_csv(tmp_path / "log.csv")
+    assert log["loss_wheel_speed"].iloc[-1] < 0.1
+    assert log["loss_choice"].iloc[-1] < 0.05
+
+
+def test_same_seed_same_weights_and_other_seed_others(tmp_path):
+    sessions = make_session(), make_session("mouse2", n_units=4)
+    first = last_weights(train_to(tmp_path / "a", settings(), *sessions))
+    assert_same(first, last_weights(train_to(tmp_path / "b", settings(), *sessions)))
+    other = last_weights(train_to(tmp_path / "c", settings(seed=1), *sessions))
+    assert not torch.equal(first["position"], other["position"])
+
+
+def test_killed_run_ends_with_the_weights_of_an_undisturbed_one(tmp_path):
+    """The process is killed for real (SIGKILL) once it has saved a state, and started again."""
+    values = settings(epochs=40, validate_every=1)
+    calm = last_weights(train_to(tmp_path / "calm", values, make_session()))
+    folder = tmp_path / "killed"
+    folder.mkdir()
+    write_aligned(folder / "mouse1.h5", make_session())
+    command = [sys.executable, "-m", "workflow_scripts.train", "--aligned", folder / "mouse1.h5"]
+    command += ["--best", folder / "best.safetensors", "--last", folder / "last.safetensors"]
+    command += ["--log-csv", folder / "log.csv", "--settings", json.dumps(values)]
+    state = folder / "unfinished.safetensors"
+    process = subprocess.Popen([str(part) for part in command], stderr=subprocess.DEVNULL)
+    while not state.exists() and process.poll() is None:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert state.exists() and not (folder / "last.safetensors").exists()
+
+    again = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=True)
+    assert "resumed after epoch" in again.stderr
+    assert not state.exists()
+    assert_same(calm, last_weights(folder))
+    calm_log, log = (pd.read_csv(tmp_path / name / "log.csv").drop(columns="seconds") for name in ("calm", "killed"))
+    pd.testing.assert_frame_equal(calm_log, log)
+
+
+def test_state_of_another_run_is_not_resumed(tmp_path):
+    (tmp_path / "garbage").write_bytes(b"not a state")
+    model = torch.nn.Linear(2, 2)
+    optimizer = torch.optim.AdamW(model.parameters())
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=1.0, total_steps=10)
+    parts = {"model": model, "optimizer": optimizer, "scheduler": scheduler}
+    assert load_state(tmp_path / "absent", fingerprint="a", **parts) is None
+    assert load_state(tmp_path / "garbage", fingerprint="a", **parts) is None
+
+    train_to(tmp_path / "a", settings(), make_session())
+    undisturbed = last_weights(tmp_path / "a")
+    other_state = tmp_path / "a" / "unfinished.safetensors"
+    from neds.training.resume import Progress, save_state
+
+    save_state(other_state, fingerprint="of another run", progress=Progress(epoch=5), best={}, **parts)
+    assert_same(undisturbed, last_weights(train_to(tmp_path / "a", settings(), make_session())))
+
+
+def test_best_checkpoint_is_the_one_of_the_best_validation(tmp_path):
+    train_to(tmp_path, settings(epochs=20, lr=2e-2), make_session())
+    log = pd.read_csv(tmp_path / "log.csv")
+    record = read_checkpoint(tmp_path / "best.safetensors")[0].record
+    assert record["epoch"] == log.loc[log["val_score"].idxmax(), "epoch"]
+    assert record["validation_score"] == pytest.approx(log["val_score"].max())
+
+
+def test_patience_stops_early(tmp_path):
+    train_to(tmp_path, settings(epochs=200, lr=5e-2, patience=2, validate_every=1), make_session(n_trials=20))
+    log = pd.read_csv(tmp_path / "log.csv")
+    assert len(log) < 200
+    assert log["val_score"].idxmax() == len(log) - 3
+
+
+def test_fine_tuning_starts_from_the_pretrained_network(tmp_path):
+    """With a learning rate near zero the fine-tuned network is the pretrained one plus the new session's maps."""
+    pretrained = train_to(tmp_path / "pre", settings(), make_session(), make_session("mouse2"))
+    values = settings(epochs=1, lr=1e-12)
+    tuned = train_to(
+        tmp_path / "tuned", values, make_session("mouse3", n_units=5), pretrained=pretrained / "best.safetensors"
+    )
+    network, checkpoint = load_network(tuned / "last.safetensors")
+    source, _ = load_network(pretrained / "best.safetensors")
+    assert [s.eid for s in checkpoint.sessions] == ["mouse3"]
+    assert torch.allclose(network.position, source.position)
+    assert torch.allclose(network.stitchers.session[0], source.stitchers.session.mean(0), atol=1e-6)
+
+
+def test_unusable_sessions_are_left_out_and_said(tmp_path):
+    sessions = make_session(), unusable_session("mouse2", "no whisker")
+    train_to(tmp_path / "some", settings(epochs=1), *sessions)
+    assert [s.eid for s in read_checkpoint(tmp_path / "some" / "best.safetensors")[0].sessions] == ["mouse1"]
+
+    train_to(tmp_path / "none", settings(), sessions[1])
+    assert "no usable session" in read_checkpoint(tmp_path / "none" / "best.safetensors")[0].skipped
+    with pytest.raises(UserError, match="training was skipped"):
+        load_network(tmp_path / "none" / "best.safetensors")
+
+
+def test_sessions_with_different_bins_are_refused(tmp_path):
+    with pytest.raises(UserError, match=r"mouse2 has 8 bins .* need the same bins"):
+        train_to(tmp_path, settings(), make_session(), make_session("mouse2", n_bins=8))
+
+
+def test_damaged_checkpoint_is_named(tmp_path):
+    path = tmp_path / "best.safetensors"
+    path.write_bytes(np.random.default_rng(0).bytes(200))
+    with pytest.raises(UserError, match=r"best\.safetensors: damaged checkpoint .* run snakemake again"):
+        load_network(path)
