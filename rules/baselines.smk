@@ -10,6 +10,8 @@ rule baseline:
         code=code_digest("neds.baselines.stage"),
     log:
         f"{RESULTS}/logs/baselines/{{eid}}-{{baseline}}.log",
+    conda:
+        "../envs/neds.yaml"
     shell:
         "python -m workflow_scripts.baseline --name {wildcards.baseline} --aligned {input.aligned} {params.truth}"
         " --metrics {output.metrics} --units {output.units} --predictions {output.predictions} 2>&1 | tee {log}"

@@ -10,6 +10,8 @@ rule synthesize:
         code=code_digest("neds.synthetic.stage"),
     log:
         f"{RESULTS}/logs/synthesize/{{eid}}.log",
+    conda:
+        "../envs/neds.yaml"
     shell:
         "python -m workflow_scripts.synthesize --index {params.index} --session-path {params.session_path}"
         " --alf-root {output.alf} --truth {output.truth} {params.cameras} --settings {params.settings:q} 2>&1 | tee {log}"
@@ -27,6 +29,8 @@ rule download_alf:
         code=code_digest("neds.download.stage"),
     log:
         f"{RESULTS}/logs/download/{{eid}}.log",
+    conda:
+        "../envs/ibl.yaml"
     shell:
         "python -m workflow_scripts.download --source alf --eid {wildcards.eid} --alf-root {params.root:q}"
         " --session-path {params.session_path:q} --output {output} --settings {params.settings:q} 2>&1 | tee {log}"
@@ -44,6 +48,8 @@ rule download_one:
         one_cache=1,
     log:
         f"{RESULTS}/logs/download/{{eid}}.log",
+    conda:
+        "../envs/ibl.yaml"
     shell:
         "python -m workflow_scripts.download --source one --eid {wildcards.eid} --cache-dir {params.cache:q}"
         " --output {output} --settings {params.settings:q} 2>&1 | tee {log}"

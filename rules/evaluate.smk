@@ -10,6 +10,8 @@ rule evaluate:
         code=code_digest("neds.evaluation.stage"),
     log:
         f"{RESULTS}/logs/evaluate/{{eid}}-{{mode}}-{{regime}}-seed{{seed}}.log",
+    conda:
+        "../envs/neds.yaml"
     shell:
         "python -m workflow_scripts.evaluate --aligned {input.aligned} --checkpoint {input.checkpoint}"
         " --model neds-{wildcards.mode} --training {wildcards.regime} --seed {wildcards.seed}"
@@ -25,6 +27,8 @@ rule metrics_table:
         code=code_digest("neds.evaluation.tables"),
     log:
         f"{RESULTS}/logs/metrics_table.log",
+    conda:
+        "../envs/neds.yaml"
     shell:
         "python -m workflow_scripts.metrics_table --metrics {input.metrics} --output {output} 2>&1 | tee {log}"
 

@@ -13,6 +13,8 @@ rule finetune:
         f"{RESULTS}/logs/finetune/{{eid}}-{{mode}}-seed{{seed}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/finetune/{{eid}}-{{mode}}-seed{{seed}}.tsv"
+    conda:
+        "../envs/neds.yaml"
     shell:
         "python -m workflow_scripts.train --aligned {input.aligned} --pretrained {input.pretrained}"
         " --best {output.best} --last {output.last} --log-csv {output.log_csv}"
@@ -34,6 +36,8 @@ rule train_from_scratch:
         f"{RESULTS}/logs/scratch/{{eid}}-{{mode}}-seed{{seed}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/scratch/{{eid}}-{{mode}}-seed{{seed}}.tsv"
+    conda:
+        "../envs/neds.yaml"
     shell:
         "python -m workflow_scripts.train --aligned {input.aligned} --best {output.best} --last {output.last}"
         " --log-csv {output.log_csv}"

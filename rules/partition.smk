@@ -10,6 +10,8 @@ rule partition:
         f"{RESULTS}/logs/partition/{{eid}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/partition/{{eid}}.tsv"
+    conda:
+        "../envs/neds.yaml"
     shell:
         "python -m workflow_scripts.partition --raw {input.raw} --output {output}"
         " --settings {params.settings:q} 2>&1 | tee {log}"
@@ -25,6 +27,8 @@ rule import_arrays:
         code=code_digest("neds.partition.arrays"),
     log:
         f"{RESULTS}/logs/partition/{{eid}}.log",
+    conda:
+        "../envs/neds.yaml"
     shell:
         "python -m workflow_scripts.import_arrays --arrays {input.arrays:q} --eid {wildcards.eid} --output {output}"
         " --settings {params.settings:q} 2>&1 | tee {log}"
@@ -49,6 +53,8 @@ rule sessions_table:
         code=code_digest("neds.partition.sessions_table"),
     log:
         f"{RESULTS}/logs/sessions_table.log",
+    conda:
+        "../envs/neds.yaml"
     shell:
         "python -m workflow_scripts.sessions_table --aligned {input.aligned} --roles {params.roles:q}"
         " --output {output} 2>&1 | tee {log}"

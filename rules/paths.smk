@@ -49,3 +49,24 @@ def evaluated(name):
         *expand("neds-{mode}-{regime}-seed{seed}", mode=CONFIG.modes, regime=CONFIG.regimes, seed=CONFIG.seeds),
     ]
     return expand(f"{RESULTS}/evaluation/{{eid}}/{{model}}/{name}", eid=TEST_EIDS, model=models)
+
+
+def drawn_models(task):
+    """Models whose predictions of a task are drawn, with the first seed: the multimodal ones, or else the task's own."""
+    modes = [mode for mode in ("mm", task) if mode in CONFIG.modes][:1]
+    return expand("neds-{mode}-{regime}-seed{seed}", mode=modes, regime=CONFIG.regimes, seed=CONFIG.seeds[0])
+
+
+def drawn_predictions(task):
+    return [f"{RESULTS}/evaluation/{{eid}}/{model}/predictions.h5" for model in drawn_models(task)]
+
+
+def figure_files(stem):
+    return {suffix: f"{RESULTS}/figures/{stem}.{suffix}" for suffix in ("pdf", "png", "csv")}
+
+
+def figures_of_sessions():
+    """PDFs of the figures that the models in use can fill."""
+    tasks = {"psths": "encoding", "raster": "encoding", "traces": "decoding"}
+    names = [name for name, task in tasks.items() if drawn_models(task)]
+    return expand(f"{RESULTS}/figures/{{eid}}/{{name}}.pdf", eid=TEST_EIDS, name=names)

@@ -12,6 +12,8 @@ rule pretrain:
         f"{RESULTS}/logs/pretrain/{{mode}}-seed{{seed}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/pretrain/{{mode}}-seed{{seed}}.tsv"
+    conda:
+        "../envs/neds.yaml"
     shell:
         "python -m workflow_scripts.train --aligned {input.aligned} --best {output.best} --last {output.last}"
         " --log-csv {output.log_csv} --description 'pretraining {wildcards.mode}, seed {wildcards.seed}'"

@@ -4,8 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import poisson
+from sklearn.linear_model import Ridge
 from sklearn.metrics import balanced_accuracy_score, r2_score
 
+from neds.baselines.linear import _ridge_path
 from neds.baselines.stage import run_baseline
 from neds.errors import UserError
 from neds.evaluation import metrics
@@ -140,7 +142,7 @@ def test_a_model_is_not_scored_on_a_session_it_was_not_trained_on(trained, tmp_p
 
 @pytest.mark.parametrize("name", ["psth", "linear"])
 def test_baselines_find_structure_and_write_the_common_form(name, tmp_path):
-    session = make_session(n_trials=150, n_units=12)
+    session = make_session(n_trials=300, n_units=12)
     write_aligned(tmp_path / "s.h5", session)
     files = files_in(tmp_path)
     run_baseline(name=name, aligned=tmp_path / "s.h5", files=files)
@@ -153,6 +155,16 @@ def test_baselines_find_structure_and_write_the_common_form(name, tmp_path):
         assert value["choice", "balanced_accuracy"] > 0.7
     else:
         assert value["wheel_speed", "r2_residual"] == pytest.approx(0, abs=1e-6)
+
+
+def test_ridge_path_agrees_with_scikit_learn():
+    session = make_session(n_trials=40)
+    train, rng = session.trials_of("train"), np.random.default_rng(0)
+    inputs, outputs = rng.normal(size=(40, 60)), rng.normal(size=(40, 5))
+    for strength, predicted in _ridge_path(session, inputs, outputs).items():
+        scale = outputs[train].std(0)
+        ridge = Ridge(alpha=strength).fit(inputs[train], outputs[train] / scale)
+        np.testing.assert_allclose(predicted, ridge.predict(inputs) * scale, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["psth", "linear"])

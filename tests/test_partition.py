@@ -246,7 +246,7 @@ def test_partition_is_deterministic(tmp_path):
 
 def test_a_damaged_raw_file_is_one_clear_line(tmp_path):
     (tmp_path / "raw.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(50))
-    with pytest.raises(UserError, match="raw.h5: damaged") as caught:
+    with pytest.raises(UserError, match=r"raw.h5: damaged") as caught:
         partition(
             raw=tmp_path / "raw.h5", modalities=BUILT_IN, settings=PartitionSettings(), output=tmp_path / "aligned.h5"
         )

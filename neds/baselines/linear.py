@@ -5,7 +5,7 @@ trials prefer, for each target on its own. Shapes: K trials, T bins, N units, P 
 """
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from neds.evaluation.metrics import balanced_accuracy, bits_per_spike, r2
@@ -36,26 +36,35 @@ def _features(session: AlignedSession, task: Task) -> np.ndarray:
         modality, values = session.modalities[name], session.values[name]
         if modality.kind == "categorical":
             values = values[:, None] == np.arange(len(modality.classes))
-        columns.append(values.reshape(len(values), -1).astype(np.float32))
+        columns.append(values.reshape(len(values), -1).astype(np.float64))
     features = np.concatenate(columns, axis=1)
     features = StandardScaler().fit(features[session.trials_of("train")]).transform(features)
     return np.nan_to_num(features, copy=False)
 
 
 def _ridge_path(session: AlignedSession, inputs: np.ndarray, outputs: np.ndarray) -> dict[float, np.ndarray]:
-    """Predictions of `outputs` (K, Q) for all trials, by strength; trials with an unknown output do not train."""
+    """Predictions of `outputs` (K, Q) for all trials, by strength; trials with an unknown output do not train.
+
+    Dual ridge regression: one eigendecomposition of the trials' Gram matrix serves every strength.
+    """
     train = session.trials_of("train")
     train = train[np.isfinite(outputs[train]).all(1)]
     scaler = StandardScaler().fit(outputs[train])
     scaled = scaler.transform(outputs[train])
-    paths = {s: Ridge(alpha=s).fit(inputs[train], scaled).predict(inputs) for s in _STRENGTHS}
-    return {strength: scaler.inverse_transform(path) for strength, path in paths.items()}
+    gram = inputs @ inputs[train].T
+    center = gram.mean(1, keepdims=True)
+    gram = gram - center - center[train].T + center[train].mean()
+    eigenvalues, vectors = np.linalg.eigh(gram[train])
+    rotated_outputs, rotated_gram = vectors.T @ scaled, gram @ vectors
+    # Rounding leaves eigenvalues a little below 0, which the weakest penalty would turn into poles.
+    penalised = {strength: np.maximum(eigenvalues, 0)[:, None] + strength for strength in _STRENGTHS}
+    return {s: scaler.inverse_transform(rotated_gram @ (rotated_outputs / p)) for s, p in penalised.items()}
 
 
 def _continuous(session: AlignedSession, name: str, inputs: np.ndarray) -> np.ndarray:
     truth = session.values[name]
     val, test = session.trials_of("val"), session.trials_of("test")
-    paths = _ridge_path(session, inputs, truth.reshape(len(truth), -1))
+    paths = _ridge_path(session, inputs, truth.reshape(len(truth), -1).astype(np.float64))
     best = max(paths.values(), key=lambda guess: r2(truth[val], guess[val].reshape(truth[val].shape)))
     return best[test].reshape(truth[test].shape)
 
@@ -65,7 +74,7 @@ def _counts(session: AlignedSession, name: str, inputs: np.ndarray) -> np.ndarra
     counts = session.values[name]
     val, test = session.trials_of("val"), session.trials_of("test")
     mean = session.statistics[name]["mean"]
-    paths = _ridge_path(session, inputs, counts.reshape(len(counts), -1).astype(np.float32))
+    paths = _ridge_path(session, inputs, counts.reshape(len(counts), -1).astype(np.float64))
     candidates = ((path, share) for path in paths.values() for share in _LEAST_SHARE_OF_MEAN)
 
     def rates(path: np.ndarray, share: float, trials: np.ndarray) -> np.ndarray:

@@ -1,13 +1,25 @@
 """Bars of the models' scores: mean over sessions, with the sessions as dots."""
 
+import textwrap
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from neds.evaluation.score import PRIMARY_METRIC
 from neds.figures.save import NothingToDraw
-from neds.figures.style import METRIC_TITLES, NOTE_COLOR, WIDTH_IN, figure_style, in_order, model_label, model_style
+from neds.figures.style import (
+    METRIC_TITLES,
+    NOTE_COLOR,
+    WIDTH_IN,
+    figure_style,
+    in_order,
+    legend_columns,
+    model_label,
+    model_style,
+)
 from neds.modalities import Modality
 
 _PANELS_PER_ROW = 5
@@ -60,7 +72,14 @@ def plot_metric_bars(table: pd.DataFrame, ax: Axes, *, chance: float | None = No
             ax.errorbar(position, mean, yerr=sem, color="black", linewidth=0.9, capsize=2, capthick=0.9, zorder=4)
         spread = np.linspace(-0.22, 0.22, len(own)) if len(own) > 1 else np.zeros(1)
         ax.scatter(
-            position + spread, own["value"], s=7, facecolor="white", edgecolor="black", linewidth=0.5, zorder=3
+            position + spread,
+            own["value"],
+            s=7,
+            facecolor="white",
+            edgecolor="black",
+            linewidth=0.5,
+            zorder=3,
+            clip_on=False,
         )
         position += 1
     if chance is not None:
@@ -100,15 +119,21 @@ def metrics_figure(metrics: pd.DataFrame, modalities: dict[str, Modality]) -> tu
         modality = modalities[name]
         chance = 1 / len(modality.classes) if modality.kind == "categorical" else None
         scores = plot_metric_bars(table, ax, chance=chance)
-        ax.set_title(f"{modality.title}\n{_sample_size(scores)}", fontsize=7)
+        ax.set_title(f"{textwrap.fill(modality.title, 22)}\n{_sample_size(scores)}", fontsize=7)
         plotted.append(scores.assign(chance=np.nan if chance is None else chance))
         handles, titles = ax.get_legend_handles_labels()
         entries |= dict(zip(titles, handles, strict=True))
     for ax in axes[len(tables) :]:
         ax.remove()
     # Lines (references, chance) come after the bars, whichever panel has them.
-    titles = sorted(entries, key=lambda title: "Line2D" in type(entries[title]).__name__)
-    fig.legend([entries[title] for title in titles], titles, loc="outside lower center", ncols=4, columnspacing=1.5)
+    titles = sorted(entries, key=lambda title: isinstance(entries[title], Line2D))
+    fig.legend(
+        [entries[title] for title in titles],
+        titles,
+        loc="outside lower center",
+        ncols=legend_columns(titles, width_in),
+        columnspacing=1.5,
+    )
     fig.suptitle(
         "Bars: mean over test sessions. Error bars: s.e.m. over sessions. Dots: sessions (mean over seeds).",
         color=NOTE_COLOR,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from neds.errors import UserError
 from neds.evaluation.results import read_predictions
@@ -61,7 +62,8 @@ class Comparison:
             return names[self.truth(by)]
         if by in self.session.trials:
             values = self.session.trials[by].iloc[self.trials]
-            return np.where(values.isna(), "", by + " " + values.astype(str)).astype(object)
+            names = values.map("{:g}".format if pd.api.types.is_numeric_dtype(values) else str)
+            return np.where(values.isna(), "", by + " " + names).astype(object)
         return None
 
     def first_movement_s(self) -> np.ndarray | None:
@@ -88,7 +90,9 @@ def read_comparison(*, aligned: Path, predictions: dict[str, Path], task: str) -
         predicted_trials, arrays = read_predictions(path)
         of_task = {target: values for (name, target), values in arrays.items() if name == task}
         if of_task and not np.array_equal(predicted_trials, trials):
-            raise UserError(f"{path}: is of other trials than the test trials of {aligned}; delete it and evaluate again")
+            raise UserError(
+                f"{path}: is of other trials than the test trials of {aligned}; delete it and evaluate again"
+            )
         if of_task:
             predicted[model] = of_task
     if not predicted:

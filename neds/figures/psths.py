@@ -3,7 +3,7 @@
 Shapes: K test trials, T bins, N units.
 """
 
-from collections.abc import Sequence
+import itertools
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,16 @@ from matplotlib.lines import Line2D
 from neds.evaluation.metrics import bits_per_spike
 from neds.figures.comparison import Comparison
 from neds.figures.save import NothingToDraw
-from neds.figures.style import METRIC_TITLES, NOTE_COLOR, TRUTH_COLOR, WIDTH_IN, figure_style, legend_lines, model_style
+from neds.figures.style import (
+    METRIC_TITLES,
+    NOTE_COLOR,
+    TRUTH_COLOR,
+    WIDTH_IN,
+    figure_style,
+    legend_columns,
+    legend_lines,
+    model_style,
+)
 
 _LINE_STYLES = ("-", (0, (2.5, 1.2)), (0, (1, 1)), (0, (4, 1, 1, 1)))
 _PANELS_PER_ROW = 4
@@ -30,11 +39,6 @@ def best_units(rates: np.ndarray, counts: np.ndarray, number: int) -> list[tuple
     scores = bits_per_spike(rates, counts)
     ranked = sorted(np.flatnonzero(np.isfinite(scores)), key=lambda unit: -scores[unit])
     return [(int(unit), float(scores[unit])) for unit in ranked[:number]]
-
-
-def group_names(groups: np.ndarray | None) -> list[str]:
-    """The groups that occur, in order; one without a name when trials are not grouped."""
-    return [""] if groups is None else sorted(set(groups) - {""})
 
 
 def plot_psth(
@@ -57,7 +61,7 @@ def plot_psth(
         What was plotted: group, n_trials, series (truth or a model), time_s, rate_hz, sem_hz (of the truth only).
     """
     plotted = []
-    for name, line_style in zip(group_names(groups), _cycle(_LINE_STYLES), strict=False):
+    for name, line_style in _line_styles(groups).items():
         chosen = np.ones(len(truth_hz), bool) if groups is None else groups == name
         n_trials = int(chosen.sum())
         mean = truth_hz[chosen].mean(0)
@@ -70,7 +74,9 @@ def plot_psth(
             ax.plot(time_s, average, color=model_style(model).color, linestyle=line_style, linewidth=1.2)
             series[model] = (average, np.full(len(average), np.nan))
         plotted += [
-            pd.DataFrame({"group": name, "n_trials": n_trials, "series": key, "time_s": time_s, "rate_hz": m, "sem_hz": s})
+            pd.DataFrame(
+                {"group": name, "n_trials": n_trials, "series": key, "time_s": time_s, "rate_hz": m, "sem_hz": s}
+            )
             for key, (m, s) in series.items()
         ]
     ax.set_xlim(time_s[0], time_s[-1])
@@ -94,7 +100,8 @@ def psths_figure(comparison: Comparison, *, n_units: int = 8, split_by: str = "c
     groups = comparison.groups(split_by)
     n_columns = min(len(units), _PANELS_PER_ROW)
     n_rows = -(-len(units) // n_columns)
-    fig = Figure(figsize=(max(3.5, WIDTH_IN * n_columns / _PANELS_PER_ROW), 1.6 * n_rows + 0.7), layout="constrained")
+    width_in = max(3.5, WIDTH_IN * n_columns / _PANELS_PER_ROW)
+    fig = Figure(figsize=(width_in, 1.6 * n_rows + 0.7), layout="constrained")
     axes = fig.subplots(n_rows, n_columns, squeeze=False)
     plotted = []
     for ax, (unit, score) in zip(axes.ravel(), units, strict=False):
@@ -120,12 +127,16 @@ def psths_figure(comparison: Comparison, *, n_units: int = 8, split_by: str = "c
             ax.set_ylabel("rate (spikes/s)")
     handles = legend_lines(models)
     if groups is not None:
-        names = zip(group_names(groups), _cycle(_LINE_STYLES), strict=False)
-        handles += [Line2D([], [], color=NOTE_COLOR, linestyle=s, linewidth=0.8, label=name) for name, s in names]
-    fig.legend(handles=handles, loc="outside lower center", ncols=5)
+        styles = _line_styles(groups).items()
+        handles += [Line2D([], [], color=NOTE_COLOR, linestyle=s, linewidth=0.8, label=name) for name, s in styles]
+    fig.legend(
+        handles=handles,
+        loc="outside lower center",
+        ncols=legend_columns([handle.get_label() for handle in handles], width_in),
+    )
     fig.suptitle(
         f"Averages over {len(comparison.trials)} test trials; band: s.e.m. of the truth over trials. "
-        f"Units: highest bits per spike of {model_style(models[0]).title}.",
+        f"Units with the highest bits per spike (given) of {model_style(models[0]).title}.",
         color=NOTE_COLOR,
     )
     return fig, pd.concat(plotted, ignore_index=True)
@@ -148,5 +159,7 @@ def units_to_draw(comparison: Comparison, number: int) -> tuple[str, list[tuple[
     return target, units
 
 
-def _cycle(values: Sequence) -> Sequence:
-    return list(values) * 8
+def _line_styles(groups: np.ndarray | None) -> dict[str, str | tuple]:
+    """Line style by group, in order of name; one group without a name when trials are not grouped."""
+    names = [""] if groups is None else sorted(set(groups) - {""})
+    return dict(zip(names, itertools.cycle(_LINE_STYLES), strict=False))

@@ -3,19 +3,23 @@
 Shapes: K test trials, T bins, U units drawn.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from matplotlib.ticker import MaxNLocator
 from scipy.ndimage import gaussian_filter1d
 
+from neds.evaluation.metrics import bits_per_spike
 from neds.figures.comparison import Comparison
 from neds.figures.psths import units_to_draw
 from neds.figures.style import METRIC_TITLES, NOTE_COLOR, WIDTH_IN, figure_style, model_style
-from neds.evaluation.metrics import bits_per_spike
 
-_COLOR_MAP = "viridis"
+_COLOR_MAP = "magma_r"
+_MARK_COLOR = "#0072B2"
 _SMOOTHING_BINS = 1.0
 
 
@@ -42,7 +46,7 @@ def plot_raster(
     time_s: np.ndarray,
     largest_hz: float,
     first_movement_s: np.ndarray | None = None,
-    boundaries: np.ndarray = (),
+    boundaries: Sequence[int] = (),
 ) -> AxesImage:
     """Rates (K, T) of one unit as an image, the first trial on top.
 
@@ -65,10 +69,10 @@ def plot_raster(
     )
     if first_movement_s is not None:
         inside = (first_movement_s > time_s[0]) & (first_movement_s < time_s[-1])
-        ax.scatter(first_movement_s[inside], np.flatnonzero(inside) + 0.5, s=1.2, color="white", linewidth=0)
+        ax.scatter(first_movement_s[inside], np.flatnonzero(inside) + 0.5, s=1.5, color=_MARK_COLOR, linewidth=0)
     for boundary in boundaries:
-        ax.axhline(boundary, color="white", linewidth=0.8)
-    ax.axvline(0, color="white", linewidth=0.6, linestyle=":")
+        ax.axhline(boundary, color="black", linewidth=0.8)
+    ax.axvline(0, color="black", linewidth=0.6, linestyle=":")
     return image
 
 
@@ -87,7 +91,7 @@ def raster_figure(comparison: Comparison, *, n_units: int = 3, group_by: str = "
     bin_s, time_s = comparison.session.bin_s, comparison.time_s
     counts, predicted = comparison.truth(target), comparison.predictions_of(target)
     scores = {model: bits_per_spike(rates, counts)[units] for model, rates in predicted.items()}
-    series = {"truth": gaussian_filter1d(counts[..., units] / bin_s, _SMOOTHING_BINS, axis=1)}
+    series = {"truth": gaussian_filter1d(counts[..., units].astype(np.float32) / bin_s, _SMOOTHING_BINS, axis=1)}
     series |= {model: rates[..., units] / bin_s for model, rates in predicted.items()}
     groups, moved_s = comparison.groups(group_by), comparison.first_movement_s()
     order = trial_order(series["truth"], groups=groups, first_movement_s=moved_s)
@@ -95,6 +99,8 @@ def raster_figure(comparison: Comparison, *, n_units: int = 3, group_by: str = "
     fig = Figure(figsize=(WIDTH_IN, 1.65 * len(units) + 0.7), layout="constrained")
     axes = fig.subplots(len(units), len(series), squeeze=False, sharex=True, sharey=True)
     boundaries = np.array([], int) if groups is None else np.flatnonzero(groups[order][1:] != groups[order][:-1]) + 1
+    headers = {model: model_style(model).title for model in predicted}
+    headers |= {"truth": f"truth, smoothed (s.d. {1000 * _SMOOTHING_BINS * bin_s:g} ms)"}
     plotted = []
     for row, unit in enumerate(units):
         largest_hz = _largest(series, row)
@@ -108,13 +114,18 @@ def raster_figure(comparison: Comparison, *, n_units: int = 3, group_by: str = "
                 first_movement_s=None if moved_s is None else moved_s[order],
                 boundaries=boundaries,
             )
-            if name in scores:
-                ax.set_title(f"{scores[name][row]:.2f} {METRIC_TITLES['bits_per_spike']}", fontsize=7)
+            header = headers[name] if row == 0 else ""
+            score = f"{scores[name][row]:.2f} {METRIC_TITLES['bits_per_spike']}" if name in scores else ""
+            ax.set_title("\n".join(filter(None, [header, score])), fontsize=7)
+            ax.tick_params(axis="y", length=0)
             plotted.append(_table(rates_hz[order, :, row], unit, name, comparison.trials[order], time_s))
-        axes[row, 0].set_ylabel(comparison.unit_title(unit))
+        axes[row, 0].set_ylabel(comparison.unit_title(unit) + ("\ntrial" if groups is None else ""))
         fig.colorbar(image, ax=axes[row, :], label="spikes/s", extend="max", pad=0.01, aspect=12)
-    _label_columns(axes, series, bin_s)
-    _label_trials(axes, groups, order, boundaries)
+    for ax in axes[-1]:
+        ax.set_xlabel("time from event (s)")
+        ax.xaxis.set_major_locator(MaxNLocator(4))
+    if groups is not None:
+        _name_groups(axes[:, 0], groups[order], boundaries)
     fig.suptitle(_caption(len(order), groups is not None, group_by, moved_s is not None), color=NOTE_COLOR)
     return fig, pd.concat(plotted, ignore_index=True)
 
@@ -125,28 +136,16 @@ def _largest(series: dict[str, np.ndarray], row: int) -> float:
     return max(np.percentile(truth, 95), *(np.percentile(rates, 99.5) for rates in models), 1e-3)
 
 
-def _label_columns(axes: np.ndarray, series: dict[str, np.ndarray], bin_s: float) -> None:
-    for ax, name in zip(axes[0], series, strict=True):
-        smoothed = f"truth, smoothed (s.d. {1000 * _SMOOTHING_BINS * bin_s:g} ms)"
-        title = smoothed if name == "truth" else f"{model_style(name).title}\n{ax.get_title(loc='left')}"
-        ax.set_title(title, fontsize=7)
-    for ax in axes[-1]:
-        ax.set_xlabel("time from event (s)")
-
-
-def _label_trials(axes: np.ndarray, groups: np.ndarray | None, order: np.ndarray, boundaries: np.ndarray) -> None:
-    """Name the groups at the left of the first column; without groups, leave the numbers of trials."""
-    if groups is None:
-        return
-    edges = np.concatenate([[0], boundaries, [len(order)]])
-    for ax in axes[:, 0]:
-        names = [groups[order[first]] or "unknown" for first in edges[:-1]]
+def _name_groups(axes: np.ndarray, groups: np.ndarray, boundaries: np.ndarray) -> None:
+    """Name the groups (K,) of the ordered trials at the left of some axes."""
+    edges = np.concatenate([[0], boundaries, [len(groups)]])
+    names = [groups[first] or "unknown" for first in edges[:-1]]
+    for ax in axes:
         ax.set_yticks((edges[:-1] + edges[1:]) / 2, names, rotation=90, va="center")
-        ax.tick_params(axis="y", length=0)
 
 
 def _caption(n_trials: int, grouped: bool, group_by: str, moved: bool) -> str:
-    within = "time of first movement (white dots)" if moved else "similarity (first principal component)"
+    within = "time of first movement (blue dots)" if moved else "similarity (first principal component)"
     ordered = f"{group_by}, then by {within}" if grouped else within
     return f"{n_trials} test trials, ordered by {ordered}. Colours: one scale per unit."
 

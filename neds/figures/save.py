@@ -1,7 +1,9 @@
 """A figure's three files: PDF for print, PNG to look at, CSV with exactly what was plotted."""
 
+import logging
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -32,7 +34,7 @@ def save_figure(fig: Figure, stem: Path, data: pd.DataFrame) -> None:
     """
     # Without these entries the files would hold the time or the version of the program.
     anonymous = {"pdf": {"CreationDate": None, "Creator": None, "Producer": None}, "png": {"Software": None}}
-    with figure_style():
+    with figure_style(), _quiet_font_subsetting():
         for suffix, metadata in anonymous.items():
             with replacing(_beside(stem, suffix)) as temporary:
                 fig.savefig(temporary, metadata=metadata)
@@ -41,9 +43,22 @@ def save_figure(fig: Figure, stem: Path, data: pd.DataFrame) -> None:
 
 @figure_style()
 def sentence_figure(sentence: str) -> Figure:
-    fig = Figure(figsize=(WIDTH_IN / 2, 1.0))
-    fig.text(0.5, 0.5, textwrap.fill(sentence, 60), ha="center", va="center", fontsize=8)
+    lines = textwrap.wrap(sentence, 60, break_on_hyphens=False)
+    fig = Figure(figsize=(0.65 * WIDTH_IN, 0.4 + 0.17 * len(lines)))
+    fig.text(0.5, 0.5, "\n".join(lines), ha="center", va="center", fontsize=8)
     return fig
+
+
+@contextmanager
+def _quiet_font_subsetting() -> Iterator[None]:
+    """Keep out of the log the hundred lines that embedding a font in a PDF gives at level INFO."""
+    logger = logging.getLogger("fontTools")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _beside(stem: Path, suffix: str) -> Path:

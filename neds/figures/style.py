@@ -119,6 +119,12 @@ def legend_lines(labels: Iterable[str]) -> list[Line2D]:
     return [truth, *(Line2D([], [], color=style.color, label=style.title) for style in styles)]
 
 
+def legend_columns(titles: Iterable[str], width_in: float) -> int:
+    """Columns of a legend below a figure: one row where it fits, else as many as the longest title allows."""
+    widths_in = [0.35 + 0.062 * len(title) for title in titles]
+    return len(widths_in) if sum(widths_in) < width_in else max(1, int(width_in / max(widths_in)))
+
+
 def bin_centers_s(window_start_s: float, bin_s: float, n_bins: int) -> np.ndarray:
     """Time (T,) of each bin's centre from the alignment event, in seconds."""
     return window_start_s + (np.arange(n_bins) + 0.5) * bin_s

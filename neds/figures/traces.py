@@ -11,7 +11,16 @@ from matplotlib.figure import Figure
 from neds.evaluation.metrics import r2
 from neds.figures.comparison import Comparison
 from neds.figures.save import NothingToDraw
-from neds.figures.style import METRIC_TITLES, NOTE_COLOR, TRUTH_COLOR, WIDTH_IN, figure_style, legend_lines, model_style
+from neds.figures.style import (
+    METRIC_TITLES,
+    NOTE_COLOR,
+    TRUTH_COLOR,
+    WIDTH_IN,
+    figure_style,
+    legend_columns,
+    legend_lines,
+    model_style,
+)
 
 _GAP = 0.12
 """Gap between trials, as a share of a trial's duration."""
@@ -80,8 +89,14 @@ def traces_figure(comparison: Comparison, *, n_trials: int = 10) -> tuple[Figure
         rows.insert(1, "column", column)
         plotted.append(rows.assign(r2=rows["series"].map(scores)))
     start_s, end_s = comparison.session.window_start_s, comparison.session.window_start_s + _duration_s(comparison)
-    axes[-1].set_xlabel(f"test trial (number in the recording); each from {start_s:g} to {end_s:g} s, dotted line: 0 s")
-    fig.legend(handles=legend_lines(comparison.predicted), loc="outside lower center", ncols=5)
+    axes[-1].set_xlabel(f"test trial (index in the recording); each from {start_s:g} to {end_s:g} s, dotted line: 0 s")
+    handles = legend_lines(comparison.predicted)
+    n_columns = legend_columns([handle.get_label() for handle in handles], WIDTH_IN)
+    fig.legend(handles=handles, loc="outside lower center", ncols=n_columns)
+    fig.suptitle(
+        f"{len(shown)} test trials evenly spaced over the session; R² over all {len(comparison.trials)} test trials.",
+        color=NOTE_COLOR,
+    )
     return fig, pd.concat(plotted, ignore_index=True)
 
 
@@ -93,16 +108,13 @@ def _describe(ax: Axes, title: str, unit: str, scores: dict[str, float]) -> None
     """Name the behaviour at the left and, at the right, each model's score in its colour."""
     ax.set_title(title)
     ax.set_ylabel(unit)
-    text = f"{METRIC_TITLES['r2']} = "
-    offset = 0.0
-    for model, score in reversed(scores.items()):
+    for place, (model, score) in enumerate(reversed(scores.items())):
         ax.annotate(
-            f"{text}{score:.2f}",
+            f"{METRIC_TITLES['r2']} = {score:.2f}",
             (1, 1),
-            (offset, 3),
+            (-50 * place, 5),
             xycoords="axes fraction",
             textcoords="offset points",
             ha="right",
             color=model_style(model).color,
         )
-        offset -= 50

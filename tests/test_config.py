@@ -1,0 +1,84 @@
+"""A wrong configuration is refused before any work, with every fault named at once."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from neds.config import Config, check_config
+from neds.errors import UserError
+
+ROOT = Path(__file__).parents[1]
+
+
+def faults(**values) -> list[str]:
+    with pytest.raises(UserError) as caught:
+        check_config(values, base=ROOT)
+    return str(caught.value).split("\n")
+
+
+def test_shipped_config_is_complete_and_valid():
+    values = yaml.safe_load((ROOT / "config.yaml").read_text())
+    config, sessions = check_config(values, base=ROOT)
+    assert {role: sum(s.role == role for s in sessions) for role in ("train", "test")} == {"train": 3, "test": 2}
+    assert values.keys() == Config.model_fields.keys(), "every key is shown to the user"
+    for block in ("synthetic", "download", "arrays", "partition", "model", "masking", "training"):
+        assert values[block].keys() == type(getattr(config, block)).model_fields.keys()
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"training": {"lr": "1e-4"}}, "config key training.lr: '1e-4' is text, not a number; YAML reads it so: write"),
+        ({"training": {"epoch": 3}}, "config key training.epoch: unknown key; did you mean epochs?"),
+        ({"traning": {}}, "config key traning: unknown key; did you mean training?"),
+        ({"model": {"dim": 100, "heads": 8}}, "config key model: dim (100) must be a multiple of 2 x heads (8)"),
+        ({"seeds": [0, 0]}, "config key seeds: 0 stands in it twice"),
+        ({"source": "alf", "sessions": "s.tsv", "baselines": []}, "config key download.alf_root: source alf needs"),
+        ({"source": "aligned", "baselines": []}, "config key sessions: source aligned needs a sessions sheet"),
+        ({"source": "one", "sessions": "s.tsv"}, "config key baselines: the oracle needs true rates"),
+        ({"modalities": ["spikes", "pupil"]}, "config key modalities: no modality is called pupil"),
+        ({"training_overrides": {"mm": {"epocs": 2}}}, "config key training_overrides.mm.epocs: unknown key"),
+        ({"partition": {"bin_s": 0.03}}, "config key partition: bin_s 0.03 does not divide the window of 2 s"),
+        ({"custom_modalities": {"pupil": {"kind": "smooth"}}}, "config key custom_modalities.pupil.kind: input should be"),
+        ({"training": {"loss_weights": {"spike": 2.0}}}, "config key training.loss_weights.spike: no modality in use"),
+    ],
+)  # fmt: skip
+def test_fault_is_named_with_its_key(values, message):
+    assert any(line.startswith(message) for line in faults(**values)), faults(**values)
+
+
+def test_exponent_without_a_point_is_explained():
+    assert faults(training={"lr": "1e-4"})[0].endswith("write 1.0e-4")
+
+
+def test_all_faults_are_reported_at_once():
+    assert len(faults(training={"lr": "1e-4", "epoch": 3}, modes=["all"])) == 3
+
+
+def test_overrides_of_a_mode_win_over_those_of_a_stage():
+    config = Config(
+        training_overrides={"finetuned": {"epochs": 7, "lr": 0.1}, "encoding": {"lr": 0.2}}, modes=["mm", "encoding"]
+    )
+    assert config.training_for("finetuned", "mm").lr == 0.1
+    assert config.training_for("finetuned", "encoding").lr == 0.2
+    assert config.training_for("finetuned", "encoding").epochs == 7
+    assert config.training_for("scratch", "mm") == config.training
+
+
+@pytest.mark.parametrize(
+    ("sheet", "message"),
+    [
+        ("eid\trole\tpath\nabc\ttest\tx", "session 1: eid 'abc' is no UUID"),
+        ("eid\trole\nabc\ttest", "no column path"),
+        ("eid\trole\tpath\n{0}\ttest\tx\n{0}\ttrain\ty", "stands in it twice"),
+        ("eid\trole\tpath\n{0}\tpretend\tx", "role 'pretend' must be one of train, test"),
+        ("eid\trole\tpath\n{0}\ttrain\tx", "sessions: none has role test"),
+        ("eid\trole\tpath\n{0}\ttest\tx", "regimes: finetuned needs sessions of role train"),
+    ],
+)
+def test_faults_of_the_sessions_sheet(sheet, message, tmp_path):
+    (tmp_path / "s.tsv").write_text(sheet.format("d23a44ef-1402-4ed7-97f5-47e9a7a504d9"))
+    values = {"source": "alf", "sessions": "s.tsv", "download": {"alf_root": "x"}, "baselines": []}
+    with pytest.raises(UserError, match="(?s)" + message.replace("(", r"\(")):
+        check_config(values, base=tmp_path)

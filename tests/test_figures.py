@@ -1,0 +1,273 @@
+"""Figures on made-up sessions: which files they leave, what their CSV holds, that they are reproducible."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+from neds.errors import UserError
+from neds.evaluation.metrics import bits_per_spike, r2
+from neds.evaluation.results import EvaluationFiles, Identity, Predicted, write_evaluation
+from neds.evaluation.tasks import tasks_of
+from neds.figures.bars import metrics_figure, plot_metric_bars
+from neds.figures.comparison import read_comparison
+from neds.figures.psths import psths_figure
+from neds.figures.raster import raster_figure, trial_order
+from neds.figures.save import draw
+from neds.figures.style import in_order, model_style
+from neds.figures.traces import traces_figure
+from neds.files.aligned import AlignedSession, write_aligned
+from neds.modalities import Modality, resolve
+
+K, T, N = 60, 12, 5
+BIN_S, START_S = 0.05, -0.2
+MODELS = ("neds-mm-scratch-seed0", "neds-mm-finetuned-seed0")
+FIGURES = {
+    "psths": (psths_figure, "encoding"),
+    "raster": (raster_figure, "encoding"),
+    "traces": (traces_figure, "decoding"),
+}
+
+
+def made_up_session(*, with_task: bool = True, reason: str = "") -> AlignedSession:
+    """A session of K trials whose rates and wheel depend on choice; without a task it has continuous behaviour only."""
+    custom = {"paws": Modality(name="paws", kind="continuous", width=2, unit="px/s")}
+    names = ["spikes", "wheel_speed", "paws", *(["choice", "block"] if with_task else [])]
+    header = {"eid": "made-up", "subject": "s", "lab": "l", "bin_s": BIN_S, "window_start_s": START_S}
+    modalities = resolve(names, custom)
+    if reason:
+        return AlignedSession(**header, modalities=modalities, reason=reason)
+    rng = np.random.default_rng(0)
+    choice = rng.integers(0, 2, K).astype(np.int8)
+    rates = rng.uniform(0.2, 2.0, (2, T, N))
+    values = {
+        "spikes": rng.poisson(rates[choice]).astype(np.uint8),
+        "wheel_speed": rng.normal(choice[:, None, None], 1, (K, T, 1)).astype(np.float32),
+        "paws": rng.normal(0, 1, (K, T, 2)).astype(np.float32),
+        "choice": choice,
+        "block": rng.integers(0, 3, K).astype(np.int8),
+    }
+    align_time_s = np.arange(K) * 5.0
+    trials = {"original_index": np.arange(K) * 2, "align_time_s": align_time_s, "condition": choice.astype(int)}
+    if with_task:
+        trials["firstMovement_times"] = align_time_s + rng.uniform(0.1, 0.4, K)
+    split = np.repeat([0, 1, 2], [30, 6, 24]).astype(np.uint8)
+    return AlignedSession(
+        **header,
+        modalities=modalities,
+        values={name: values[name] for name in names},
+        statistics={"spikes": {"mean": values["spikes"].mean((0, 1)), "std": np.ones(N)}},
+        units=pd.DataFrame({"uuid": [str(n) for n in range(N)], "beryl": ["CA1"] * N}),
+        trials=pd.DataFrame(trials),
+        split=split,
+    )
+
+
+def made_up_prediction(session: AlignedSession, target: str, seed: int) -> np.ndarray:
+    truth = session.values[target][session.trials_of("test")]
+    modality, rng = session.modalities[target], np.random.default_rng(seed)
+    if modality.kind == "categorical":
+        return rng.dirichlet(np.ones(len(modality.classes)), len(truth))
+    noise = rng.uniform(0.2, 0.5, truth.shape)
+    return 0.5 * truth.astype(np.float32) + noise
+
+
+def evaluate(session: AlignedSession, folder: Path) -> tuple[Path, dict[str, Path]]:
+    """Write the aligned file and each model's evaluation; the paths of the aligned file and of the predictions."""
+    write_aligned(folder / "aligned.h5", session)
+    predictions = {}
+    for seed, label in enumerate(MODELS):
+        names = tuple(session.modalities) if session.usable else ()
+        tasks = tasks_of(session.modalities, inputs=names, outputs=names)
+        predicted = [Predicted(t, {n: made_up_prediction(session, n, seed) for n in t.targets}) for t in tasks]
+        files = [folder / label / name for name in ("metrics.csv", "units.parquet", "predictions.h5")]
+        write_evaluation(session, Identity("neds-mm", label.split("-")[2], 0), predicted, EvaluationFiles(*files))
+        predictions[label] = files[-1]
+    return folder / "aligned.h5", predictions
+
+
+@pytest.fixture(scope="module")
+def task_session(tmp_path_factory):
+    session = made_up_session()
+    return session, *evaluate(session, tmp_path_factory.mktemp("task"))
+
+
+@pytest.fixture(scope="module")
+def drawn(task_session, tmp_path_factory):
+    """Folder with the three figures of the session with a task."""
+    folder = tmp_path_factory.mktemp("drawn")
+    for name, (figure, task) in FIGURES.items():
+        draw(lambda: figure(compare(task_session, task)), folder / name)  # noqa: B023
+    return folder
+
+
+def compare(evaluated, task):
+    _, aligned, predictions = evaluated
+    return read_comparison(aligned=aligned, predictions=predictions, task=task)
+
+
+def made_up_metrics() -> pd.DataFrame:
+    """Two seeds of two NEDS models and three baselines on three sessions, as the metrics table has them."""
+    rng = np.random.default_rng(3)
+    rows = []
+    scores = {"spikes": "bits_per_spike", "wheel_speed": "r2", "choice": "balanced_accuracy"}
+    models = [
+        ("neds-mm", "scratch"),
+        ("neds-mm", "finetuned"),
+        ("linear", np.nan),
+        ("psth", np.nan),
+        ("oracle", np.nan),
+    ]
+    for eid in ("a", "b", "c"):
+        for model, training in models:
+            for seed in (0, 1) if model == "neds-mm" else (0,):
+                for target, metric in scores.items():
+                    inputs = {"psth": ["condition"], "oracle": ["true_rate"]}.get(
+                        model, ["wheel_speed+choice", "choice"]
+                    )
+                    known = {"eid": eid, "model": model, "training": training, "seed": seed, "target": target}
+                    for used in inputs if target == "spikes" else ["spikes"]:
+                        rows.append(known | {"inputs": used, "metric": metric, "value": rng.uniform(0.1, 0.9)})
+    return pd.DataFrame(rows)
+
+
+def test_metrics_csv_holds_the_means_and_standard_errors_over_sessions(tmp_path):
+    metrics, modalities = made_up_metrics(), resolve(["spikes", "wheel_speed", "choice"], {})
+    draw(lambda: metrics_figure(metrics, modalities), tmp_path / "metrics")
+    plotted = pd.read_csv(tmp_path / "metrics.csv", keep_default_na=False, na_values={"sem": "", "chance": ""})
+    for target in modalities:
+        for training in ("scratch", "finetuned"):
+            rows = metrics[(metrics.target == target) & (metrics.training == training) & (metrics.inputs != "choice")]
+            sessions = rows.groupby("eid")["value"].mean()
+            bar = plotted[(plotted.target == target) & (plotted.training == training)]
+            np.testing.assert_allclose(bar["value"], sessions)
+            np.testing.assert_allclose(bar["mean"], sessions.mean())
+            np.testing.assert_allclose(bar["sem"], sessions.std(ddof=1) / np.sqrt(3))
+            assert bar["n_seeds"].eq(2).all() and bar["n_sessions"].eq(3).all()
+    assert plotted.loc[plotted.target == "choice", "chance"].eq(0.5).all()
+    assert plotted.loc[plotted.target != "choice", "chance"].isna().all()
+
+
+def test_bars_are_the_means_and_the_oracle_is_a_line():
+    ax = Figure().subplots()
+    metrics = made_up_metrics()
+    plotted = plot_metric_bars(metrics[metrics.target == "spikes"], ax)
+    heights = {bar.get_label(): bar.patches[0].get_height() for bar in ax.containers if bar.get_label()[0] != "_"}
+    labels = {"psth": "condition average", "linear": "linear"}
+    for model, title in labels.items():
+        assert heights[title] == pytest.approx(plotted.loc[plotted.model == model, "mean"].iloc[0])
+    assert "oracle" not in heights
+    oracle = next(line for line in ax.lines if line.get_label() == "oracle")
+    assert oracle.get_ydata()[0] == pytest.approx(plotted.loc[plotted.model == "oracle", "mean"].iloc[0])
+
+
+def test_psth_csv_holds_averages_over_the_trials_of_each_choice(task_session, drawn):
+    session, *_ = task_session
+    plotted = pd.read_csv(drawn / "psths.csv")
+    test = session.trials_of("test")
+    predicted = made_up_prediction(session, "spikes", 0)
+    scores = bits_per_spike(predicted.astype(np.float32), session.values["spikes"][test])
+    assert plotted["unit"].unique().tolist() == np.argsort(-scores)[:8].tolist()
+    unit = plotted["unit"].iloc[0]
+    for index, name in enumerate(["choice right", "choice left"]):
+        chosen = session.values["choice"][test] == index
+        hz = session.values["spikes"][test][chosen][:, :, unit] / BIN_S
+        rows = plotted[(plotted.unit == unit) & (plotted.group == name)]
+        truth, model = rows[rows.series == "truth"], rows[rows.series == MODELS[0]]
+        np.testing.assert_allclose(truth["time_s"], START_S + BIN_S * (np.arange(T) + 0.5))
+        np.testing.assert_allclose(truth["rate_hz"], hz.mean(0))
+        np.testing.assert_allclose(truth["sem_hz"], hz.std(0, ddof=1) / np.sqrt(chosen.sum()))
+        np.testing.assert_allclose(model["rate_hz"], predicted[chosen][:, :, unit].mean(0) / BIN_S, rtol=1e-5)
+
+
+def test_traces_csv_holds_each_column_of_a_behaviour_and_its_score(task_session, drawn):
+    session, *_ = task_session
+    plotted = pd.read_csv(drawn / "traces.csv")
+    test = session.trials_of("test")
+    assert plotted.groupby("behaviour", sort=False)["column"].nunique().to_dict() == {"wheel_speed": 1, "paws": 2}
+    rows = plotted[(plotted.behaviour == "paws") & (plotted.column == 1)]
+    assert rows["trial"].unique().tolist() == (2 * test[[0, 3, 5, 8, 10, 13, 15, 18, 20, 23]]).tolist()
+    first = rows[(rows.trial == 2 * test[0]) & (rows.series == "truth")]
+    np.testing.assert_allclose(first["value"], session.values["paws"][test[0], :, 1], rtol=1e-6)
+    expected = r2(session.values["paws"][test, :, 1], made_up_prediction(session, "paws", 1)[..., 1])
+    assert rows.loc[rows.series == MODELS[1], "r2"].unique() == pytest.approx([expected], rel=1e-5)
+
+
+def test_raster_orders_trials_by_choice_and_then_first_movement(task_session, drawn):
+    session, *_ = task_session
+    plotted = pd.read_csv(drawn / "raster.csv")
+    rows = plotted[(plotted.unit == plotted.unit.iloc[0]) & (plotted.series == "truth")]
+    trials = rows.drop_duplicates("row")["trial"].to_numpy()
+    moved_s = (session.trials["firstMovement_times"] - session.trials["align_time_s"]).to_numpy()[trials]
+    left = session.values["choice"][trials] == 1
+    assert sorted(trials) == session.trials_of("test").tolist()
+    assert (np.diff(left.astype(int)) <= 0).all()
+    assert (np.diff(moved_s[left]) >= 0).all() and (np.diff(moved_s[~left]) >= 0).all()
+
+
+def test_trials_without_a_task_are_ordered_by_similarity():
+    rates = np.zeros((6, 5, 1))
+    rates[[4, 0, 2]] = np.linspace(0, 1, 5)[:, None]
+    assert set(trial_order(rates)[3:]) == {0, 2, 4}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_session_without_a_task_has_all_figures_too(name, tmp_path):
+    session = made_up_session(with_task=False)
+    figure, task = FIGURES[name]
+    draw(lambda: figure(compare((session, *evaluate(session, tmp_path)), task)), tmp_path / "out" / name)
+    assert {path.suffix for path in (tmp_path / "out").iterdir()} == {".pdf", ".png", ".csv"}
+    assert len(pd.read_csv(tmp_path / "out" / f"{name}.csv")) > 10
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_the_same_input_gives_the_same_bytes(name, task_session, drawn, tmp_path):
+    figure, task = FIGURES[name]
+    draw(lambda: figure(compare(task_session, task)), tmp_path / name)
+    for file in (f"{name}.pdf", f"{name}.png", f"{name}.csv"):
+        assert (tmp_path / file).read_bytes() == (drawn / file).read_bytes()
+        assert (tmp_path / file).stat().st_size > 1000
+
+
+def test_commands_draw_a_sentence_when_there_is_nothing_else(tmp_path):
+    aligned, predictions = evaluate(made_up_session(reason="only 12 good units"), tmp_path)
+    given = [*map(str, predictions.values()), "--models", *MODELS, "--output", str(tmp_path / "psths")]
+    command("figure_psths", "--aligned", str(aligned), "--predictions", *given)
+    modalities = json.dumps({"modalities": [m.model_dump() for m in resolve(["spikes", "choice"], {}).values()]})
+    table = predictions[MODELS[0]].with_name("metrics.csv")
+    command("figure_metrics", "--metrics", str(table), "--settings", modalities, "--output", str(tmp_path / "metrics"))
+    for name, sentence in (("psths", "only 12 good units"), ("metrics", "No test session could be evaluated")):
+        assert sentence in (tmp_path / f"{name}.csv").read_text()
+        assert (tmp_path / f"{name}.pdf").stat().st_size > 1000 and (tmp_path / f"{name}.png").stat().st_size > 1000
+
+
+def command(name: str, *arguments: str) -> None:
+    subprocess.run([sys.executable, "-m", f"workflow_scripts.{name}", *arguments], check=True)
+
+
+def test_predictions_of_another_split_are_refused(task_session, tmp_path):
+    session, _, predictions = task_session
+    write_aligned(tmp_path / "aligned.h5", replace(session, split=session.split[::-1]))
+    with pytest.raises(UserError, match="other trials than the test trials"):
+        read_comparison(aligned=tmp_path / "aligned.h5", predictions=predictions, task="encoding")
+
+
+def test_models_keep_their_colour_whatever_is_drawn():
+    metrics = made_up_metrics()
+    metrics = metrics[metrics.target == "spikes"]
+    colors = []
+    for drawn in (metrics, metrics[metrics.training == "finetuned"]):
+        ax = Figure().subplots()
+        plot_metric_bars(drawn, ax)
+        bar = next(bar for bar in ax.containers if bar.get_label() == "NEDS, fine-tuned")
+        colors.append(to_hex(bar.patches[0].get_facecolor()))
+    assert colors[0] == colors[1] == model_style("neds-mm-finetuned-seed7").color.lower()
+    assert model_style("my-model") == model_style("my-model-seed3")
+    assert in_order(["neds-mm-finetuned-seed0", "my-model", "psth"]) == ["psth", "neds-mm-finetuned-seed0", "my-model"]

@@ -1,0 +1,236 @@
+"""The workflow as users run it: Snakemake itself, on a tiny synthetic data set."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import h5py
+import pandas as pd
+import pytest
+import yaml
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[1]
+TINY = {
+    "synthetic": {"n_train": 2, "n_test": 2, "n_trials": 90, "units_min": 12, "units_max": 16, "noise_units": 2},
+    "partition": {"bin_s": 0.1, "min_units": 5},
+    "model": {"dim": 16, "layers": 1, "heads": 2, "mlp": 16},
+    "training": {"epochs": 2, "validate_every": 1},
+}
+
+
+def snakemake(folder: Path, *arguments: str, config: dict | None = None, check: bool = True) -> str:
+    """Run Snakemake in `folder` on the project's Snakefile; returns what it printed."""
+    if config is not None:
+        (folder / "my.yaml").write_text(yaml.safe_dump(config))
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": str(folder)}
+    done = subprocess.run(
+        [
+            "snakemake",
+            "--snakefile",
+            str(ROOT / "Snakefile"),
+            "--directory",
+            str(folder),
+            "--configfile",
+            str(folder / "my.yaml"),
+            "--cores",
+            "2",
+            *arguments,
+        ],
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
+    printed = done.stdout + done.stderr
+    assert done.returncode == 0 or not check, printed
+    return printed
+
+
+def planned(folder: Path, config: dict) -> Counter:
+    """Jobs that a dry run would start, by rule; without the target rules that do nothing."""
+    printed = snakemake(folder, "-n", config=config)
+    jobs = Counter(re.findall(r"^(?:local)?rule (\w+):", printed, re.MULTILINE))
+    return Counter({rule: n for rule, n in jobs.items() if rule not in ("all", "tables", "figures")})
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("workflow")
+    snakemake(folder, config=TINY)
+    return folder
+
+
+def test_tables_are_complete(finished):
+    sessions = pd.read_csv(finished / "results/tables/sessions.csv")
+    assert sessions["role"].tolist() == ["train", "train", "test", "test"]
+    assert sessions["usable"].all()
+
+    metrics = pd.read_csv(finished / "results/tables/metrics.csv", keep_default_na=False)
+    assert not metrics.duplicated(["eid", "model", "training", "seed", "task", "inputs", "target", "metric"]).any()
+    test_eids = set(sessions.loc[sessions["role"] == "test", "eid"])
+    for model, training in (
+        ("neds-mm", "scratch"),
+        ("neds-mm", "finetuned"),
+        ("psth", ""),
+        ("linear", ""),
+        ("oracle", ""),
+    ):
+        rows = metrics[(metrics["model"] == model) & (metrics["training"] == training)]
+        assert set(rows["eid"]) == test_eids, model
+
+
+def test_oracle_is_not_beaten(finished):
+    metrics = pd.read_csv(finished / "results/tables/metrics.csv")
+    bits = metrics[(metrics["metric"] == "bits_per_spike") & (metrics["task"] == "encoding")]
+    best = bits.groupby(["eid", "model"])["value"].max().unstack()
+    assert (best["oracle"] > best.drop(columns="oracle").max(axis=1)).all()
+
+
+def test_every_figure_has_its_three_files(finished):
+    stems = {path.with_suffix("") for path in (finished / "results/figures").rglob("*") if path.is_file()}
+    assert len(stems) == 1 + 2 * 3
+    for stem in stems:
+        assert all(stem.with_suffix(suffix).stat().st_size > 0 for suffix in (".pdf", ".png", ".csv"))
+
+
+def test_nothing_to_do_afterwards(finished):
+    assert not planned(finished, TINY)
+
+
+def test_only_stale_work_is_done_again(finished):
+    """Exact job lists after changes of the config and of the files."""
+    one_session = {
+        "train_from_scratch": 1,
+        "finetune": 1,
+        "baseline": 3,
+        "evaluate": 2,
+        "figure_psths": 1,
+        "figure_raster": 1,
+        "figure_traces": 1,
+        "sessions_table": 1,
+        "metrics_table": 1,
+        "figure_metrics": 1,
+    }
+    more = TINY | {"synthetic": TINY["synthetic"] | {"n_test": 3}}
+    assert planned(finished, more) == one_session | {"synthesize": 1, "download_alf": 1, "partition": 1}
+
+    fewer = TINY | {"synthetic": TINY["synthetic"] | {"n_test": 1}}
+    assert planned(finished, fewer) == {"sessions_table": 1, "metrics_table": 1, "figure_metrics": 1}
+
+    seeds = TINY | {"seeds": [0, 1]}
+    assert planned(finished, seeds) == {
+        "pretrain": 1,
+        "train_from_scratch": 2,
+        "finetune": 2,
+        "evaluate": 4,
+        "metrics_table": 1,
+        "figure_metrics": 1,
+    }
+
+    tuned = TINY | {"training_overrides": {"finetuned": {"epochs": 3}}}
+    jobs = planned(finished, tuned)
+    assert jobs["finetune"] == 2 and not {"pretrain", "train_from_scratch", "partition", "baseline"} & jobs.keys()
+
+    bins = TINY | {"partition": TINY["partition"] | {"bin_s": 0.2}}
+    jobs = planned(finished, bins)
+    assert jobs["partition"] == 4 and jobs["pretrain"] == 1 and "download_alf" not in jobs
+
+    assert not planned(finished, TINY), "the old configuration is up to date as before"
+
+
+def test_deleting_an_aligned_file_reruns_its_session_alone(finished):
+    sessions = pd.read_csv(finished / "results/tables/sessions.csv")
+    eid = sessions.loc[sessions["role"] == "test", "eid"].iloc[0]
+    kept = finished / "aligned.kept"
+    aligned = finished / "results/aligned" / f"{eid}.h5"
+    aligned.rename(kept)
+    jobs = planned(finished, TINY)
+    kept.rename(aligned)
+    assert jobs == {
+        "partition": 1,
+        "train_from_scratch": 1,
+        "finetune": 1,
+        "baseline": 3,
+        "evaluate": 2,
+        "figure_psths": 1,
+        "figure_raster": 1,
+        "figure_traces": 1,
+        "sessions_table": 1,
+        "metrics_table": 1,
+        "figure_metrics": 1,
+    }
+
+
+def test_unusable_session_is_reported_and_stops_nobody(tmp_path):
+    """A held-out and a pretraining session without whisker: the others are trained and scored."""
+    config = TINY | {
+        "synthetic": TINY["synthetic"] | {"missing_whisker": ["SYN0002", "SYN1001"]},
+        "baselines": ["psth"],
+        "training": {"epochs": 1},
+    }
+    snakemake(tmp_path, config=config)
+    sessions = pd.read_csv(tmp_path / "results/tables/sessions.csv").set_index("subject")
+    assert sessions["usable"].to_dict() == {"SYN0001": True, "SYN0002": False, "SYN1001": False, "SYN1002": True}
+    assert "whisker_motion_energy" in sessions.loc["SYN1001", "why_not"]
+    metrics = pd.read_csv(tmp_path / "results/tables/metrics.csv")
+    assert set(metrics["subject"]) == {"SYN1002"}
+
+
+def test_wrong_config_starts_no_job(tmp_path):
+    printed = snakemake(tmp_path, config={"training": {"lr": "1e-4"}, "seed": 3}, check=False)
+    assert "config key training.lr: '1e-4' is text" in printed
+    assert "config key seed: unknown key; did you mean seeds?" in printed
+    assert not (tmp_path / "results").exists()
+
+
+def test_damaged_file_is_named_in_the_failed_jobs_log(tmp_path, finished):
+    """A truncated aligned file gives one line that names it and what to do, not a traceback."""
+    source = next((finished / "results/aligned").glob("*.h5"))
+    damaged = tmp_path / "damaged.h5"
+    damaged.write_bytes(source.read_bytes()[:2000])
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "workflow_scripts.sessions_table", "--aligned", damaged),
+            *("--roles", json.dumps({}), "--output", tmp_path / "s.csv"),
+        ],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    assert done.returncode == 1
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "damaged.h5: damaged or not HDF5" in done.stderr and "delete it and run snakemake again" in done.stderr
+
+
+def test_own_arrays_go_through_the_whole_workflow(tmp_path):
+    """Source aligned: two sessions with a modality of the user's own, no IBL, a model for each mode."""
+    from tests.aligned_sessions import make_session
+
+    lines = ["eid\trole\tpath"]
+    for name, role in (("mouse1", "train"), ("mouse2", "test")):
+        values = make_session(name, n_trials=70, n_units=12).values
+        with h5py.File(tmp_path / f"{name}.h5", "w") as handle:
+            handle["spikes"] = values["spikes"]
+            handle["wheel_speed"] = values["wheel_speed"][..., 0]
+            handle["tail_angle"] = values["whisker_motion_energy"][..., 0]
+            handle["bin_s"], handle["t0_s"] = 0.05, -0.2
+        lines.append(f"{name}\t{role}\t{name}.h5")
+    (tmp_path / "sessions.tsv").write_text("\n".join(lines))
+    config = {
+        "source": "aligned",
+        "sessions": "sessions.tsv",
+        "modalities": ["spikes", "wheel_speed", "tail_angle"],
+        "custom_modalities": {"tail_angle": {"kind": "continuous", "unit": "rad"}},
+        "modes": ["mm", "encoding", "decoding"],
+        "baselines": ["psth", "linear"],
+        "model": TINY["model"],
+        "training": {"epochs": 1},
+    }
+    snakemake(tmp_path, config=config)
+    metrics = pd.read_csv(tmp_path / "results/tables/metrics.csv")
+    assert set(metrics["model"]) == {"neds-mm", "neds-encoding", "neds-decoding", "psth", "linear"}
+    assert set(metrics.loc[metrics["task"] == "decoding", "target"]) == {"wheel_speed", "tail_angle"}
