@@ -5,13 +5,13 @@ rule baseline:
         metrics=f"{RESULTS}/evaluation/{{eid}}/{{baseline}}/metrics.csv",
         units=f"{RESULTS}/evaluation/{{eid}}/{{baseline}}/units.parquet",
         predictions=f"{RESULTS}/evaluation/{{eid}}/{{baseline}}/predictions.h5",
-    params:
-        truth=truth_argument,
-        code=code_digest("neds.baselines.stage"),
     log:
         f"{RESULTS}/logs/baselines/{{eid}}-{{baseline}}.log",
     conda:
         "../envs/neds.yaml"
+    params:
+        truth=truth_argument,
+        code=code_digest("neds.baselines.stage"),
     shell:
         "python -m workflow_scripts.baseline --name {wildcards.baseline} --aligned {input.aligned} {params.truth}"
         " --metrics {output.metrics} --units {output.units} --predictions {output.predictions} 2>&1 | tee {log}"

@@ -2,16 +2,16 @@ rule synthesize:
     output:
         alf=directory(f"{RESULTS}/synthetic/{{eid}}/alf"),
         truth=f"{RESULTS}/synthetic/{{eid}}/truth.h5",
+    log:
+        f"{RESULTS}/logs/synthesize/{{eid}}.log",
+    conda:
+        "../envs/neds.yaml"
     params:
         settings=as_json(CONFIG.synthetic.of_session().model_dump()),
         index=synthetic_index,
         session_path=session_path,
         cameras=cameras_argument,
         code=code_digest("neds.synthetic.stage"),
-    log:
-        f"{RESULTS}/logs/synthesize/{{eid}}.log",
-    conda:
-        "../envs/neds.yaml"
     shell:
         "python -m workflow_scripts.synthesize --index {params.index} --session-path {params.session_path}"
         " --alf-root {output.alf} --truth {output.truth} {params.cameras} --settings {params.settings:q} 2>&1 | tee {log}"
@@ -22,15 +22,15 @@ rule download_alf:
         alf=alf_folder,
     output:
         f"{RESULTS}/raw/{{eid}}.h5",
+    log:
+        f"{RESULTS}/logs/download/{{eid}}.log",
+    conda:
+        "../envs/ibl.yaml"
     params:
         settings=as_json(CONFIG.download.model_dump()),
         root=alf_root,
         session_path=session_path,
         code=code_digest("neds.download.stage"),
-    log:
-        f"{RESULTS}/logs/download/{{eid}}.log",
-    conda:
-        "../envs/ibl.yaml"
     shell:
         "python -m workflow_scripts.download --source alf --eid {wildcards.eid} --alf-root {params.root:q}"
         " --session-path {params.session_path:q} --output {output} --settings {params.settings:q} 2>&1 | tee {log}"
@@ -40,16 +40,16 @@ rule download_alf:
 rule download_one:
     output:
         f"{RESULTS}/raw/{{eid}}.h5",
-    params:
-        settings=as_json(CONFIG.download.model_dump()),
-        cache=CONFIG.download.cache_dir or f"{RESULTS}/one_cache",
-        code=code_digest("neds.download.stage"),
-    resources:
-        one_cache=1,
     log:
         f"{RESULTS}/logs/download/{{eid}}.log",
     conda:
         "../envs/ibl.yaml"
+    resources:
+        one_cache=1,
+    params:
+        settings=as_json(CONFIG.download.model_dump()),
+        cache=CONFIG.download.cache_dir or f"{RESULTS}/one_cache",
+        code=code_digest("neds.download.stage"),
     shell:
         "python -m workflow_scripts.download --source one --eid {wildcards.eid} --cache-dir {params.cache:q}"
         " --output {output} --settings {params.settings:q} 2>&1 | tee {log}"

@@ -6,12 +6,12 @@ rule evaluate:
         metrics=f"{RESULTS}/evaluation/{{eid}}/neds-{{mode}}-{{regime}}-seed{{seed}}/metrics.csv",
         units=f"{RESULTS}/evaluation/{{eid}}/neds-{{mode}}-{{regime}}-seed{{seed}}/units.parquet",
         predictions=f"{RESULTS}/evaluation/{{eid}}/neds-{{mode}}-{{regime}}-seed{{seed}}/predictions.h5",
-    params:
-        code=code_digest("neds.evaluation.stage"),
     log:
         f"{RESULTS}/logs/evaluate/{{eid}}-{{mode}}-{{regime}}-seed{{seed}}.log",
     conda:
         "../envs/neds.yaml"
+    params:
+        code=code_digest("neds.evaluation.stage"),
     shell:
         "python -m workflow_scripts.evaluate --aligned {input.aligned} --checkpoint {input.checkpoint}"
         " --model neds-{wildcards.mode} --training {wildcards.regime} --seed {wildcards.seed}"
@@ -23,12 +23,12 @@ rule metrics_table:
         metrics=evaluated("metrics.csv"),
     output:
         f"{RESULTS}/tables/metrics.csv",
-    params:
-        code=code_digest("neds.evaluation.tables"),
     log:
         f"{RESULTS}/logs/metrics_table.log",
     conda:
         "../envs/neds.yaml"
+    params:
+        code=code_digest("neds.evaluation.tables"),
     shell:
         "python -m workflow_scripts.metrics_table --metrics {input.metrics} --output {output} 2>&1 | tee {log}"
 

@@ -5,9 +5,11 @@ rule figure_metrics:
         **figure_files("metrics"),
     log:
         f"{RESULTS}/logs/figures/metrics.log",
+    conda:
+        "../envs/neds.yaml"
     params:
         settings=as_json({"modalities": modality_entries()}),
-        stem=f"{RESULTS}/figures/metrics",
+        stem=figure_stem,
         code=code_digest("neds.figures.bars"),
     shell:
         "python -m workflow_scripts.figure_metrics --metrics {input.metrics} --output {params.stem}"
@@ -22,9 +24,11 @@ rule figure_psths:
         **figure_files("{eid}/psths"),
     log:
         f"{RESULTS}/logs/figures/{{eid}}-psths.log",
+    conda:
+        "../envs/neds.yaml"
     params:
         models=drawn_models("encoding"),
-        stem=f"{RESULTS}/figures/{{eid}}/psths",
+        stem=figure_stem,
         code=code_digest("neds.figures.psths"),
     shell:
         "python -m workflow_scripts.figure_psths --aligned {input.aligned} --predictions {input.predictions}"
@@ -39,9 +43,11 @@ rule figure_raster:
         **figure_files("{eid}/raster"),
     log:
         f"{RESULTS}/logs/figures/{{eid}}-raster.log",
+    conda:
+        "../envs/neds.yaml"
     params:
         models=drawn_models("encoding"),
-        stem=f"{RESULTS}/figures/{{eid}}/raster",
+        stem=figure_stem,
         code=code_digest("neds.figures.raster"),
     shell:
         "python -m workflow_scripts.figure_raster --aligned {input.aligned} --predictions {input.predictions}"
@@ -56,9 +62,11 @@ rule figure_traces:
         **figure_files("{eid}/traces"),
     log:
         f"{RESULTS}/logs/figures/{{eid}}-traces.log",
+    conda:
+        "../envs/neds.yaml"
     params:
         models=drawn_models("decoding"),
-        stem=f"{RESULTS}/figures/{{eid}}/traces",
+        stem=figure_stem,
         code=code_digest("neds.figures.traces"),
     shell:
         "python -m workflow_scripts.figure_traces --aligned {input.aligned} --predictions {input.predictions}"
@@ -67,5 +75,5 @@ rule figure_traces:
 
 rule figures:
     input:
-        rules.figure_metrics.output.pdf,
+        rules.figure_metrics.output,
         figures_of_sessions(),

@@ -6,15 +6,15 @@ rule finetune:
         best=f"{RESULTS}/models/{{eid}}/{{mode}}-finetuned/seed{{seed}}/best.safetensors",
         last=f"{RESULTS}/models/{{eid}}/{{mode}}-finetuned/seed{{seed}}/last.safetensors",
         log_csv=f"{RESULTS}/models/{{eid}}/{{mode}}-finetuned/seed{{seed}}/log.csv",
-    params:
-        settings=finetune_settings,
-        code=code_digest("neds.training.stage"),
     log:
         f"{RESULTS}/logs/finetune/{{eid}}-{{mode}}-seed{{seed}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/finetune/{{eid}}-{{mode}}-seed{{seed}}.tsv"
     conda:
         "../envs/neds.yaml"
+    params:
+        settings=finetune_settings,
+        code=code_digest("neds.training.stage"),
     shell:
         "python -m workflow_scripts.train --aligned {input.aligned} --pretrained {input.pretrained}"
         " --best {output.best} --last {output.last} --log-csv {output.log_csv}"
@@ -29,15 +29,15 @@ rule train_from_scratch:
         best=f"{RESULTS}/models/{{eid}}/{{mode}}-scratch/seed{{seed}}/best.safetensors",
         last=f"{RESULTS}/models/{{eid}}/{{mode}}-scratch/seed{{seed}}/last.safetensors",
         log_csv=f"{RESULTS}/models/{{eid}}/{{mode}}-scratch/seed{{seed}}/log.csv",
-    params:
-        settings=scratch_settings,
-        code=code_digest("neds.training.stage"),
     log:
         f"{RESULTS}/logs/scratch/{{eid}}-{{mode}}-seed{{seed}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/scratch/{{eid}}-{{mode}}-seed{{seed}}.tsv"
     conda:
         "../envs/neds.yaml"
+    params:
+        settings=scratch_settings,
+        code=code_digest("neds.training.stage"),
     shell:
         "python -m workflow_scripts.train --aligned {input.aligned} --best {output.best} --last {output.last}"
         " --log-csv {output.log_csv}"

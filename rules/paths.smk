@@ -15,7 +15,7 @@ def session_path(wildcards):
 
 
 def alf_folder(wildcards):
-    """A synthetic session's tree; of a user's own folder, the trials table stands for the session."""
+    """The tree of a synthetic session, or the folder of one session in a user's own tree."""
     if CONFIG.source == "synthetic":
         return f"{RESULTS}/synthetic/{wildcards.eid}/alf"
     return f"{CONFIG.download.alf_root}/{session_path(wildcards)}/alf"
@@ -65,8 +65,14 @@ def figure_files(stem):
     return {suffix: f"{RESULTS}/figures/{stem}.{suffix}" for suffix in ("pdf", "png", "csv")}
 
 
+def figure_stem(wildcards, output):
+    return output.pdf.removesuffix(".pdf")
+
+
 def figures_of_sessions():
-    """PDFs of the figures that the models in use can fill."""
+    """Files of the figures that the models in use can fill."""
     tasks = {"psths": "encoding", "raster": "encoding", "traces": "decoding"}
     names = [name for name, task in tasks.items() if drawn_models(task)]
-    return expand(f"{RESULTS}/figures/{{eid}}/{{name}}.pdf", eid=TEST_EIDS, name=names)
+    return expand(
+        f"{RESULTS}/figures/{{eid}}/{{name}}.{{suffix}}", eid=TEST_EIDS, name=names, suffix=["pdf", "png", "csv"]
+    )

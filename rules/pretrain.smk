@@ -5,15 +5,15 @@ rule pretrain:
         best=f"{RESULTS}/models/pretrained/{{mode}}/seed{{seed}}/best.safetensors",
         last=f"{RESULTS}/models/pretrained/{{mode}}/seed{{seed}}/last.safetensors",
         log_csv=f"{RESULTS}/models/pretrained/{{mode}}/seed{{seed}}/log.csv",
-    params:
-        settings=pretrain_settings,
-        code=code_digest("neds.training.stage"),
     log:
         f"{RESULTS}/logs/pretrain/{{mode}}-seed{{seed}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/pretrain/{{mode}}-seed{{seed}}.tsv"
     conda:
         "../envs/neds.yaml"
+    params:
+        settings=pretrain_settings,
+        code=code_digest("neds.training.stage"),
     shell:
         "python -m workflow_scripts.train --aligned {input.aligned} --best {output.best} --last {output.last}"
         " --log-csv {output.log_csv} --description 'pretraining {wildcards.mode}, seed {wildcards.seed}'"
