@@ -44,7 +44,7 @@ class Config(Settings):
     seeds: list[int] = Field([0], min_length=1)
     """One model of each kind per seed."""
     baselines: list[BaselineName] = ["psth", "linear", "oracle"]
-    """Models to compare with."""
+    """Models to compare with; the oracle runs for source synthetic only, where true rates are known."""
     synthetic: SyntheticSettings = Field(default_factory=SyntheticSettings)
     download: DownloadSettings = Field(default_factory=DownloadSettings)
     arrays: ArraySettings = Field(default_factory=ArraySettings)
@@ -59,6 +59,10 @@ class Config(Settings):
         """The modalities in use, by name and in order."""
         custom = {name: Modality(name=name, **entry) for name, entry in self.custom_modalities.items()}
         return resolve(self.modalities, custom)
+
+    def baselines_in_use(self) -> list[BaselineName]:
+        """The baselines that this source allows."""
+        return [name for name in self.baselines if name != "oracle" or self.source == "synthetic"]
 
     def training_for(self, stage: Literal["pretrain", "scratch", "finetuned"], mode: ModeName) -> TrainingSettings:
         """Training settings of a stage and mode, overrides applied."""
@@ -123,8 +127,6 @@ def _combination_faults(config: Config) -> list[str]:
         faults.append(f"config key sessions: source {config.source} needs a sessions sheet (columns eid, role, path)")
     if config.source == "alf" and not config.download.alf_root:
         faults.append("config key download.alf_root: source alf needs the folder that holds lab/Subjects/...")
-    if config.source != "synthetic" and "oracle" in config.baselines:
-        faults.append("config key baselines: the oracle needs true rates, which only source synthetic has; remove it")
     for key in ("modalities", "modes", "regimes", "seeds", "baselines"):
         values = getattr(config, key)
         faults += [

@@ -45,7 +45,7 @@ def truth_argument(wildcards, input):
 def evaluated(name):
     """File `name` of every evaluation: of all baselines and models, of all test sessions."""
     models = [
-        *CONFIG.baselines,
+        *CONFIG.baselines_in_use(),
         *expand("neds-{mode}-{regime}-seed{seed}", mode=CONFIG.modes, regime=CONFIG.regimes, seed=CONFIG.seeds),
     ]
     return expand(f"{RESULTS}/evaluation/{{eid}}/{{model}}/{name}", eid=TEST_EIDS, model=models)

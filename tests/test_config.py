@@ -34,9 +34,8 @@ def test_shipped_config_is_complete_and_valid():
         ({"traning": {}}, "config key traning: unknown key; did you mean training?"),
         ({"model": {"dim": 100, "heads": 8}}, "config key model: dim (100) must be a multiple of 2 x heads (8)"),
         ({"seeds": [0, 0]}, "config key seeds: 0 stands in it twice"),
-        ({"source": "alf", "sessions": "s.tsv", "baselines": []}, "config key download.alf_root: source alf needs"),
-        ({"source": "aligned", "baselines": []}, "config key sessions: source aligned needs a sessions sheet"),
-        ({"source": "one", "sessions": "s.tsv"}, "config key baselines: the oracle needs true rates"),
+        ({"source": "alf", "sessions": "s.tsv"}, "config key download.alf_root: source alf needs"),
+        ({"source": "aligned"}, "config key sessions: source aligned needs a sessions sheet"),
         ({"modalities": ["spikes", "pupil"]}, "config key modalities: no modality is called pupil"),
         ({"training_overrides": {"mm": {"epocs": 2}}}, "config key training_overrides.mm.epocs: unknown key"),
         ({"partition": {"bin_s": 0.03}}, "config key partition: bin_s 0.03 does not divide the window of 2 s"),
@@ -79,6 +78,6 @@ def test_overrides_of_a_mode_win_over_those_of_a_stage():
 )
 def test_faults_of_the_sessions_sheet(sheet, message, tmp_path):
     (tmp_path / "s.tsv").write_text(sheet.format("d23a44ef-1402-4ed7-97f5-47e9a7a504d9"))
-    values = {"source": "alf", "sessions": "s.tsv", "download": {"alf_root": "x"}, "baselines": []}
+    values = {"source": "alf", "sessions": "s.tsv", "download": {"alf_root": "x"}}
     with pytest.raises(UserError, match="(?s)" + message.replace("(", r"\(")):
         check_config(values, base=tmp_path)

@@ -226,7 +226,6 @@ def test_own_arrays_go_through_the_whole_workflow(tmp_path):
         "modalities": ["spikes", "wheel_speed", "tail_angle"],
         "custom_modalities": {"tail_angle": {"kind": "continuous", "unit": "rad"}},
         "modes": ["mm", "encoding", "decoding"],
-        "baselines": ["psth", "linear"],
         "model": TINY["model"],
         "training": {"epochs": 1},
     }

@@ -1,6 +1,6 @@
 """Trials of many sessions held in memory, from which batches are cut by indexing.
 
-Spikes stay integers (and on the device), so that tens of sessions fit; they are standardised a batch at a time.
+Spikes stay integers, so that tens of sessions fit; they are standardised a batch at a time.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from neds.model.stitching import SessionShape
 
 
 class TrialStore:
-    """Aligned sessions of one design (same modalities, bins) on one device."""
+    """Aligned sessions of one design (same modalities, bins), held on the device where they fit, else in main memory."""
 
     def __init__(self, sessions: list[AlignedSession], *, names: list[str], device: torch.device):
         """
@@ -41,6 +41,8 @@ class TrialStore:
                 raise UserError(f"session {session.eid} has no {', '.join(absent)}; make its aligned file again")
         self.modalities: dict[str, Modality] = {name: first.modalities[name] for name in names}
         self.eids = [session.eid for session in sessions]
+        held = sum(session.values[name].nbytes for session in sessions for name in names)
+        self._storage = device if _fits(held, device) else torch.device("cpu")
         self._values = [self._load(session) for session in sessions]
         self._scales = [self._scaling(session) for session in sessions]
         self.shapes = [self._shape(session) for session in sessions]
@@ -55,7 +57,7 @@ class TrialStore:
                 array = ((array - statistics["mean"]) / statistics["std"]).astype(np.float32)
             elif modality.kind == "counts" and array.dtype == np.uint16:
                 array = array.astype(np.int32)
-            values[name] = torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+            values[name] = torch.from_numpy(np.ascontiguousarray(array)).to(self._storage)
         return values
 
     def _scaling(self, session: AlignedSession) -> dict[str, tuple[Tensor, Tensor]]:
@@ -85,10 +87,10 @@ class TrialStore:
         present, starts = np.unique(sessions, return_index=True)
         ends = [*starts[1:], len(sessions)]
         groups = [(int(s), slice(int(a), int(b))) for s, a, b in zip(present, starts, ends, strict=True)]
-        rows = [torch.from_numpy(trials[span]).to(self.device) for _, span in groups]
+        rows = [torch.from_numpy(trials[span]).to(self._storage) for _, span in groups]
         counts, scaled, continuous, categorical, valid = {}, {}, {}, {}, {}
         for name, modality in self.modalities.items():
-            parts = [self._values[s][name][row] for (s, _), row in zip(groups, rows, strict=True)]
+            parts = [self._values[s][name][row].to(self.device) for (s, _), row in zip(groups, rows, strict=True)]
             if modality.kind == "counts":
                 counts[name] = [part.float() for part in parts]
                 scaling = [self._scales[s][name] for s, _ in groups]
@@ -137,6 +139,11 @@ class TrialStore:
 
     def n_trials(self, split: str) -> int:
         return sum(len(trials[split]) for trials in self.trials)
+
+
+def _fits(n_bytes: int, device: torch.device) -> bool:
+    """Whether the data may stay on the device: on a GPU, when they take less than half of its free memory."""
+    return device.type != "cuda" or n_bytes < torch.cuda.mem_get_info(device)[0] / 2
 
 
 def stacked_valid(batch: Batch, modalities: dict[str, Modality]) -> Tensor:

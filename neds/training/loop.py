@@ -85,7 +85,7 @@ def train(
             continue
         scores = validation_scores(model, store, sessions)
         progress.seconds = time.monotonic() - started
-        if scores["score"] > progress.best_score:
+        if np.isfinite(scores["score"]) and (progress.best_score is None or scores["score"] > progress.best_score):
             progress.best_score, progress.best_epoch = scores["score"], progress.epoch
             progress.validations_since_best = 0
             best = _copy(model)
@@ -97,7 +97,7 @@ def train(
             | {f"val_{key}": value for key, value in scores.items()}
         )
         on_validation(progress.log)
-        _report(bar, description, progress, settings, losses["loss"], scores["score"])
+        _report(bar, description, progress, settings)
         if time.monotonic() - saved >= settings.checkpoint_seconds and progress.epoch < settings.epochs:
             save_state(
                 state_path,
@@ -178,21 +178,12 @@ def _copy(model: NEDS) -> dict[str, torch.Tensor]:
     return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
 
 
-def _report(
-    bar: tqdm, description: str, progress: Progress, settings: TrainingSettings, loss: float, score: float
-) -> None:
-    """Scores on the bar where there is a terminal, a line of the log where there is none."""
+def _report(bar: tqdm, description: str, progress: Progress, settings: TrainingSettings) -> None:
+    """The latest scores, on the bar where there is a terminal, as a line of the log where there is none."""
+    row = progress.log[-1]
+    scores = f"loss {row['loss']:.3f}, validation {row['val_score']:.3f} (best at epoch {progress.best_epoch})"
     if not bar.disable:
-        bar.set_postfix(loss=f"{loss:.3f}", val=f"{score:.3f}", best=f"{progress.best_score:.3f}")
+        bar.set_postfix_str(scores)
         return
-    left = progress.seconds / progress.epoch * (settings.epochs - progress.epoch) / 60
-    log.info(
-        "%s: epoch %d/%d, loss %.3f, validation %.3f (best %.3f), %.1f min left",
-        description,
-        progress.epoch,
-        settings.epochs,
-        loss,
-        score,
-        progress.best_score,
-        left,
-    )
+    minutes = progress.seconds / progress.epoch * (settings.epochs - progress.epoch) / 60
+    log.info("%s: epoch %d/%d, %s, %.1f min left", description, progress.epoch, settings.epochs, scores, minutes)

@@ -23,7 +23,7 @@ class Progress:
         epoch: finished epochs.
         step: finished optimiser steps.
         log: one row per validation.
-        best_score, best_epoch: of the best validation so far.
+        best_score, best_epoch: of the best validation so far; None and 0 before there is one with a score.
         validations_since_best: for early stopping.
         seconds: training time so far, over all its parts.
     """
@@ -31,7 +31,7 @@ class Progress:
     epoch: int = 0
     step: int = 0
     log: list[dict] = field(default_factory=list)
-    best_score: float = -float("inf")
+    best_score: float | None = None
     best_epoch: int = 0
     validations_since_best: int = 0
     seconds: float = 0.0
