@@ -1,3 +1,4 @@
+# First, because everything that is fine-tuned waits for it.
 rule pretrain:
     input:
         aligned=expand(f"{RESULTS}/aligned/{{eid}}.h5", eid=TRAIN_EIDS),
@@ -9,6 +10,7 @@ rule pretrain:
         f"{RESULTS}/logs/pretrain/{{mode}}-seed{{seed}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/pretrain/{{mode}}-seed{{seed}}.tsv"
+    priority: 10
     conda:
         "../envs/neds.yaml"
     params:
