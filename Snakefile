@@ -19,5 +19,7 @@ include: "rules/figures.smk"
 rule all:
     default_target: True
     input:
+        rules.sessions.input,
+        rules.models.input,
         rules.tables.input,
         rules.figures.input,

@@ -21,6 +21,7 @@ from neds.synthetic.settings import SyntheticSettings
 from neds.training.settings import TrainingSettings
 
 Regime = Literal["scratch", "finetuned"]
+PretrainingSet = int | list[str]
 Override = Literal["pretrain", "scratch", "finetuned", "mm", "encoding", "decoding"]
 
 
@@ -41,10 +42,19 @@ class Config(Settings):
     """Models: mm (multimodal), encoding and decoding (unimodal)."""
     regimes: list[Regime] = Field(["scratch", "finetuned"], min_length=1)
     """How each test session's models are trained."""
+    pretraining_sets: dict[str, PretrainingSet] = {}
+    """Sets of sessions of role train by name: the first so many of the sheet, or a list of EIDs. "all" needs no entry."""
+    finetune_from: list[str] = Field(["all"], min_length=1)
+    """Pretraining sets to pretrain on and to fine-tune from."""
+    train_trials: list[int | Literal["all"]] = Field(["all"], min_length=1)
+    """Numbers of the test sessions' training trials to train with; more than one gives a data-efficiency curve."""
+    pretrain_processes: int = Field(1, ge=1)
+    """Processes that pretrain together: one per GPU, or a share of the CPU each."""
     seeds: list[int] = Field([0], min_length=1)
     """One model of each kind per seed."""
-    baselines: list[BaselineName] = ["psth", "linear", "oracle"]
-    """Models to compare with; the oracle runs for source synthetic only, where true rates are known."""
+    baselines: list[BaselineName] = ["psth", "linear", "rrr", "oracle"]
+    """Models to compare with; the oracle runs for source synthetic only, where true rates are known, and rrr-multi only with
+    sessions of role train."""
     synthetic: SyntheticSettings = Field(default_factory=SyntheticSettings)
     download: DownloadSettings = Field(default_factory=DownloadSettings)
     arrays: ArraySettings = Field(default_factory=ArraySettings)
@@ -60,9 +70,28 @@ class Config(Settings):
         custom = {name: Modality(name=name, **entry) for name, entry in self.custom_modalities.items()}
         return resolve(self.modalities, custom)
 
-    def baselines_in_use(self) -> list[BaselineName]:
-        """The baselines that this source allows."""
-        return [name for name in self.baselines if name != "oracle" or self.source == "synthetic"]
+    def baselines_in_use(self, sessions: list[Session]) -> list[BaselineName]:
+        """The baselines that this source and these sessions allow."""
+        possible = {
+            "oracle": self.source == "synthetic",
+            "rrr-multi": any(session.role == "train" for session in sessions),
+        }
+        return [name for name in self.baselines if possible.get(name, True)]
+
+    def pretraining_eids(self, name: str, sessions: list[Session]) -> list[str]:
+        """EIDs of a pretraining set, in the order of the sheet (or of the list that defines it)."""
+        train = [session.eid for session in sessions if session.role == "train"]
+        members = self.pretraining_sets.get(name, len(train))
+        return members if isinstance(members, list) else train[:members]
+
+    def trainings(self) -> list[str]:
+        """Names of all ways in which a test session's models are trained: scratch, finetuned-all, scratch-50trials, ..."""
+        ways = [
+            way
+            for regime in self.regimes
+            for way in (["scratch"] if regime == "scratch" else [f"finetuned-{name}" for name in self.finetune_from])
+        ]
+        return [way + ("" if number == "all" else f"-{number}trials") for number in self.train_trials for way in ways]
 
     def training_for(self, stage: Literal["pretrain", "scratch", "finetuned"], mode: ModeName) -> TrainingSettings:
         """Training settings of a stage and mode, overrides applied."""
@@ -91,10 +120,11 @@ def check_config(values: Mapping[str, Any], *, base: Path) -> tuple[Config, list
         sessions = synthetic_sessions(config.synthetic)
     else:
         sessions = read_sheet(base / config.sessions, source=config.source)
-    if "finetuned" in config.regimes and not any(session.role == "train" for session in sessions):
-        raise UserError("regimes: finetuned needs sessions of role train to pretrain on; add some, or remove finetuned")
     if not any(session.role == "test" for session in sessions):
         raise UserError("sessions: none has role test, so there is nothing to evaluate")
+    faults = _pretraining_faults(config, sessions) if "finetuned" in config.regimes else []
+    if faults:
+        raise UserError("\n".join(faults))
     return config, sessions
 
 
@@ -127,13 +157,46 @@ def _combination_faults(config: Config) -> list[str]:
         faults.append(f"config key sessions: source {config.source} needs a sessions sheet (columns eid, role, path)")
     if config.source == "alf" and not config.download.alf_root:
         faults.append("config key download.alf_root: source alf needs the folder that holds lab/Subjects/...")
-    for key in ("modalities", "modes", "regimes", "seeds", "baselines"):
+    for key in ("modalities", "modes", "regimes", "seeds", "baselines", "finetune_from", "train_trials"):
         values = getattr(config, key)
         faults += [
             f"config key {key}: {value} stands in it twice" for value in {v for v in values if values.count(v) > 1}
         ]
     unknown = [name for name in config.training.loss_weights if name not in config.modalities]
     faults += [f"config key training.loss_weights.{name}: no modality in use is called so" for name in unknown]
+    return faults
+
+
+def _pretraining_faults(config: Config, sessions: list[Session]) -> list[str]:
+    roles = {session.eid: session.role for session in sessions}
+    n_train = sum(role == "train" for role in roles.values())
+    if not n_train:
+        return [
+            "config key regimes: finetuned needs sessions of role train to pretrain on; add some, or remove finetuned"
+        ]
+    faults = []
+    for name in config.finetune_from:
+        if name not in ("all", *config.pretraining_sets):
+            near = difflib.get_close_matches(name, config.pretraining_sets, n=1)
+            hint = f"did you mean {near[0]}?" if near else "define it there"
+            faults.append(f"config key finetune_from: pretraining_sets has no {name}; {hint}")
+    for name, members in config.pretraining_sets.items():
+        key = f"config key pretraining_sets.{name}"
+        if name == "all":
+            faults.append(f"{key}: this is the set of all sessions of role train; choose another name")
+        if not re.fullmatch("[A-Za-z0-9_-]+", name) or re.search("-[0-9]+trials$", name):
+            faults.append(f"{key}: a name may hold letters, digits, - and _, and may not end like -50trials")
+        if isinstance(members, int) and not 1 <= members <= n_train:
+            faults.append(f"{key}: {members} sessions wanted, the sheet has {n_train} of role train")
+        if isinstance(members, list):
+            faults += [f"{key}: {eid} is not among the sessions" for eid in members if eid not in roles]
+            held_out = [eid for eid in members if roles.get(eid) == "test"]
+            faults += [
+                f"{key}: {eid} has role test; a model is never pretrained on a session it is tested on"
+                for eid in held_out
+            ]
+            if not members:
+                faults.append(f"{key}: the list is empty")
     return faults
 
 

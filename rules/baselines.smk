@@ -11,7 +11,8 @@ rule baseline:
         "../envs/neds.yaml"
     params:
         truth=truth_argument,
+        others=others_argument,
         code=code_digest("neds.baselines.stage"),
     shell:
         "python -m workflow_scripts.baseline --name {wildcards.baseline} --aligned {input.aligned} {params.truth}"
-        " --metrics {output.metrics} --units {output.units} --predictions {output.predictions} 2>&1 | tee {log}"
+        " {params.others} --metrics {output.metrics} --units {output.units} --predictions {output.predictions} 2>&1 | tee {log}"

@@ -1,12 +1,19 @@
 import json
-import os
 import sys
 from pathlib import Path
+from typing import get_args
 
-# The package lies beside this workflow, wherever the workflow is run from.
+from snakemake.settings.types import DeploymentMethod
+
+# The package lies beside this workflow, wherever the workflow is run from. Without conda, the rules' `python` is the one that
+# runs Snakemake, whether or not its environment is activated.
 sys.path.insert(0, workflow.basedir)
-shell.prefix(f"export PYTHONPATH='{workflow.basedir}'; ")
+ENVIRONMENT = f"export PYTHONPATH='{workflow.basedir}'; "
+if DeploymentMethod.CONDA not in workflow.deployment_settings.deployment_method:
+    ENVIRONMENT += f"export PATH='{Path(sys.executable).parent}':$PATH; "
+shell.prefix(f"set -euo pipefail; {ENVIRONMENT}")
 
+from neds.baselines.names import BaselineName
 from neds.config import check_config
 from neds.errors import UserError
 from neds.provenance import code_digest
@@ -25,9 +32,11 @@ TEST_EIDS = [session.eid for session in SESSIONS if session.role == "test"]
 wildcard_constraints:
     eid="[A-Za-z0-9_-]+",
     mode="mm|encoding|decoding",
-    regime="scratch|finetuned",
+    training="[A-Za-z0-9_-]+",
+    pretraining_set="[A-Za-z0-9_-]+?",
+    trials="(-[0-9]+trials)?",
     seed="[0-9]+",
-    baseline="[a-z]+",
+    baseline="|".join(get_args(BaselineName)),
 
 
 include: "settings.smk"

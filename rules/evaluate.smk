@@ -1,20 +1,26 @@
+# All checkpoints are targets, like the aligned files, so that one that was deleted is made again.
+rule models:
+    input:
+        checkpoints(),
+
+
 rule evaluate:
     input:
         aligned=f"{RESULTS}/aligned/{{eid}}.h5",
-        checkpoint=f"{RESULTS}/models/{{eid}}/{{mode}}-{{regime}}/seed{{seed}}/best.safetensors",
+        checkpoint=f"{RESULTS}/models/{{eid}}/{{mode}}-{{training}}/seed{{seed}}/best.safetensors",
     output:
-        metrics=f"{RESULTS}/evaluation/{{eid}}/neds-{{mode}}-{{regime}}-seed{{seed}}/metrics.csv",
-        units=f"{RESULTS}/evaluation/{{eid}}/neds-{{mode}}-{{regime}}-seed{{seed}}/units.parquet",
-        predictions=f"{RESULTS}/evaluation/{{eid}}/neds-{{mode}}-{{regime}}-seed{{seed}}/predictions.h5",
+        metrics=f"{RESULTS}/evaluation/{{eid}}/neds-{{mode}}-{{training}}-seed{{seed}}/metrics.csv",
+        units=f"{RESULTS}/evaluation/{{eid}}/neds-{{mode}}-{{training}}-seed{{seed}}/units.parquet",
+        predictions=f"{RESULTS}/evaluation/{{eid}}/neds-{{mode}}-{{training}}-seed{{seed}}/predictions.h5",
     log:
-        f"{RESULTS}/logs/evaluate/{{eid}}-{{mode}}-{{regime}}-seed{{seed}}.log",
+        f"{RESULTS}/logs/evaluate/{{eid}}-{{mode}}-{{training}}-seed{{seed}}.log",
     conda:
         "../envs/neds.yaml"
     params:
         code=code_digest("neds.evaluation.stage"),
     shell:
         "python -m workflow_scripts.evaluate --aligned {input.aligned} --checkpoint {input.checkpoint}"
-        " --model neds-{wildcards.mode} --training {wildcards.regime} --seed {wildcards.seed}"
+        " --model neds-{wildcards.mode} --training {wildcards.training} --seed {wildcards.seed}"
         " --metrics {output.metrics} --units {output.units} --predictions {output.predictions} 2>&1 | tee {log}"
 
 

@@ -1,15 +1,15 @@
 rule finetune:
     input:
         aligned=f"{RESULTS}/aligned/{{eid}}.h5",
-        pretrained=f"{RESULTS}/models/pretrained/{{mode}}/seed{{seed}}/best.safetensors",
+        pretrained=f"{RESULTS}/models/pretrained-{{pretraining_set}}/{{mode}}/seed{{seed}}/best.safetensors",
     output:
-        best=f"{RESULTS}/models/{{eid}}/{{mode}}-finetuned/seed{{seed}}/best.safetensors",
-        last=f"{RESULTS}/models/{{eid}}/{{mode}}-finetuned/seed{{seed}}/last.safetensors",
-        log_csv=f"{RESULTS}/models/{{eid}}/{{mode}}-finetuned/seed{{seed}}/log.csv",
+        best=f"{RESULTS}/models/{{eid}}/{{mode}}-finetuned-{{pretraining_set}}{{trials}}/seed{{seed}}/best.safetensors",
+        last=f"{RESULTS}/models/{{eid}}/{{mode}}-finetuned-{{pretraining_set}}{{trials}}/seed{{seed}}/last.safetensors",
+        log_csv=f"{RESULTS}/models/{{eid}}/{{mode}}-finetuned-{{pretraining_set}}{{trials}}/seed{{seed}}/log.csv",
     log:
-        f"{RESULTS}/logs/finetune/{{eid}}-{{mode}}-seed{{seed}}.log",
+        f"{RESULTS}/logs/finetune/{{eid}}-{{mode}}-{{pretraining_set}}{{trials}}-seed{{seed}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/finetune/{{eid}}-{{mode}}-seed{{seed}}.tsv"
+        f"{RESULTS}/benchmarks/finetune/{{eid}}-{{mode}}-{{pretraining_set}}{{trials}}-seed{{seed}}.tsv"
     conda:
         "../envs/neds.yaml"
     params:
@@ -18,7 +18,7 @@ rule finetune:
     shell:
         "python -m workflow_scripts.train --aligned {input.aligned} --pretrained {input.pretrained}"
         " --best {output.best} --last {output.last} --log-csv {output.log_csv}"
-        " --description 'fine-tuning {wildcards.mode} on {wildcards.eid}, seed {wildcards.seed}'"
+        " --description 'fine-tuning {wildcards.mode}{wildcards.trials} on {wildcards.eid}, seed {wildcards.seed}'"
         " --settings {params.settings:q} 2>&1 | tee {log}"
 
 
@@ -26,13 +26,13 @@ rule train_from_scratch:
     input:
         aligned=f"{RESULTS}/aligned/{{eid}}.h5",
     output:
-        best=f"{RESULTS}/models/{{eid}}/{{mode}}-scratch/seed{{seed}}/best.safetensors",
-        last=f"{RESULTS}/models/{{eid}}/{{mode}}-scratch/seed{{seed}}/last.safetensors",
-        log_csv=f"{RESULTS}/models/{{eid}}/{{mode}}-scratch/seed{{seed}}/log.csv",
+        best=f"{RESULTS}/models/{{eid}}/{{mode}}-scratch{{trials}}/seed{{seed}}/best.safetensors",
+        last=f"{RESULTS}/models/{{eid}}/{{mode}}-scratch{{trials}}/seed{{seed}}/last.safetensors",
+        log_csv=f"{RESULTS}/models/{{eid}}/{{mode}}-scratch{{trials}}/seed{{seed}}/log.csv",
     log:
-        f"{RESULTS}/logs/scratch/{{eid}}-{{mode}}-seed{{seed}}.log",
+        f"{RESULTS}/logs/scratch/{{eid}}-{{mode}}{{trials}}-seed{{seed}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/scratch/{{eid}}-{{mode}}-seed{{seed}}.tsv"
+        f"{RESULTS}/benchmarks/scratch/{{eid}}-{{mode}}{{trials}}-seed{{seed}}.tsv"
     conda:
         "../envs/neds.yaml"
     params:
@@ -41,5 +41,5 @@ rule train_from_scratch:
     shell:
         "python -m workflow_scripts.train --aligned {input.aligned} --best {output.best} --last {output.last}"
         " --log-csv {output.log_csv}"
-        " --description 'training {wildcards.mode} on {wildcards.eid}, seed {wildcards.seed}'"
+        " --description 'training {wildcards.mode}{wildcards.trials} on {wildcards.eid}, seed {wildcards.seed}'"
         " --settings {params.settings:q} 2>&1 | tee {log}"

@@ -43,9 +43,14 @@ else:
     ruleorder: partition > import_arrays
 
 
+rule sessions:
+    input:
+        expand(f"{RESULTS}/aligned/{{eid}}.h5", eid=BY_EID),
+
+
 rule sessions_table:
     input:
-        aligned=expand(f"{RESULTS}/aligned/{{eid}}.h5", eid=BY_EID),
+        aligned=rules.sessions.input,
     output:
         f"{RESULTS}/tables/sessions.csv",
     log:

@@ -10,6 +10,18 @@ def cameras_argument(wildcards):
     return "--without-cameras" if subject in CONFIG.synthetic.missing_whisker else ""
 
 
+def aligned_of_set(wildcards):
+    eids = CONFIG.pretraining_eids(wildcards.pretraining_set, SESSIONS)
+    return expand(f"{RESULTS}/aligned/{{eid}}.h5", eid=eids)
+
+
+def launcher():
+    """What starts pretraining: python, or torchrun with one process per GPU or CPU share."""
+    if CONFIG.pretrain_processes == 1:
+        return "python"
+    return f"torchrun --standalone --nproc-per-node {CONFIG.pretrain_processes}"
+
+
 def session_path(wildcards):
     return BY_EID[wildcards.eid].path
 
@@ -35,6 +47,8 @@ def baseline_inputs(wildcards):
     inputs = {"aligned": f"{RESULTS}/aligned/{wildcards.eid}.h5"}
     if wildcards.baseline == "oracle":
         inputs["truth"] = f"{RESULTS}/synthetic/{wildcards.eid}/truth.h5"
+    if wildcards.baseline == "rrr-multi":
+        inputs["others"] = expand(f"{RESULTS}/aligned/{{eid}}.h5", eid=TRAIN_EIDS)
     return inputs
 
 
@@ -42,19 +56,35 @@ def truth_argument(wildcards, input):
     return f"--truth {input.truth}" if wildcards.baseline == "oracle" else ""
 
 
+def others_argument(wildcards, input):
+    return f"--others {' '.join(input.others)}" if wildcards.baseline == "rrr-multi" else ""
+
+
 def evaluated(name):
     """File `name` of every evaluation: of all baselines and models, of all test sessions."""
     models = [
-        *CONFIG.baselines_in_use(),
-        *expand("neds-{mode}-{regime}-seed{seed}", mode=CONFIG.modes, regime=CONFIG.regimes, seed=CONFIG.seeds),
+        *CONFIG.baselines_in_use(SESSIONS),
+        *expand("neds-{mode}-{training}-seed{seed}", mode=CONFIG.modes, training=CONFIG.trainings(), seed=CONFIG.seeds),
     ]
     return expand(f"{RESULTS}/evaluation/{{eid}}/{{model}}/{name}", eid=TEST_EIDS, model=models)
+
+
+def checkpoints():
+    """Best checkpoint of every model of every test session."""
+    return expand(
+        f"{RESULTS}/models/{{eid}}/{{mode}}-{{training}}/seed{{seed}}/best.safetensors",
+        eid=TEST_EIDS,
+        mode=CONFIG.modes,
+        training=CONFIG.trainings(),
+        seed=CONFIG.seeds,
+    )
 
 
 def drawn_models(task):
     """Models whose predictions of a task are drawn, with the first seed: the multimodal ones, or else the task's own."""
     modes = [mode for mode in ("mm", task) if mode in CONFIG.modes][:1]
-    return expand("neds-{mode}-{regime}-seed{seed}", mode=modes, regime=CONFIG.regimes, seed=CONFIG.seeds[0])
+    trainings = [training for training in CONFIG.trainings() if not training.endswith("trials")]
+    return expand("neds-{mode}-{training}-seed{seed}", mode=modes, training=trainings, seed=CONFIG.seeds[0])
 
 
 def drawn_predictions(task):

@@ -1,22 +1,24 @@
 # First, because everything that is fine-tuned waits for it.
 rule pretrain:
     input:
-        aligned=expand(f"{RESULTS}/aligned/{{eid}}.h5", eid=TRAIN_EIDS),
+        aligned=aligned_of_set,
     output:
-        best=f"{RESULTS}/models/pretrained/{{mode}}/seed{{seed}}/best.safetensors",
-        last=f"{RESULTS}/models/pretrained/{{mode}}/seed{{seed}}/last.safetensors",
-        log_csv=f"{RESULTS}/models/pretrained/{{mode}}/seed{{seed}}/log.csv",
+        best=f"{RESULTS}/models/pretrained-{{pretraining_set}}/{{mode}}/seed{{seed}}/best.safetensors",
+        last=f"{RESULTS}/models/pretrained-{{pretraining_set}}/{{mode}}/seed{{seed}}/last.safetensors",
+        log_csv=f"{RESULTS}/models/pretrained-{{pretraining_set}}/{{mode}}/seed{{seed}}/log.csv",
     log:
-        f"{RESULTS}/logs/pretrain/{{mode}}-seed{{seed}}.log",
+        f"{RESULTS}/logs/pretrain/{{pretraining_set}}-{{mode}}-seed{{seed}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/pretrain/{{mode}}-seed{{seed}}.tsv"
+        f"{RESULTS}/benchmarks/pretrain/{{pretraining_set}}-{{mode}}-seed{{seed}}.tsv"
     priority: 10
     conda:
         "../envs/neds.yaml"
+    threads: CONFIG.pretrain_processes
     params:
         settings=pretrain_settings,
+        launch=launcher(),
         code=code_digest("neds.training.stage"),
     shell:
-        "python -m workflow_scripts.train --aligned {input.aligned} --best {output.best} --last {output.last}"
-        " --log-csv {output.log_csv} --description 'pretraining {wildcards.mode}, seed {wildcards.seed}'"
+        "{params.launch} -m workflow_scripts.train --aligned {input.aligned} --best {output.best} --last {output.last}"
+        " --log-csv {output.log_csv} --description 'pretraining {wildcards.mode} on {wildcards.pretraining_set}, seed {wildcards.seed}'"
         " --settings {params.settings:q} 2>&1 | tee {log}"

@@ -24,7 +24,7 @@ def array_settings():
     )
 
 
-def training_settings(stage, wildcards):
+def training_settings(stage, wildcards, train_trials=None):
     return as_json(
         {
             "mode": wildcards.mode,
@@ -33,8 +33,14 @@ def training_settings(stage, wildcards):
             "masking": CONFIG.masking.model_dump(),
             "training": CONFIG.training_for(stage, wildcards.mode).model_dump(),
             "seed": int(wildcards.seed),
+            "train_trials": train_trials,
         }
     )
+
+
+def trials_of(wildcards):
+    """Number that the wildcard `trials` ("" or "-50trials") stands for; None for all."""
+    return int(wildcards.trials.removeprefix("-").removesuffix("trials")) if wildcards.trials else None
 
 
 def pretrain_settings(wildcards):
@@ -42,8 +48,8 @@ def pretrain_settings(wildcards):
 
 
 def scratch_settings(wildcards):
-    return training_settings("scratch", wildcards)
+    return training_settings("scratch", wildcards, trials_of(wildcards))
 
 
 def finetune_settings(wildcards):
-    return training_settings("finetuned", wildcards)
+    return training_settings("finetuned", wildcards, trials_of(wildcards))

@@ -81,3 +81,24 @@ def test_faults_of_the_sessions_sheet(sheet, message, tmp_path):
     values = {"source": "alf", "sessions": "s.tsv", "download": {"alf_root": "x"}}
     with pytest.raises(UserError, match="(?s)" + message.replace("(", r"\(")):
         check_config(values, base=tmp_path)
+
+
+def test_pretraining_sets_are_checked_against_the_sheet():
+    base = {"synthetic": {"n_train": 3, "n_test": 1}}
+    config, sessions = check_config(base | {"pretraining_sets": {"two": 2}, "finetune_from": ["two"]}, base=ROOT)
+    train = [session.eid for session in sessions if session.role == "train"]
+    test = next(session.eid for session in sessions if session.role == "test")
+    assert config.pretraining_eids("two", sessions) == train[:2]
+    assert config.pretraining_eids("all", sessions) == train
+    assert config.trainings() == ["scratch", "finetuned-two"]
+
+    wrong = {"leak": [train[0], test], "many": 9, "x-5trials": 1, "stranger": ["nobody"]}
+    found = "\n".join(faults(**base, pretraining_sets=wrong, finetune_from=["lek"]))
+    assert (
+        f"pretraining_sets.leak: {test} has role test; a model is never pretrained on a session it is tested on"
+        in found
+    )
+    assert "pretraining_sets.many: 9 sessions wanted, the sheet has 3" in found
+    assert "pretraining_sets.x-5trials: a name may" in found
+    assert "pretraining_sets.stranger: nobody is not among the sessions" in found
+    assert "finetune_from: pretraining_sets has no lek; did you mean leak?" in found

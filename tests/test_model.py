@@ -10,7 +10,7 @@ from neds.data.store import TrialStore, stacked_valid
 from neds.model.batch import Batch, Predictions
 from neds.model.checkpoint import Checkpoint, load_network, write_checkpoint
 from neds.model.loss import loss_terms, total_loss
-from neds.model.masking import draw_masks, observe
+from neds.model.masking import Mask, draw_masks, observe
 from neds.model.modes import preset
 from neds.model.network import NEDS, Design
 from neds.model.settings import MaskingSettings, ModelSettings
@@ -53,15 +53,17 @@ def as_list(predictions: Predictions) -> list[torch.Tensor]:
     return [*groups, *predictions.means.values(), *predictions.logits.values()]
 
 
-def masks(model: NEDS, batch: Batch, *, schemes: tuple[str, ...] = SCHEMES, ratio: float = 0.3, seed: int = 0):
-    return draw_masks(
+def masks(model: NEDS, batch: Batch, *, schemes: tuple[str, ...] = SCHEMES, ratio: float = 0.3, seed: int = 0) -> Mask:
+    mask = draw_masks(
         list(model.design.modalities.values()),
-        stacked_valid(batch, model.design.modalities),
+        n_trials=batch.n_trials,
+        n_bins=model.design.n_bins,
         scheme_weights=dict.fromkeys(schemes, 1.0),
         ratio=ratio,
         single_behaviour=0.5,
         generator=torch.Generator().manual_seed(seed),
     )
+    return mask.where_known(stacked_valid(batch, model.design.modalities))
 
 
 def scrambled(batch: Batch, hidden: torch.Tensor, order: list[str]) -> Batch:

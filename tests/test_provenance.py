@@ -36,7 +36,7 @@ def digests(package: Path) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("module", "old", "new", "changed"),
     [
-        ("model/masking.py", "valid.cpu()", "valid.cpu().clone()", {"training.stage", "evaluation.stage"}),
+        ("model/masking.py", "hidden.clone()", "hidden.clone().clone()", {"training.stage", "evaluation.stage"}),
         ("model/masking.py", "Draw a scheme", "Choose a scheme", set()),
         ("model/masking.py", "# ", "# ", set()),
         ("training/settings.py", "Field(100, ge=1)", "Field(101, ge=1)", {"training.stage"}),

@@ -11,6 +11,8 @@ import pandas as pd
 import pytest
 import torch
 
+from neds.data.store import TrialStore
+from neds.data.subset import with_training_trials
 from neds.errors import UserError
 from neds.files.aligned import write_aligned
 from neds.model.checkpoint import load_network, read_checkpoint
@@ -191,3 +193,64 @@ def test_damaged_checkpoint_is_named(tmp_path):
     path.write_bytes(np.random.default_rng(0).bytes(200))
     with pytest.raises(UserError, match=r"best\.safetensors: damaged checkpoint .* run snakemake again"):
         load_network(path)
+
+
+def train_in_processes(folder, values: dict, number: int, *sessions):
+    """Train under torchrun with `number` processes, over gloo."""
+    folder.mkdir(exist_ok=True)
+    paths = [folder / f"{session.eid}.h5" for session in sessions]
+    for path, session in zip(paths, sessions, strict=True):
+        write_aligned(path, session)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", number]
+    command += ["-m", "workflow_scripts.train", "--aligned", *paths, "--settings", json.dumps(values)]
+    command += ["--best", folder / "best.safetensors", "--last", folder / "last.safetensors"]
+    command += ["--log-csv", folder / "log.csv"]
+    subprocess.run([str(part) for part in command], check=True, capture_output=True)
+    return folder
+
+
+def test_two_processes_train_as_one_does(tmp_path):
+    """Same loss curve and weights up to rounding: unequal sessions, and a last batch of one trial for two processes."""
+    sessions = make_session(n_trials=60), make_session("mouse2", n_units=4, n_trials=33)
+    n_train = sum(len(session.trials_of("train")) for session in sessions)
+    values = settings(epochs=4, batch_size=n_train - 1, model={"token_dropout": 0.0, "mlp_dropout": 0.0})
+    one = train_to(tmp_path / "one", values, *sessions)
+    two = train_in_processes(tmp_path / "two", values, 2, *sessions)
+    logs = [pd.read_csv(folder / "log.csv").drop(columns="seconds") for folder in (one, two)]
+    pd.testing.assert_frame_equal(*logs, rtol=1e-3, atol=1e-4)
+    weights = last_weights(one), last_weights(two)
+    assert all(torch.allclose(weights[0][name], weights[1][name], atol=1e-4) for name in weights[0])
+
+
+@pytest.mark.parametrize(
+    ("freeze", "kept", "moved"),
+    [("encoder", "encoder.layers.0.up.weight", "position"), ("shared", "position", "stitchers.session")],
+)
+def test_frozen_parts_keep_their_pretrained_weights(freeze, kept, moved, tmp_path):
+    pretrained = train_to(tmp_path / "pre", settings(epochs=1), make_session()) / "best.safetensors"
+    values = settings(epochs=2, freeze=freeze)
+    tuned = last_weights(train_to(tmp_path / "tuned", values, make_session("mouse3"), pretrained=pretrained))
+    source = read_checkpoint(pretrained)[1]
+    assert torch.equal(tuned[kept], source[kept])
+    assert not torch.equal(tuned[moved], source[moved])
+
+
+def test_fewer_training_trials_are_nested_and_change_no_other_split():
+    session = make_session(n_trials=60)
+    few, more = with_training_trials(session, 10), with_training_trials(session, 20)
+    assert len(few.trials_of("train")) == 10
+    assert set(few.trials_of("train")) < set(more.trials_of("train")) < set(session.trials_of("train"))
+    np.testing.assert_array_equal(few.trials_of("test"), session.trials_of("test"))
+    np.testing.assert_allclose(
+        few.statistics["spikes"]["mean"], session.values["spikes"][few.trials_of("train")].mean((0, 1))
+    )
+
+
+def test_balanced_sampling_draws_sessions_equally():
+    sessions = [make_session(n_trials=60), make_session("mouse2", n_trials=20)]
+    store = TrialStore(sessions, names=NAMES, device=torch.device("cpu"))
+    for balanced, expected in ((False, [42, 14]), (True, [28, 28])):
+        batches = list(store.shuffled("train", batch_size=10, balanced=balanced, rng=np.random.default_rng(0)))
+        assert len(batches) == store.n_batches("train", batch_size=10, balanced=balanced)
+        drawn = np.concatenate([sessions for sessions, _ in batches])
+        assert np.bincount(drawn).tolist() == expected

@@ -1,8 +1,8 @@
 """The workflow as users run it: Snakemake itself, on a tiny synthetic data set."""
 
-import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -20,6 +20,7 @@ TINY = {
     "partition": {"bin_s": 0.1, "min_units": 5},
     "model": {"dim": 16, "layers": 1, "heads": 2, "mlp": 16},
     "training": {"epochs": 2, "validate_every": 1},
+    "baselines": ["psth", "oracle"],
 }
 
 
@@ -27,24 +28,10 @@ def snakemake(folder: Path, *arguments: str, config: dict | None = None, check: 
     """Run Snakemake in `folder` on the project's Snakefile; returns what it printed."""
     if config is not None:
         (folder / "my.yaml").write_text(yaml.safe_dump(config))
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": str(folder)}
-    done = subprocess.run(
-        [
-            "snakemake",
-            "--snakefile",
-            str(ROOT / "Snakefile"),
-            "--directory",
-            str(folder),
-            "--configfile",
-            str(folder / "my.yaml"),
-            "--cores",
-            "2",
-            *arguments,
-        ],
-        capture_output=True,
-        text=True,
-        env=environment,
-    )
+    environment = os.environ | {"HOME": str(folder)}
+    command = [Path(sys.executable).with_name("snakemake"), "--snakefile", ROOT / "Snakefile", "--directory", folder]
+    command += ["--configfile", folder / "my.yaml", "--cores", "2", *arguments]
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, env=environment)
     printed = done.stdout + done.stderr
     assert done.returncode == 0 or not check, printed
     return printed
@@ -54,7 +41,9 @@ def planned(folder: Path, config: dict) -> Counter:
     """Jobs that a dry run would start, by rule; without the target rules that do nothing."""
     printed = snakemake(folder, "-n", config=config)
     jobs = Counter(re.findall(r"^(?:local)?rule (\w+):", printed, re.MULTILINE))
-    return Counter({rule: n for rule, n in jobs.items() if rule not in ("all", "tables", "figures")})
+    return Counter(
+        {rule: n for rule, n in jobs.items() if rule not in ("all", "sessions", "models", "tables", "figures")}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +63,7 @@ def test_tables_are_complete(finished):
     test_eids = set(sessions.loc[sessions["role"] == "test", "eid"])
     for model, training in (
         ("neds-mm", "scratch"),
-        ("neds-mm", "finetuned"),
+        ("neds-mm", "finetuned-all"),
         ("psth", ""),
         ("linear", ""),
         ("oracle", ""),
@@ -106,7 +95,7 @@ def test_only_stale_work_is_done_again(finished):
     one_session = {
         "train_from_scratch": 1,
         "finetune": 1,
-        "baseline": 3,
+        "baseline": 2,
         "evaluate": 2,
         "figure_psths": 1,
         "figure_raster": 1,
@@ -131,6 +120,20 @@ def test_only_stale_work_is_done_again(finished):
         "figure_metrics": 1,
     }
 
+    few = TINY | {"train_trials": [20, "all"]}
+    jobs = planned(finished, few)
+    assert jobs == {
+        "train_from_scratch": 2,
+        "finetune": 2,
+        "evaluate": 4,
+        "metrics_table": 1,
+        "figure_metrics": 1,
+    }
+
+    sets = TINY | {"pretraining_sets": {"one": 1}, "finetune_from": ["all", "one"]}
+    jobs = planned(finished, sets)
+    assert jobs["pretrain"] == 1 and jobs["finetune"] == 2 and "train_from_scratch" not in jobs
+
     tuned = TINY | {"training_overrides": {"finetuned": {"epochs": 3}}}
     jobs = planned(finished, tuned)
     assert jobs["finetune"] == 2 and not {"pretrain", "train_from_scratch", "partition", "baseline"} & jobs.keys()
@@ -148,13 +151,15 @@ def test_deleting_an_aligned_file_reruns_its_session_alone(finished):
     kept = finished / "aligned.kept"
     aligned = finished / "results/aligned" / f"{eid}.h5"
     aligned.rename(kept)
-    jobs = planned(finished, TINY)
-    kept.rename(aligned)
+    try:
+        jobs = planned(finished, TINY)
+    finally:
+        kept.rename(aligned)
     assert jobs == {
         "partition": 1,
         "train_from_scratch": 1,
         "finetune": 1,
-        "baseline": 3,
+        "baseline": 2,
         "evaluate": 2,
         "figure_psths": 1,
         "figure_raster": 1,
@@ -187,27 +192,28 @@ def test_wrong_config_starts_no_job(tmp_path):
     assert not (tmp_path / "results").exists()
 
 
-def test_damaged_file_is_named_in_the_failed_jobs_log(tmp_path, finished):
-    """A truncated aligned file gives one line that names it and what to do, not a traceback."""
-    source = next((finished / "results/aligned").glob("*.h5"))
-    damaged = tmp_path / "damaged.h5"
-    damaged.write_bytes(source.read_bytes()[:2000])
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "workflow_scripts.sessions_table", "--aligned", damaged),
-            *("--roles", json.dumps({}), "--output", tmp_path / "s.csv"),
-        ],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-    )
-    assert done.returncode == 1
-    assert len(done.stderr.strip().splitlines()) == 1
-    assert "damaged.h5: damaged or not HDF5" in done.stderr and "delete it and run snakemake again" in done.stderr
+def test_damaged_file_fails_its_session_alone_with_one_line(tmp_path, finished):
+    folder = tmp_path / "copy"
+    shutil.copytree(finished, folder)
+    sessions = pd.read_csv(folder / "results/tables/sessions.csv")
+    eid, other = sessions.loc[sessions["role"] == "test", "eid"]
+    for session in (eid, other):
+        (folder / f"results/evaluation/{session}/psth/metrics.csv").unlink()
+    damaged = folder / f"results/aligned/{eid}.h5"
+    os.truncate(damaged, 2000)
+    printed = snakemake(folder, config=TINY, check=False)
+    assert f"error: results/aligned/{eid}.h5: damaged or not HDF5" in printed
+    assert "delete it and run snakemake again" in printed
+    assert "Traceback" not in (folder / f"results/logs/baselines/{eid}-psth.log").read_text()
+    assert (folder / f"results/evaluation/{other}/psth/metrics.csv").exists(), "the other session went on"
+
+    damaged.unlink()
+    jobs = planned(folder, TINY)
+    assert jobs["partition"] == 1 and jobs["train_from_scratch"] == 1
 
 
 def test_own_arrays_go_through_the_whole_workflow(tmp_path):
-    """Source aligned: two sessions with a modality of the user's own, no IBL, a model for each mode."""
+    """Source aligned: two sessions with a modality of the user's own, no IBL, unimodal models."""
     from tests.aligned_sessions import make_session
 
     lines = ["eid\trole\tpath"]
@@ -225,11 +231,12 @@ def test_own_arrays_go_through_the_whole_workflow(tmp_path):
         "sessions": "sessions.tsv",
         "modalities": ["spikes", "wheel_speed", "tail_angle"],
         "custom_modalities": {"tail_angle": {"kind": "continuous", "unit": "rad"}},
-        "modes": ["mm", "encoding", "decoding"],
+        "modes": ["encoding", "decoding"],
+        "baselines": ["linear", "oracle"],
         "model": TINY["model"],
         "training": {"epochs": 1},
     }
     snakemake(tmp_path, config=config)
     metrics = pd.read_csv(tmp_path / "results/tables/metrics.csv")
-    assert set(metrics["model"]) == {"neds-mm", "neds-encoding", "neds-decoding", "psth", "linear"}
+    assert set(metrics["model"]) == {"neds-encoding", "neds-decoding", "linear"}
     assert set(metrics.loc[metrics["task"] == "decoding", "target"]) == {"wheel_speed", "tail_angle"}

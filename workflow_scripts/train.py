@@ -1,22 +1,31 @@
-"""Train one model: pretraining on several sessions, training from scratch on one, or fine-tuning on one."""
+"""Train one model: pretraining on several sessions, training from scratch on one, or fine-tuning on one.
+
+On several GPUs: torchrun --nproc-per-node 4 -m workflow_scripts.train ...
+"""
 
 import argparse
+import logging
 from pathlib import Path
 
+from neds.training.distributed import joined
 from neds.training.stage import TrainingRun, run_training
 from workflow_scripts._command import add_settings, run, settings_value, validated
 
 
 def main(arguments: argparse.Namespace) -> None:
-    run_training(
-        run=validated(TrainingRun, settings_value(arguments.settings)),
-        aligned=arguments.aligned,
-        pretrained=arguments.pretrained,
-        best=arguments.best,
-        last=arguments.last,
-        log_csv=arguments.log_csv,
-        description=arguments.description,
-    )
+    with joined() as processes:
+        if not processes.is_first:
+            logging.getLogger().setLevel(logging.ERROR)
+        run_training(
+            run=validated(TrainingRun, settings_value(arguments.settings)),
+            aligned=arguments.aligned,
+            pretrained=arguments.pretrained,
+            best=arguments.best,
+            last=arguments.last,
+            log_csv=arguments.log_csv,
+            description=arguments.description,
+            processes=processes,
+        )
 
 
 if __name__ == "__main__":

@@ -2,4 +2,4 @@
 
 from typing import Literal
 
-BaselineName = Literal["psth", "linear", "oracle"]
+BaselineName = Literal["psth", "linear", "rrr", "rrr-multi", "oracle"]

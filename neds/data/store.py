@@ -115,15 +115,35 @@ class TrialStore:
             valid=valid,
         )
 
-    def shuffled(self, split: str, *, batch_size: int, rng: np.random.Generator) -> Iterator[Batch]:
-        """Batches of all sessions' trials in random order, the short last batch included."""
-        sessions = np.repeat(np.arange(len(self.eids)), [len(trials[split]) for trials in self.trials])
-        trials = np.concatenate([trials[split] for trials in self.trials])
+    def shuffled(
+        self, split: str, *, batch_size: int, balanced: bool, rng: np.random.Generator
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Batches of all sessions' trials in random order as (sessions, trials), sorted by session, for `batch`.
+
+        The short last batch is included.
+
+        Args:
+            balanced: draw equally many trials of every session (those of small sessions more than once, and not all
+                of large ones); otherwise every trial once.
+        """
+        own = [trials[split] for trials in self.trials]
+        if balanced:
+            share = -(-self.n_trials(split) // len(own))
+            own = [np.concatenate([rng.permutation(t) for _ in range(-(-share // len(t)))])[:share] for t in own]
+        sessions = np.repeat(np.arange(len(own)), [len(trials) for trials in own])
+        trials = np.concatenate(own)
         order = rng.permutation(len(trials))
         for start in range(0, len(order), batch_size):
             chosen = order[start : start + batch_size]
             chosen = chosen[np.argsort(sessions[chosen], kind="stable")]
-            yield self.batch(sessions[chosen], trials[chosen])
+            yield sessions[chosen], trials[chosen]
+
+    def n_batches(self, split: str, *, batch_size: int, balanced: bool) -> int:
+        """Number of batches of `shuffled`."""
+        n_trials = self.n_trials(split)
+        if balanced:
+            n_trials = -(-n_trials // len(self.eids)) * len(self.eids)
+        return -(-n_trials // batch_size)
 
     def in_order(self, session: int, split: str, *, batch_size: int) -> Iterator[Batch]:
         """Batches of one session's trials of a split, in the order of the file."""

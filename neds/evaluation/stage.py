@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from neds.data.store import TrialStore
+from neds.data.subset import with_training_trials
 from neds.errors import UserError
 from neds.evaluation.predict import predict
 from neds.evaluation.results import EvaluationFiles, Identity, Predicted, write_evaluation
@@ -34,6 +35,7 @@ def evaluate(*, aligned: Path, checkpoint: Path, identity: Identity, files: Eval
     eids = [shape.eid for shape in description.sessions]
     if eids != [session.eid]:
         raise UserError(f"{checkpoint}: was trained on {', '.join(eids)}, not on session {session.eid}")
+    session = with_training_trials(session, description.record["run"]["train_trials"])
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model.to(device)
     design = model.design

@@ -96,12 +96,15 @@ def plot_metric_bars(table: pd.DataFrame, ax: Axes, *, chance: float | None = No
 def metrics_figure(metrics: pd.DataFrame, modalities: dict[str, Modality]) -> tuple[Figure, pd.DataFrame]:
     """A panel per target with the primary metric of its kind, and what was plotted.
 
+    Models that were trained with fewer trials than there are belong to another figure and are left out.
+
     Args:
         metrics: the metrics table of all evaluations.
 
     Raises:
         NothingToDraw: no evaluation has a score.
     """
+    metrics = metrics[~metrics["training"].fillna("").astype(str).str.endswith("trials")]
     tables = {
         name: metrics[(metrics["target"] == name) & (metrics["metric"] == PRIMARY_METRIC[modality.kind])]
         for name, modality in modalities.items()

@@ -42,6 +42,7 @@ _MODELS = {
     "psth": ModelStyle("condition average", "#999999"),
     "linear": ModelStyle("linear", "#009E73"),
     "rrr": ModelStyle("reduced-rank regression", "#CC79A7"),
+    "rrr-multi": ModelStyle("RRR, multi-session", "#F0E442"),
     "neds-encoding-scratch": ModelStyle("NEDS encoding only, from scratch", "#56B4E9"),
     "neds-decoding-scratch": ModelStyle("NEDS decoding only, from scratch", "#56B4E9"),
     "neds-encoding-finetuned": ModelStyle("NEDS encoding only, fine-tuned", "#0072B2"),
@@ -97,19 +98,23 @@ def model_label(model: str, training: str) -> str:
 
 
 def model_style(label: str) -> ModelStyle:
-    """The style of a model by its label, with or without a seed: neds-mm-finetuned, neds-mm-finetuned-seed0, psth.
+    """The style of a model by its label, with or without a seed: neds-mm-finetuned-all, neds-mm-scratch-seed0, psth.
 
-    A model that is not known here is called by its label and keeps one colour in all figures, too.
+    A model that is not known here keeps one colour in all figures, too. One that is fine-tuned from another pretraining set
+    than "all" is called after that set, any other by its label.
     """
-    label = _without_seed(label)
+    label = _known_form(label)
     color = _COLORS_OF_OTHERS[zlib.crc32(label.encode()) % len(_COLORS_OF_OTHERS)]
-    return _MODELS.get(label, ModelStyle(label, color))
+    base, _, pretraining_set = label.partition("-finetuned-")
+    family = _MODELS.get(f"{base}-finetuned")
+    title = f"{family.title} from {pretraining_set}" if pretraining_set and family else label
+    return _MODELS.get(label, ModelStyle(title, color))
 
 
 def in_order(labels: Iterable[str]) -> list[str]:
     """Model labels in the order of every legend: baselines, then NEDS, then what is not known here, by name."""
     ranks = {label: rank for rank, label in enumerate(_MODELS)}
-    return sorted(labels, key=lambda label: (ranks.get(_without_seed(label), len(ranks)), label))
+    return sorted(labels, key=lambda label: (ranks.get(_known_form(label), len(ranks)), label))
 
 
 def legend_lines(labels: Iterable[str]) -> list[Line2D]:
@@ -130,5 +135,6 @@ def bin_centers_s(window_start_s: float, bin_s: float, n_bins: int) -> np.ndarra
     return window_start_s + (np.arange(n_bins) + 0.5) * bin_s
 
 
-def _without_seed(label: str) -> str:
-    return re.sub(r"-seed\d+$", "", label)
+def _known_form(label: str) -> str:
+    """The label without its seed, and without the pretraining set where that is all sessions."""
+    return re.sub(r"-seed\d+$", "", label).replace("-finetuned-all", "-finetuned")

@@ -39,6 +39,5 @@ def loss_terms(
 
 def total_loss(terms: dict[str, tuple[Tensor, Tensor]], weights: dict[str, float]) -> Tensor:
     """Weighted sum of the modalities' mean losses; a modality without a target in the batch adds exactly 0."""
-    return torch.stack(
-        [weights.get(name, 1.0) * total / number.clamp(min=1) for name, (total, number) in terms.items()]
-    ).sum()
+    means = {name: total / torch.where(number > 0, number, 1) for name, (total, number) in terms.items()}
+    return torch.stack([weights.get(name, 1.0) * mean for name, mean in means.items()]).sum()

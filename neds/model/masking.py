@@ -18,11 +18,20 @@ class Mask:
     hidden: Tensor
     target: Tensor
 
+    def rows(self, trials: Tensor) -> "Mask":
+        """The masks of some of the trials."""
+        return Mask(self.hidden[trials], self.target[trials])
+
+    def where_known(self, valid: Tensor) -> "Mask":
+        """On the device of `valid` (B, M, T): unknown values are hidden and no targets."""
+        return Mask(self.hidden.to(valid.device) | ~valid, self.target.to(valid.device) & valid)
+
 
 def draw_masks(
     modalities: list[Modality],
-    valid: Tensor,
     *,
+    n_trials: int,
+    n_bins: int,
     scheme_weights: dict[str, float],
     ratio: float,
     single_behaviour: float,
@@ -30,18 +39,17 @@ def draw_masks(
 ) -> Mask:
     """Draw a scheme and its hidden bins for every trial.
 
-    A categorical value is hidden whole or not at all, because any visible copy of it would give it away. Unknown
-    values are always hidden and never targets.
+    A categorical value is hidden whole or not at all, because any visible copy of it would give it away.
 
     Args:
         modalities: the M modalities, in the order of the masks.
-        valid: (B, M, T) whether a value is known.
+        n_trials, n_bins: B and T.
         scheme_weights: relative frequency by scheme name (`neds.model.settings.Scheme`).
         ratio: probability that a bin (or a categorical value) is hidden by the random schemes.
         single_behaviour: probability that the encoding scheme shows one behaviour alone.
         generator: a CPU generator, so that the draws do not depend on the device.
     """
-    n_trials, n_modalities, n_bins = valid.shape
+    n_modalities = len(modalities)
     neural = torch.tensor([m.group == "neural" for m in modalities])[None, :, None]
     whole = torch.tensor([m.kind == "categorical" for m in modalities])[None, :, None]
 
@@ -78,9 +86,7 @@ def draw_masks(
     if "encoding" in names:
         is_encoding = (drawn == names.index("encoding"))[:, None, None]
         target &= ~is_encoding | neural
-    known = valid.cpu()
-    mask = Mask(hidden=hidden | ~known, target=target & known)
-    return Mask(hidden=mask.hidden.to(valid.device), target=mask.target.to(valid.device))
+    return Mask(hidden, target)
 
 
 def observe(modalities: list[Modality], valid: Tensor, observed: set[str]) -> Tensor:

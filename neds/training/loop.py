@@ -8,14 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from neds.data.store import TrialStore, stacked_valid
 from neds.files.aligned import AlignedSession
 from neds.model.loss import loss_terms, total_loss
-from neds.model.masking import draw_masks
-from neds.model.network import NEDS
+from neds.model.masking import Mask, draw_masks
+from neds.model.network import NEDS, Design
 from neds.model.settings import MaskingSettings
+from neds.training.distributed import Processes
 from neds.training.resume import Progress, load_state, save_state
 from neds.training.settings import TrainingSettings
 from neds.training.validate import validation_scores
@@ -43,21 +46,26 @@ def train(
     state_path: Path,
     fingerprint: str,
     description: str,
+    processes: Processes,
     on_validation: Callable[[list[dict]], None] = lambda rows: None,
 ) -> Trained:
     """Train `model` in place on the training trials of `sessions`, which `store` holds.
 
     Every epoch is a function of (seed, epoch, weights, optimiser state) alone, so a run that is killed and started again
-    with the same fingerprint ends with the same weights as one that was not (bit for bit on a CPU).
+    with the same fingerprint ends with the same weights as one that was not (bit for bit on a CPU). Several processes
+    take equal parts of every batch and end with the same weights; without dropout they are those of one process, up to
+    rounding.
 
     Args:
         state_path: where the state for resuming is kept while the run is unfinished.
         fingerprint: identity of the run (settings, data, code).
         description: name of the run in its progress messages.
-        on_validation: called with all log rows after each validation.
+        processes: this process and those it trains together with.
+        on_validation: called with all log rows after each validation, in the first process.
     """
+    _freeze(model, settings.freeze)
     optimizer = _optimizer(model, settings)
-    steps_per_epoch = -(-store.n_trials("train") // settings.batch_size)
+    steps_per_epoch = store.n_batches("train", batch_size=settings.batch_size, balanced=_balanced(settings))
     scheduler = torch.optim.lr_scheduler.OneCycleLR(
         optimizer,
         max_lr=settings.lr,
@@ -70,20 +78,33 @@ def train(
     progress, best = resumed or (Progress(), _copy(model))
     if resumed:
         log.info("%s: resumed after epoch %d of %d", description, progress.epoch, settings.epochs)
+    parallel = DistributedDataParallel(model) if processes.count > 1 else model
     started = time.monotonic() - progress.seconds
     saved = time.monotonic()
-    bar = tqdm(total=settings.epochs, initial=progress.epoch, desc=description, unit="epoch", disable=None)
+    silent = None if processes.is_first else True
+    bar = tqdm(total=settings.epochs, initial=progress.epoch, desc=description, unit="epoch", disable=silent)
     while progress.epoch < settings.epochs:
         if settings.patience and progress.validations_since_best >= settings.patience:
             log.info("%s: stopped early at epoch %d", description, progress.epoch)
             break
-        losses = _train_epoch(model, store, optimizer, scheduler, masking, settings, seed=seed, epoch=progress.epoch)
+        losses = _train_epoch(
+            parallel,
+            model.design,
+            store,
+            optimizer,
+            scheduler,
+            masking,
+            settings,
+            processes,
+            seed=seed,
+            epoch=progress.epoch,
+        )
         progress.epoch += 1
         progress.step += steps_per_epoch
         bar.update()
         if progress.epoch % settings.validate_every and progress.epoch != settings.epochs:
             continue
-        scores = validation_scores(model, store, sessions)
+        scores = validation_scores(model, store, sessions, processes)
         progress.seconds = time.monotonic() - started
         if np.isfinite(scores["score"]) and (progress.best_score is None or scores["score"] > progress.best_score):
             progress.best_score, progress.best_epoch = scores["score"], progress.epoch
@@ -96,6 +117,8 @@ def train(
             | {"lr": scheduler.get_last_lr()[0], **losses}
             | {f"val_{key}": value for key, value in scores.items()}
         )
+        if not processes.is_first:
+            continue
         on_validation(progress.log)
         _report(bar, description, progress, settings)
         if time.monotonic() - saved >= settings.checkpoint_seconds and progress.epoch < settings.epochs:
@@ -114,51 +137,82 @@ def train(
 
 
 def _train_epoch(
-    model: NEDS,
+    model: nn.Module,
+    design: Design,
     store: TrialStore,
     optimizer: torch.optim.Optimizer,
     scheduler: torch.optim.lr_scheduler.LRScheduler,
     masking: MaskingSettings,
     settings: TrainingSettings,
+    processes: Processes,
     *,
     seed: int,
     epoch: int,
 ) -> dict[str, float]:
     """One pass over the training trials; mean loss per masked value, in all and by modality."""
     epoch_seed = int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
-    torch.manual_seed(epoch_seed)
+    torch.manual_seed(epoch_seed + processes.rank)
     generator = torch.Generator().manual_seed(epoch_seed)
-    design = model.design
-    modalities = list(design.modalities.values())
     model.train()
-    sums: dict[str, torch.Tensor] = {}
-    numbers: dict[str, torch.Tensor] = {}
-    batches = store.shuffled("train", batch_size=settings.batch_size, rng=np.random.default_rng([seed, epoch]))
-    for batch in batches:
+    names = [name for name in design.modalities if name in design.mode.outputs]
+    totals = torch.zeros(2, len(names), device=store.device)
+    batches = store.shuffled(
+        "train",
+        batch_size=settings.batch_size,
+        balanced=_balanced(settings),
+        rng=np.random.default_rng([seed, epoch]),
+    )
+    for sessions, trials in batches:
+        # Every process draws the masks of the whole batch, so that they do not depend on how it is cut.
         mask = draw_masks(
-            modalities,
-            stacked_valid(batch, design.modalities),
+            list(design.modalities.values()),
+            n_trials=len(trials),
+            n_bins=store.n_bins,
             scheme_weights=design.mode.scheme_weights,
             ratio=masking.ratio,
             single_behaviour=masking.single_behaviour,
             generator=generator,
         )
+        own = processes.own_rows(len(trials))
+        if not len(own):
+            # A process without a trial joins the others' step with one that has no target.
+            own = np.zeros(1, dtype=np.int64)
+            mask = Mask(mask.hidden, torch.zeros_like(mask.target))
+        batch = store.batch(sessions[own], trials[own])
+        mask = mask.rows(torch.from_numpy(own)).where_known(stacked_valid(batch, design.modalities))
         with autocast(store.device, settings.precision):
             predictions = model(batch, mask.hidden)
         target = dict(zip(design.modalities, mask.target.unbind(1), strict=True))
         terms = loss_terms(design.modalities, predictions, batch, target)
+        local = torch.stack([torch.stack([terms[name][0].detach() for name in names]), _numbers(terms, names)])
+        everyone = processes.sum(local)
+        totals += everyone
+        # The gradients of the processes are averaged, so each divides by its share of the whole batch's number.
+        shares = everyone[1] / processes.count
+        loss = total_loss({name: (terms[name][0], shares[i]) for i, name in enumerate(names)}, settings.loss_weights)
         optimizer.zero_grad(set_to_none=True)
-        total_loss(terms, settings.loss_weights).backward()
+        loss.backward()
         if settings.gradient_clip is not None:
             torch.nn.utils.clip_grad_norm_(model.parameters(), settings.gradient_clip)
         optimizer.step()
         scheduler.step()
-        for name, (total, number) in terms.items():
-            sums[name] = sums.get(name, 0) + total.detach()
-            numbers[name] = numbers.get(name, 0) + number
-    means = {name: float(sums[name] / numbers[name]) for name in sums if numbers[name] > 0}
+    means = {name: float(total / number) for name, total, number in zip(names, *totals, strict=True) if number > 0}
     weighted = sum(settings.loss_weights.get(name, 1.0) * value for name, value in means.items())
     return {"loss": weighted} | {f"loss_{name}": value for name, value in means.items()}
+
+
+def _numbers(terms: dict[str, tuple[torch.Tensor, torch.Tensor]], names: list[str]) -> torch.Tensor:
+    return torch.stack([terms[name][1].float() for name in names])
+
+
+def _balanced(settings: TrainingSettings) -> bool:
+    return settings.sampling == "sessions"
+
+
+def _freeze(model: NEDS, part: str) -> None:
+    frozen = {"none": (), "encoder": ("encoder.",), "shared": ("encoder.", "position", "modality", "mask_vector")}[part]
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(not name.startswith(frozen))
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
@@ -168,8 +222,9 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
 
 
 def _optimizer(model: NEDS, settings: TrainingSettings) -> torch.optim.AdamW:
-    decayed = [p for name, p in model.named_parameters() if name.endswith("weight") and "norm" not in name]
-    kept = [p for name, p in model.named_parameters() if not (name.endswith("weight") and "norm" not in name)]
+    trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    decayed = [p for name, p in trained if name.endswith("weight") and "norm" not in name]
+    kept = [p for name, p in trained if not (name.endswith("weight") and "norm" not in name)]
     groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": kept, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=settings.lr, fused=True)
 

@@ -22,10 +22,14 @@ class TrainingSettings(Settings):
     """Share of the steps in which the learning rate rises."""
     div_factor: float = Field(10.0, gt=1)
     """Largest over first learning rate."""
-    gradient_clip: float | None = Field(1.0, gt=0)
+    gradient_clip: float | None = Field(None, gt=0)
     """Largest norm of the gradient; null for none."""
     loss_weights: dict[str, float] = {}
     """Weight of a modality's loss; 1 for those not named."""
+    sampling: Literal["trials", "sessions"] = "trials"
+    """Of several sessions, every trial once an epoch, or equally many trials of each session."""
+    freeze: Literal["none", "encoder", "shared"] = "none"
+    """In fine-tuning, parts that keep their pretrained weights: the transformer, or all but the session's own maps."""
     validate_every: int = Field(5, ge=1)
     """Epochs between validations; the best validated weights are kept."""
     patience: int | None = Field(None, ge=1)

@@ -9,6 +9,7 @@ import torch
 from pydantic import Field
 
 from neds.data.store import TrialStore
+from neds.data.subset import with_training_trials
 from neds.errors import UserError
 from neds.files.aligned import AlignedSession, read_aligned
 from neds.files.atomic import write_csv
@@ -18,6 +19,7 @@ from neds.model.network import NEDS, Design
 from neds.model.settings import MaskingSettings, ModelSettings
 from neds.provenance import code_digest, file_digest, settings_digest
 from neds.settings import Settings
+from neds.training.distributed import Processes, alone
 from neds.training.loop import train
 from neds.training.settings import TrainingSettings
 
@@ -35,6 +37,8 @@ class TrainingRun(Settings):
     masking: MaskingSettings = Field(default_factory=MaskingSettings)
     training: TrainingSettings = Field(default_factory=TrainingSettings)
     seed: int = 0
+    train_trials: int | None = Field(None, ge=1)
+    """Use this many training trials of each session; null for all."""
 
 
 def run_training(
@@ -46,6 +50,7 @@ def run_training(
     log_csv: Path,
     pretrained: Path | None = None,
     description: str = "training",
+    processes: Processes | None = None,
 ) -> None:
     """Train on the usable sessions among `aligned` and write the best and last checkpoints and the validation log.
 
@@ -55,36 +60,33 @@ def run_training(
     Args:
         pretrained: checkpoint to fine-tune; its size and mode replace those of `run`.
         description: name of the run in its progress messages.
+        processes: this process and those it trains together with; on its own when omitted.
 
     Raises:
         UserError: sessions that cannot train together, or a pretrained network that does not fit them.
     """
-    sessions = [session for path in aligned if (session := _usable(read_aligned(path))) is not None]
+    processes = processes or alone()
+    sessions = [
+        with_training_trials(session, run.train_trials)
+        for path in aligned
+        if (session := _usable(read_aligned(path))) is not None
+    ]
     why = "" if sessions else "no usable session (see the sessions table)"
     if pretrained and not why:
         why = read_checkpoint(pretrained)[0].skipped
     if why:
         log.warning("%s: skipped, %s", description, why)
-        for path in (best, last):
-            write_checkpoint(path, Checkpoint(skipped=why), {})
-        write_csv(log_csv, pd.DataFrame({"epoch": []}))
+        if processes.is_first:
+            for path in (best, last):
+                write_checkpoint(path, Checkpoint(skipped=why), {})
+            write_csv(log_csv, pd.DataFrame({"epoch": []}))
         return
 
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    store = TrialStore(sessions, names=run.modalities, device=device)
+    store = TrialStore(sessions, names=run.modalities, device=processes.device)
     torch.manual_seed(run.seed)
-    model = _build(run, store, pretrained).to(device)
+    model = _build(run, store, pretrained).to(processes.device)
     sizes = model.parameter_counts()
-    log.info(
-        "%s: %d sessions, %d training trials, %d tokens a trial, %.2f M shared and %.2f M stitcher parameters, on %s",
-        description,
-        len(sessions),
-        store.n_trials("train"),
-        len(model.design.mode.inputs) * store.n_bins,
-        sizes["shared"] / 1e6,
-        sizes["stitchers"] / 1e6,
-        device,
-    )
+    log.info("%s: %s", description, _summary(model, store, sessions, processes))
     state_path = best.with_name("unfinished.safetensors")
     inputs = [*aligned, *([pretrained] if pretrained else [])]
     trained = train(
@@ -99,8 +101,11 @@ def run_training(
             [run.model_dump(), [file_digest(path) for path in inputs], code_digest("neds.training.stage")]
         ),
         description=description,
+        processes=processes,
         on_validation=lambda rows: write_csv(log_csv, pd.DataFrame(rows)),
     )
+    if not processes.is_first:
+        return
     record = {
         "mode": run.mode,
         "seed": run.seed,
@@ -115,6 +120,19 @@ def run_training(
     write_checkpoint(best, checkpoint, trained.best)
     write_checkpoint(last, replace(checkpoint, record=record | {"epoch": trained.progress.epoch}), trained.last)
     state_path.unlink(missing_ok=True)
+
+
+def _summary(model: NEDS, store: TrialStore, sessions: list[AlignedSession], processes: Processes) -> str:
+    """Size of the data and of the model, in the paper's terms."""
+    sizes = model.parameter_counts()
+    n_tokens = len(model.design.mode.inputs) * store.n_bins
+    recorded_h = store.n_bins * store.bin_s / 3600
+    unit_hours = sum(session.n_units * len(session.trials_of("train")) * recorded_h for session in sessions)
+    return (
+        f"{len(sessions)} sessions, {store.n_trials('train')} training trials of {n_tokens} tokens, "
+        f"{unit_hours:.1f} unit-hours, {sizes['shared'] / 1e6:.2f} M shared and {sizes['stitchers'] / 1e6:.2f} M stitcher "
+        f"parameters, {processes.count} process{'es' if processes.count > 1 else ''} on {processes.device.type}"
+    )
 
 
 def _usable(session: AlignedSession) -> AlignedSession | None:

@@ -1,0 +1,165 @@
+"""Reduced-rank regression finds low-rank maps where full regression cannot, and shares them between sessions."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.linear_model import Ridge
+
+from neds.baselines.linear import predict_linear
+from neds.baselines.low_rank import Decoding, Encoding, Trials, fit, truncated_ridge
+from neds.baselines.rrr import _half_squared_error, predict_rrr, predict_rrr_multi
+from neds.baselines.stage import run_baseline
+from neds.config import check_config
+from neds.errors import UserError
+from neds.evaluation.metrics import r2
+from neds.evaluation.results import METRIC_COLUMNS, EvaluationFiles, read_predictions
+from neds.evaluation.tasks import Task
+from neds.files.aligned import AlignedSession, write_aligned
+from neds.partition.statistics import training_statistics
+from tests.aligned_sessions import make_session, unusable_session
+
+N_BINS = 10
+
+
+def planted(eid: str, *, n_trials: int, n_units: int) -> AlignedSession:
+    """Independent spikes that drive the wheel by a map of rank 2, whose temporal factors are those of every session."""
+    rng = np.random.default_rng([*eid.encode()])
+    temporal = np.random.default_rng(0).normal(size=(2, N_BINS, N_BINS))
+    spikes = rng.poisson(1.0, (n_trials, N_BINS, n_units)).astype(np.uint8)
+    wheel = np.einsum("ktn,nr,rtq->kq", spikes - 1.0, rng.normal(size=(n_units, 2)), temporal)
+    wheel += 0.3 * wheel.std() * rng.normal(size=wheel.shape)
+    session = make_session(eid, n_trials=n_trials, n_units=n_units, n_bins=N_BINS, names=("spikes", "wheel_speed"))
+    values = {"spikes": spikes, "wheel_speed": wheel[..., None].astype(np.float32)}
+    statistics = training_statistics(values, session.modalities, session.split == 0)
+    return replace(session, values=values, statistics=statistics)
+
+
+def decoding_r2(session: AlignedSession, predicted: list) -> float:
+    wheel = next(item for item in predicted if item.task.name == "decoding").values["wheel_speed"]
+    return r2(session.values["wheel_speed"][session.trials_of("test")], wheel)
+
+
+def files_in(folder) -> EvaluationFiles:
+    return EvaluationFiles(folder / "metrics.csv", folder / "units.parquet", folder / "predictions.h5")
+
+
+def random_trials(*shapes: tuple[int, ...]) -> Trials:
+    rng = np.random.default_rng(0)
+    inputs, outputs = (rng.normal(size=shape) for shape in shapes)
+    return Trials(*(torch.from_numpy(values - values.mean(0)) for values in (inputs, outputs)))
+
+
+def fitted(direction, trials: Trials, *, n_units: int, rank: int, strength: float) -> np.ndarray:
+    """Predictions of the training trials, from a start that is far from the solution."""
+    offset = torch.zeros(trials.outputs.shape[1:], dtype=torch.float64)
+    start = truncated_ridge(direction, [trials], n_units=[n_units], offsets=[offset], strength=300.0, rank=rank)
+    factors = fit(direction, [trials], start, strength=strength, loss=_half_squared_error, steps=500)
+    return direction.predict(trials.inputs, factors.units[0], factors.temporal).numpy()
+
+
+def test_decoder_of_full_rank_is_ridge_regression():
+    trials = random_trials((30, 5, 4), (30, 5))
+    ridge = Ridge(alpha=3.0).fit(trials.inputs.flatten(1), trials.outputs)
+    predicted = fitted(Decoding, trials, n_units=4, rank=4, strength=3.0)
+    np.testing.assert_allclose(predicted, ridge.predict(trials.inputs.flatten(1)), atol=1e-3)
+
+
+@pytest.mark.parametrize("rank", [1, 2, 6])
+def test_encoder_is_the_closed_form_of_reduced_rank_regression(rank):
+    """Ridge regression projected on the leading directions of its explained covariance of units."""
+    trials = random_trials((30, 8), (30, 5, 6))
+    inputs, outputs = trials.inputs.numpy(), trials.outputs.numpy()
+    hat = inputs @ np.linalg.solve(inputs.T @ inputs + 3.0 * np.eye(8), inputs.T)
+    ridge = np.einsum("kl,ltn->ktn", hat, outputs)
+    directions = np.linalg.eigh(np.einsum("ktn,ktm->nm", outputs, ridge))[1][:, -rank:]
+    predicted = fitted(Encoding, trials, n_units=6, rank=rank, strength=3.0)
+    np.testing.assert_allclose(predicted, ridge @ directions @ directions.T, atol=1e-3)
+
+
+def test_low_rank_map_is_recovered_from_few_trials():
+    session = planted("mouse1", n_trials=120, n_units=20)
+    assert decoding_r2(session, predict_rrr(session)) > decoding_r2(session, predict_linear(session)) + 0.3
+
+
+def test_sessions_with_common_temporal_factors_help_each_other():
+    """Sessions of different numbers of units, each too short by itself."""
+    session = planted("mouse1", n_trials=36, n_units=20)
+    others = [planted(f"other{n}", n_trials=100, n_units=15 + n) for n in range(4)]
+    alone, together = predict_rrr(session), predict_rrr_multi(session, others)
+    assert decoding_r2(session, together) > decoding_r2(session, alone) + 0.2
+
+
+def test_predictions_repeat_and_see_only_what_they_may():
+    """Test trials of the session, and all but the training trials of the others, change nothing."""
+    session, other = make_session("mouse1", n_units=5), make_session("mouse2", n_units=6)
+    first = predict_rrr_multi(session, [other])
+    for changed, splits in ((session, ("test",)), (other, ("val", "test"))):
+        for split in splits:
+            trials = changed.trials_of(split)
+            changed.values["whisker_motion_energy"][trials] += 50
+            changed.values["choice"][trials] = 1 - changed.values["choice"][trials]
+    second = predict_rrr_multi(session, [other])
+    assert [item.task for item in second] == [
+        Task("encoding", ("wheel_speed", "whisker_motion_energy", "choice", "block"), ("spikes",)),
+        Task("decoding", ("spikes",), ("wheel_speed", "whisker_motion_energy", "choice", "block")),
+    ]
+    for name, values in second[1].values.items():
+        np.testing.assert_array_equal(values, first[1].values[name])
+
+
+def test_unknown_values_neither_train_nor_reach_the_predictions():
+    session = make_session(names=("spikes", "wheel_speed", "choice"))
+    session.values["wheel_speed"][session.trials_of("train")[:3], 2] = np.nan
+    session.values["choice"][session.trials_of("train")[3:6]] = -1
+    encoding, decoding = predict_rrr(session)
+    for values in (*encoding.values.values(), *decoding.values.values()):
+        assert np.isfinite(values).all()
+    np.testing.assert_allclose(decoding.values["choice"].sum(1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["rrr", "rrr-multi"])
+def test_stage_writes_the_common_form(name, tmp_path):
+    paths = [tmp_path / f"{n}.h5" for n in range(3)]
+    write_aligned(paths[0], make_session(n_trials=200, n_units=12))
+    write_aligned(paths[1], make_session("mouse2", n_units=9))
+    write_aligned(paths[2], unusable_session("mouse3", "no whisker"))
+    files = files_in(tmp_path)
+    run_baseline(name=name, aligned=paths[0], others=paths[1:] if name == "rrr-multi" else (), files=files)
+    table = pd.read_csv(files.metrics, keep_default_na=False)
+    assert list(table.columns) == METRIC_COLUMNS and set(table["model"]) == {name}
+    value = table.set_index(["target", "metric"])["value"].astype(float)
+    assert value["spikes", "bits_per_spike"] > 0
+    assert value["wheel_speed", "r2"] > 0.5
+    assert value["choice", "balanced_accuracy"] > 0.7
+    assert set(read_predictions(files.predictions)[1]) == {("encoding", "spikes")} | {
+        ("decoding", target) for target in ("wheel_speed", "whisker_motion_energy", "choice", "block")
+    }
+
+
+def test_multi_session_needs_other_sessions(tmp_path):
+    write_aligned(tmp_path / "s.h5", make_session())
+    write_aligned(tmp_path / "other.h5", unusable_session("mouse2", "no whisker"))
+    with pytest.raises(UserError, match="rrr-multi: needs aligned files of other sessions"):
+        run_baseline(name="rrr-multi", aligned=tmp_path / "s.h5", files=files_in(tmp_path))
+    others = [tmp_path / "other.h5"]
+    run_baseline(name="rrr-multi", aligned=tmp_path / "s.h5", others=others, files=files_in(tmp_path))
+    assert read_predictions(tmp_path / "predictions.h5")[1] == {}
+
+
+def test_sessions_of_different_bins_or_modalities_are_refused():
+    session = make_session()
+    with pytest.raises(UserError, match=r"session mouse2 has 8 bins of 0\.05 s, session mouse1 has 10"):
+        predict_rrr_multi(session, [make_session("mouse2", n_bins=8)])
+    with pytest.raises(UserError, match="session mouse2 has no choice, block"):
+        predict_rrr_multi(session, [make_session("mouse2", names=tuple(session.modalities)[:3])])
+
+
+def test_multi_session_is_left_out_where_no_session_is_for_training(tmp_path):
+    values = {"baselines": ["rrr", "rrr-multi"], "regimes": ["scratch"]}
+    config, sessions = check_config(values, base=tmp_path)
+    assert config.baselines_in_use(sessions) == ["rrr", "rrr-multi"]
+    test_sessions = [session for session in sessions if session.role == "test"]
+    assert config.baselines_in_use(test_sessions) == ["rrr"]
