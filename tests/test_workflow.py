@@ -65,7 +65,6 @@ def test_tables_are_complete(finished):
         ("neds-mm", "scratch"),
         ("neds-mm", "finetuned-all"),
         ("psth", ""),
-        ("linear", ""),
         ("oracle", ""),
     ):
         rows = metrics[(metrics["model"] == model) & (metrics["training"] == training)]
@@ -236,7 +235,7 @@ def test_own_arrays_go_through_the_whole_workflow(tmp_path):
         "model": TINY["model"],
         "training": {"epochs": 1},
     }
-    snakemake(tmp_path, config=config)
+    snakemake(tmp_path, "tables", config=config)
     metrics = pd.read_csv(tmp_path / "results/tables/metrics.csv")
     assert set(metrics["model"]) == {"neds-encoding", "neds-decoding", "linear"}
     assert set(metrics.loc[metrics["task"] == "decoding", "target"]) == {"wheel_speed", "tail_angle"}
