@@ -1,64 +1,62 @@
-rule synthesize:
-    output:
-        alf=directory(f"{RESULTS}/synthetic/{{eid}}/alf"),
-        truth=f"{RESULTS}/synthetic/{{eid}}/truth.h5",
-    log:
-        f"{RESULTS}/logs/synthesize/{{eid}}.log",
-    conda:
-        "../envs/neds.yaml"
-    params:
-        settings=as_json(CONFIG.synthetic.of_session().model_dump()),
-        index=synthetic_index,
-        session_path=session_path,
-        cameras=cameras_argument,
-        code=code_digest("neds.synthetic.stage"),
-    shell:
-        "python -m workflow_scripts.synthesize --index {params.index} --session-path {params.session_path}"
-        " --alf-root {output.alf} --truth {output.truth} {params.cameras} --settings {params.settings:q} 2>&1 | tee {log}"
+# Only the rules of the configured source exist.
+if CONFIG.source == "synthetic":
+
+    rule synthesize:
+        output:
+            alf=directory(f"{RESULTS}/synthetic/{{eid}}/alf"),
+            truth=f"{RESULTS}/synthetic/{{eid}}/truth.h5",
+        log:
+            f"{RESULTS}/logs/synthesize/{{eid}}.log",
+        conda:
+            "../envs/neds.yaml"
+        params:
+            settings=as_json(CONFIG.synthetic.of_session().model_dump()),
+            index=synthetic_index,
+            session_path=session_path,
+            cameras=cameras_argument,
+            code=code_digest("neds.synthetic.stage"),
+        shell:
+            "python -m workflow_scripts.synthesize --index {params.index} --session-path {params.session_path}"
+            " --alf-root {output.alf} --truth {output.truth} {params.cameras} --settings {params.settings:q} 2>&1 | tee {log}"
 
 
-rule download_alf:
-    input:
-        alf=alf_folder,
-    output:
-        f"{RESULTS}/raw/{{eid}}.h5",
-    log:
-        f"{RESULTS}/logs/download/{{eid}}.log",
-    conda:
-        "../envs/ibl.yaml"
-    params:
-        settings=as_json(CONFIG.download.model_dump()),
-        root=alf_root,
-        session_path=session_path,
-        code=code_digest("neds.download.stage"),
-    shell:
-        "python -m workflow_scripts.download --source alf --eid {wildcards.eid} --alf-root {params.root:q}"
-        " --session-path {params.session_path:q} --output {output} --settings {params.settings:q} 2>&1 | tee {log}"
+if CONFIG.source in ("synthetic", "alf"):
 
-
-# Parallel jobs must not write to one ONE cache: profiles/default allows one `one_cache` at a time.
-rule download_one:
-    output:
-        f"{RESULTS}/raw/{{eid}}.h5",
-    log:
-        f"{RESULTS}/logs/download/{{eid}}.log",
-    conda:
-        "../envs/ibl.yaml"
-    resources:
-        one_cache=1,
-    params:
-        settings=as_json(CONFIG.download.model_dump()),
-        cache=CONFIG.download.cache_dir or f"{RESULTS}/one_cache",
-        code=code_digest("neds.download.stage"),
-    shell:
-        "python -m workflow_scripts.download --source one --eid {wildcards.eid} --cache-dir {params.cache:q}"
-        " --output {output} --settings {params.settings:q} 2>&1 | tee {log}"
+    rule download_alf:
+        input:
+            alf=alf_folder,
+        output:
+            f"{RESULTS}/raw/{{eid}}.h5",
+        log:
+            f"{RESULTS}/logs/download/{{eid}}.log",
+        conda:
+            "../envs/ibl.yaml"
+        params:
+            settings=as_json(CONFIG.download.model_dump()),
+            root=alf_root,
+            session_path=session_path,
+            code=code_digest("neds.download.stage"),
+        shell:
+            "python -m workflow_scripts.download --source alf --eid {wildcards.eid} --alf-root {params.root:q}"
+            " --session-path {params.session_path:q} --output {output} --settings {params.settings:q} 2>&1 | tee {log}"
 
 
 if CONFIG.source == "one":
 
-    ruleorder: download_one > download_alf
-
-else:
-
-    ruleorder: download_alf > download_one
+    # Parallel jobs must not write to one ONE cache: profiles/default allows one `one_cache` at a time.
+    rule download_one:
+        output:
+            f"{RESULTS}/raw/{{eid}}.h5",
+        log:
+            f"{RESULTS}/logs/download/{{eid}}.log",
+        conda:
+            "../envs/ibl.yaml"
+        resources:
+            one_cache=1,
+        params:
+            settings=as_json(CONFIG.download.model_dump()),
+            cache=CONFIG.download.cache_dir or f"{RESULTS}/one_cache",
+            code=code_digest("neds.download.stage"),
+        shell:
+            "python -m workflow_scripts.download --source one --eid {wildcards.eid} --cache-dir {params.cache:q}"
+            " --output {output} --settings {params.settings:q} 2>&1 | tee {log}"

@@ -1,46 +1,40 @@
-rule partition:
-    input:
-        raw=f"{RESULTS}/raw/{{eid}}.h5",
-    output:
-        f"{RESULTS}/aligned/{{eid}}.h5",
-    log:
-        f"{RESULTS}/logs/partition/{{eid}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/partition/{{eid}}.tsv"
-    conda:
-        "../envs/neds.yaml"
-    params:
-        settings=partition_settings(),
-        code=code_digest("neds.partition.stage"),
-    shell:
-        "python -m workflow_scripts.partition --raw {input.raw} --output {output}"
-        " --settings {params.settings:q} 2>&1 | tee {log}"
-
-
-rule import_arrays:
-    input:
-        arrays=arrays_file,
-    output:
-        f"{RESULTS}/aligned/{{eid}}.h5",
-    log:
-        f"{RESULTS}/logs/partition/{{eid}}.log",
-    conda:
-        "../envs/neds.yaml"
-    params:
-        settings=array_settings(),
-        code=code_digest("neds.partition.arrays"),
-    shell:
-        "python -m workflow_scripts.import_arrays --arrays {input.arrays:q} --eid {wildcards.eid} --output {output}"
-        " --settings {params.settings:q} 2>&1 | tee {log}"
-
-
 if CONFIG.source == "aligned":
 
-    ruleorder: import_arrays > partition
+    rule import_arrays:
+        input:
+            arrays=arrays_file,
+        output:
+            f"{RESULTS}/aligned/{{eid}}.h5",
+        log:
+            f"{RESULTS}/logs/partition/{{eid}}.log",
+        conda:
+            "../envs/neds.yaml"
+        params:
+            settings=array_settings(),
+            code=code_digest("neds.partition.arrays"),
+        shell:
+            "python -m workflow_scripts.import_arrays --arrays {input.arrays:q} --eid {wildcards.eid} --output {output}"
+            " --settings {params.settings:q} 2>&1 | tee {log}"
 
 else:
 
-    ruleorder: partition > import_arrays
+    rule partition:
+        input:
+            raw=f"{RESULTS}/raw/{{eid}}.h5",
+        output:
+            f"{RESULTS}/aligned/{{eid}}.h5",
+        log:
+            f"{RESULTS}/logs/partition/{{eid}}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/partition/{{eid}}.tsv"
+        conda:
+            "../envs/neds.yaml"
+        params:
+            settings=partition_settings(),
+            code=code_digest("neds.partition.stage"),
+        shell:
+            "python -m workflow_scripts.partition --raw {input.raw} --output {output}"
+            " --settings {params.settings:q} 2>&1 | tee {log}"
 
 
 rule sessions:
