@@ -23,7 +23,7 @@ test: .venv/test.stamp  ## run all tests and checks
 	ruff format --check .
 	snakefmt --check Snakefile rules
 	snakemake --lint
-	pytest
+	OMP_NUM_THREADS=1 pytest --numprocesses 2 --dist loadfile
 
 # torch comes first and exactly: a newer one that another package asked for would replace it.
 .venv/run.stamp: envs/neds.txt envs/ibl.txt envs/workflow.txt envs/constraints.txt

@@ -19,6 +19,8 @@ from neds.roster import Session, read_sheet, synthetic_sessions
 from neds.settings import Settings
 from neds.synthetic.settings import SyntheticSettings
 from neds.training.settings import TrainingSettings
+from neds.tuning.settings import TuneSettings
+from neds.tuning.space import space_faults
 
 Regime = Literal["scratch", "finetuned"]
 PretrainingSet = int | list[str]
@@ -64,6 +66,7 @@ class Config(Settings):
     training: TrainingSettings = Field(default_factory=TrainingSettings)
     training_overrides: dict[Override, dict[str, Any]] = {}
     """Training keys that differ for a stage or a mode; a mode's win over a stage's."""
+    tune: TuneSettings = Field(default_factory=TuneSettings)
 
     def modality_registry(self) -> dict[str, Modality]:
         """The modalities in use, by name and in order."""
@@ -113,7 +116,7 @@ def check_config(values: Mapping[str, Any], *, base: Path) -> tuple[Config, list
         config = Config.model_validate(values)
     except ValidationError as error:
         raise UserError("\n".join(_describe(fault, Config) for fault in error.errors())) from None
-    faults = [*_part_faults(config), *_combination_faults(config)]
+    faults = [*_part_faults(config), *_combination_faults(config), *_space_faults(config)]
     if faults:
         raise UserError("\n".join(faults))
     if config.source == "synthetic":
@@ -165,6 +168,19 @@ def _combination_faults(config: Config) -> list[str]:
     unknown = [name for name in config.training.loss_weights if name not in config.modalities]
     faults += [f"config key training.loss_weights.{name}: no modality in use is called so" for name in unknown]
     return faults
+
+
+def _space_faults(config: Config) -> list[str]:
+    """Faults of the spaces that are given or used: the paper's sizes need not fit the heads of a model never searched."""
+    blocks = {"masking": config.masking, "training": config.training}
+    spaces = {"space": (("pretrain", "scratch"), {"model": config.model} | blocks)}
+    spaces["finetune_space"] = (("finetuned",), blocks)
+    return [
+        f"config key tune.{name}.{fault}"
+        for name, (stages, searched) in spaces.items()
+        if getattr(config.tune, name) or set(stages) & set(config.tune.stages)
+        for fault in space_faults(config.tune.search_for(stages[0]).space, searched)
+    ]
 
 
 def _pretraining_faults(config: Config, sessions: list[Session]) -> list[str]:

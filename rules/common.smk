@@ -36,6 +36,7 @@ wildcard_constraints:
     pretraining_set="[A-Za-z0-9_-]+?",
     trials="(-[0-9]+trials)?",
     seed="[0-9]+",
+    search="[A-Za-z0-9_-]+/[A-Za-z0-9_-]+",
     baseline="|".join(get_args(BaselineName)),
 
 

@@ -73,7 +73,24 @@ rule figure_traces:
         " --models {params.models} --output {params.stem} 2>&1 | tee {log}"
 
 
+rule figure_search:
+    input:
+        trials=f"{RESULTS}/tuning/{{search}}/trials.csv",
+    output:
+        **figure_files("tuning/{search}"),
+    log:
+        f"{RESULTS}/logs/figures/tuning/{{search}}.log",
+    conda:
+        "../envs/neds.yaml"
+    params:
+        stem=figure_stem,
+        code=code_digest("neds.figures.search"),
+    shell:
+        "python -m workflow_scripts.figure_search --trials {input.trials} --output {params.stem} 2>&1 | tee {log}"
+
+
 rule figures:
     input:
         rules.figure_metrics.output,
         figures_of_sessions(),
+        figures_of_searches(),

@@ -1,5 +1,6 @@
 rule finetune:
     input:
+        **tuned_input("finetuned"),
         aligned=f"{RESULTS}/aligned/{{eid}}.h5",
         pretrained=f"{RESULTS}/models/pretrained-{{pretraining_set}}/{{mode}}/seed{{seed}}/best.safetensors",
     output:
@@ -14,16 +15,18 @@ rule finetune:
         "../envs/neds.yaml"
     params:
         settings=finetune_settings,
-        code=code_digest("neds.training.stage"),
+        code=training_code("finetuned"),
     shell:
         "python -m workflow_scripts.train --aligned {input.aligned} --pretrained {input.pretrained}"
         " --best {output.best} --last {output.last} --log-csv {output.log_csv}"
         " --description 'fine-tuning {wildcards.mode}{wildcards.trials} on {wildcards.eid}, seed {wildcards.seed}'"
+        f"{tuned_option('finetuned')}"
         " --settings {params.settings:q} 2>&1 | tee {log}"
 
 
 rule train_from_scratch:
     input:
+        **tuned_input("scratch"),
         aligned=f"{RESULTS}/aligned/{{eid}}.h5",
     output:
         best=f"{RESULTS}/models/{{eid}}/{{mode}}-scratch{{trials}}/seed{{seed}}/best.safetensors",
@@ -37,9 +40,10 @@ rule train_from_scratch:
         "../envs/neds.yaml"
     params:
         settings=scratch_settings,
-        code=code_digest("neds.training.stage"),
+        code=training_code("scratch"),
     shell:
         "python -m workflow_scripts.train --aligned {input.aligned} --best {output.best} --last {output.last}"
         " --log-csv {output.log_csv}"
         " --description 'training {wildcards.mode}{wildcards.trials} on {wildcards.eid}, seed {wildcards.seed}'"
+        f"{tuned_option('scratch')}"
         " --settings {params.settings:q} 2>&1 | tee {log}"

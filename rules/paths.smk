@@ -15,6 +15,34 @@ def aligned_of_set(wildcards):
     return expand(f"{RESULTS}/aligned/{{eid}}.h5", eid=eids)
 
 
+TUNED = {
+    "pretrain": f"{RESULTS}/tuning/pretrained-{{pretraining_set}}/{{mode}}",
+    "scratch": f"{RESULTS}/tuning/{{eid}}/{{mode}}-scratch",
+    "finetuned": f"{RESULTS}/tuning/{{eid}}/{{mode}}-finetuned-{{pretraining_set}}",
+}
+
+
+def tuned_input(stage):
+    """The file from which a stage's training takes searched values, where the stage is searched."""
+    return {"tuned": f"{TUNED[stage]}/best.yaml"} if stage in CONFIG.tune.stages else {}
+
+
+def tuned_option(stage):
+    return " --tuned {input.tuned}" if stage in CONFIG.tune.stages else ""
+
+
+def searches():
+    """Folder of every search below that of all searches."""
+    regimes = {"pretrain": "finetuned", "scratch": "scratch", "finetuned": "finetuned"}
+    folders = [TUNED[stage] for stage in CONFIG.tune.stages if regimes[stage] in CONFIG.regimes]
+    found = expand(folders, eid=TEST_EIDS, mode=CONFIG.modes, pretraining_set=CONFIG.finetune_from)
+    return [folder.removeprefix(f"{RESULTS}/tuning/") for folder in sorted(set(found))]
+
+
+def figures_of_searches():
+    return expand(f"{RESULTS}/figures/tuning/{{search}}.{{suffix}}", search=searches(), suffix=["pdf", "png", "csv"])
+
+
 def launcher():
     """What starts pretraining: python, or torchrun with one process per GPU or CPU share."""
     if CONFIG.pretrain_processes == 1:

@@ -1,6 +1,7 @@
 # First, because everything that is fine-tuned waits for it.
 rule pretrain:
     input:
+        **tuned_input("pretrain"),
         aligned=aligned_of_set,
     output:
         best=f"{RESULTS}/models/pretrained-{{pretraining_set}}/{{mode}}/seed{{seed}}/best.safetensors",
@@ -17,8 +18,9 @@ rule pretrain:
     params:
         settings=pretrain_settings,
         launch=launcher(),
-        code=code_digest("neds.training.stage"),
+        code=training_code("pretrain"),
     shell:
         "{params.launch} -m workflow_scripts.train --aligned {input.aligned} --best {output.best} --last {output.last}"
         " --log-csv {output.log_csv} --description 'pretraining {wildcards.mode} on {wildcards.pretraining_set}, seed {wildcards.seed}'"
+        f"{tuned_option('pretrain')}"
         " --settings {params.settings:q} 2>&1 | tee {log}"

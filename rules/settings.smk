@@ -24,18 +24,20 @@ def array_settings():
     )
 
 
+def training_run(stage, mode, seed, train_trials=None):
+    return {
+        "mode": mode,
+        "modalities": CONFIG.modalities,
+        "model": CONFIG.model.model_dump(),
+        "masking": CONFIG.masking.model_dump(),
+        "training": CONFIG.training_for(stage, mode).model_dump(),
+        "seed": seed,
+        "train_trials": train_trials,
+    }
+
+
 def training_settings(stage, wildcards, train_trials=None):
-    return as_json(
-        {
-            "mode": wildcards.mode,
-            "modalities": CONFIG.modalities,
-            "model": CONFIG.model.model_dump(),
-            "masking": CONFIG.masking.model_dump(),
-            "training": CONFIG.training_for(stage, wildcards.mode).model_dump(),
-            "seed": int(wildcards.seed),
-            "train_trials": train_trials,
-        }
-    )
+    return as_json(training_run(stage, wildcards.mode, int(wildcards.seed), train_trials))
 
 
 def trials_of(wildcards):
@@ -53,3 +55,19 @@ def scratch_settings(wildcards):
 
 def finetune_settings(wildcards):
     return training_settings("finetuned", wildcards, trials_of(wildcards))
+
+
+def search_settings(stage):
+    """Settings of a stage's search, which trains with the first seed and all trials."""
+
+    def settings(wildcards):
+        run = training_run(stage, wildcards.mode, CONFIG.seeds[0])
+        search = CONFIG.tune.search_for(stage).model_dump(exclude_unset=True)
+        return as_json({"run": run, "search": search})
+
+    return settings
+
+
+def training_code(stage):
+    tuned = ["neds.tuning.best"] if stage in CONFIG.tune.stages else []
+    return code_digest("neds.training.stage", *tuned)

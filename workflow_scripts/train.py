@@ -9,6 +9,7 @@ from pathlib import Path
 
 from neds.training.distributed import joined
 from neds.training.stage import TrainingRun, run_training
+from neds.tuning.best import with_best
 from workflow_scripts._command import add_settings, run, settings_value, validated
 
 
@@ -16,8 +17,9 @@ def main(arguments: argparse.Namespace) -> None:
     with joined() as processes:
         if not processes.is_first:
             logging.getLogger().setLevel(logging.ERROR)
+        training = validated(TrainingRun, settings_value(arguments.settings))
         run_training(
-            run=validated(TrainingRun, settings_value(arguments.settings)),
+            run=with_best(training, arguments.tuned) if arguments.tuned else training,
             aligned=arguments.aligned,
             pretrained=arguments.pretrained,
             best=arguments.best,
@@ -32,6 +34,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--aligned", type=Path, nargs="+", required=True, help="aligned session files to train on")
     parser.add_argument("--pretrained", type=Path, help="checkpoint to fine-tune")
+    parser.add_argument("--tuned", type=Path, help="best.yaml of a search, whose values replace those of the settings")
     parser.add_argument("--best", type=Path, required=True, help="checkpoint of the best validation, to write")
     parser.add_argument("--last", type=Path, required=True, help="checkpoint of the last epoch, to write")
     parser.add_argument("--log-csv", type=Path, required=True, help="table to write, one row per validation")

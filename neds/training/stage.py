@@ -1,6 +1,7 @@
 """The training stage: aligned files (and, for fine-tuning, a pretrained checkpoint) -> checkpoints and a log."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -51,6 +52,7 @@ def run_training(
     pretrained: Path | None = None,
     description: str = "training",
     processes: Processes | None = None,
+    on_validation: Callable[[list[dict]], None] = lambda rows: None,
 ) -> None:
     """Train on the usable sessions among `aligned` and write the best and last checkpoints and the validation log.
 
@@ -61,6 +63,7 @@ def run_training(
         pretrained: checkpoint to fine-tune; its size and mode replace those of `run`.
         description: name of the run in its progress messages.
         processes: this process and those it trains together with; on its own when omitted.
+        on_validation: called with all log rows after each validation, in the first process.
 
     Raises:
         UserError: sessions that cannot train together, or a pretrained network that does not fit them.
@@ -89,6 +92,11 @@ def run_training(
     log.info("%s: %s", description, _summary(model, store, sessions, processes))
     state_path = best.with_name("unfinished.safetensors")
     inputs = [*aligned, *([pretrained] if pretrained else [])]
+
+    def validated(rows: list[dict]) -> None:
+        write_csv(log_csv, pd.DataFrame(rows))
+        on_validation(rows)
+
     trained = train(
         model,
         store,
@@ -102,7 +110,7 @@ def run_training(
         ),
         description=description,
         processes=processes,
-        on_validation=lambda rows: write_csv(log_csv, pd.DataFrame(rows)),
+        on_validation=validated,
     )
     if not processes.is_first:
         return

@@ -1,0 +1,62 @@
+"""The file best.yaml: the values of a search's best trial, and how training takes them."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from neds.errors import UserError
+from neds.files.atomic import write_text
+from neds.settings import Settings
+from neds.training.stage import TrainingRun
+
+
+class BestTrial(Settings):
+    """Content of best.yaml."""
+
+    score: float | None = None
+    """Its best validation score."""
+    trial: int | None = None
+    """Its number in the table of trials."""
+    skipped: str = ""
+    """Why there was no search; then nothing is changed."""
+    model: dict[str, Any] = {}
+    masking: dict[str, Any] = {}
+    training: dict[str, Any] = {}
+
+
+def write_best(path: Path, best: BestTrial) -> None:
+    write_text(path, yaml.safe_dump(best.model_dump(exclude_defaults=True), sort_keys=False))
+
+
+def nested(values: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Values by dotted key as values by block and key."""
+    blocks: dict[str, dict[str, Any]] = {}
+    for key, value in values.items():
+        block, _, name = key.partition(".")
+        blocks.setdefault(block, {})[name] = value
+    return blocks
+
+
+def with_values(run: TrainingRun, blocks: dict[str, dict[str, Any]]) -> TrainingRun:
+    """`run` with the values of `blocks` in the place of its own."""
+    values = run.model_dump()
+    return TrainingRun.model_validate(values | {name: values[name] | block for name, block in blocks.items()})
+
+
+def with_best(run: TrainingRun, path: Path) -> TrainingRun:
+    """`run` with the values that a search found best.
+
+    Raises:
+        UserError: the file is no best.yaml, or holds values that the settings refuse.
+    """
+    try:
+        best = BestTrial.model_validate(yaml.safe_load(path.read_text()))
+        return with_values(run, {"model": best.model, "masking": best.masking, "training": best.training})
+    except (FileNotFoundError, yaml.YAMLError):
+        raise UserError(f"{path}: no readable YAML file; delete it and run snakemake again") from None
+    except ValidationError as error:
+        fault = error.errors()[0]
+        place = ".".join(map(str, fault["loc"]))
+        raise UserError(f"{path}: {place}: {fault['msg'].lower()}; delete the file and run snakemake again") from None

@@ -1,0 +1,103 @@
+"""The tuning stage: aligned files (and, for fine-tuning, a pretrained checkpoint) -> the best trial and all trials."""
+
+import logging
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from neds.errors import UserError
+from neds.files.aligned import read_aligned
+from neds.files.atomic import write_csv
+from neds.model.checkpoint import read_checkpoint
+from neds.provenance import code_digest, file_digest, settings_digest
+from neds.settings import Settings
+from neds.training.stage import TrainingRun
+from neds.tuning.best import BestTrial, nested, write_best
+from neds.tuning.search import Resources, run_search
+from neds.tuning.settings import SearchSettings
+from neds.tuning.trial import run_trial
+
+log = logging.getLogger(__name__)
+
+
+class TuningRun(Settings):
+    """Everything but the data that determines a search."""
+
+    run: TrainingRun
+    """The training whose hyper-parameters are searched; keys that are not searched keep their values."""
+    search: SearchSettings
+    """Which values are tried."""
+
+
+def run_tuning(
+    *,
+    tuning: TuningRun,
+    aligned: list[Path],
+    best: Path,
+    trials_csv: Path,
+    resources: Resources,
+    pretrained: Path | None = None,
+    description: str = "search",
+) -> None:
+    """Search, and write the best trial's values and the table of all trials.
+
+    A search that was killed goes on where it stopped: its state lies beside `best`, under a name that only the same
+    settings, data and code have, and is deleted at the end. When training would be skipped, so is the search; the
+    outputs are written all the same.
+
+    Raises:
+        UserError: no trial gave a score, or a trial wants more cores or GPUs than there are.
+    """
+    columns = ["trial", *tuning.search.space, "score", "epochs", "status", "reason"]
+    why = _why_skipped(aligned, pretrained)
+    if why:
+        log.warning("%s: skipped, %s", description, why)
+        write_csv(trials_csv, pd.DataFrame(columns=columns))
+        write_best(best, BestTrial(skipped=why))
+        return
+
+    aligned = [path.resolve() for path in aligned]
+    pretrained = pretrained and pretrained.resolve()
+    inputs = [*aligned, *([pretrained] if pretrained else [])]
+    fingerprint = settings_digest(
+        [tuning.model_dump(), [file_digest(path) for path in inputs], code_digest("neds.tuning.stage")]
+    )
+    states = best.with_name("unfinished")
+    _forget_others(states, fingerprint[:16])
+
+    def trial(values: dict[str, Any]) -> None:
+        run_trial(values, run=tuning.run, aligned=aligned, pretrained=pretrained, n_threads=resources.cpus_per_trial)
+
+    training = tuning.run.training
+    outcomes = run_search(
+        trial,
+        search=tuning.search,
+        n_validations=-(-training.epochs // training.validate_every),
+        resources=resources,
+        state=states / fingerprint[:16],
+        description=description,
+    )
+    scored = [outcome for outcome in outcomes if outcome.status != "failed"]
+    if not scored:
+        # Failed trials would not be run again, but the reason may lie in the machine.
+        shutil.rmtree(states)
+        raise UserError(f"{description}: all {len(outcomes)} trials failed; the first: {outcomes[0].reason}")
+    winner = max(scored, key=lambda outcome: outcome.score)
+    write_csv(trials_csv, pd.DataFrame([vars(outcome) | outcome.values for outcome in outcomes])[columns])
+    write_best(best, BestTrial(score=winner.score, trial=winner.trial, **nested(winner.values)))
+    shutil.rmtree(states)
+
+
+def _why_skipped(aligned: list[Path], pretrained: Path | None) -> str:
+    if not any(read_aligned(path).usable for path in aligned):
+        return "no usable session (see the sessions table)"
+    return read_checkpoint(pretrained)[0].skipped if pretrained else ""
+
+
+def _forget_others(states: Path, name: str) -> None:
+    """Delete the states of searches with other settings, data or code."""
+    for path in states.glob("*"):
+        if path.name != name:
+            shutil.rmtree(path)
