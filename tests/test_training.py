@@ -254,3 +254,13 @@ def test_balanced_sampling_draws_sessions_equally():
         assert len(batches) == store.n_batches("train", batch_size=10, balanced=balanced)
         drawn = np.concatenate([sessions for sessions, _ in batches])
         assert np.bincount(drawn).tolist() == expected
+
+
+@pytest.mark.parametrize("stitcher", ["linear", "mlp"])
+def test_training_runs_in_bfloat16_with_every_regularisation_on(stitcher, tmp_path):
+    dropouts = {"attention_dropout": 0.1, "unit_dropout": 0.5, "stitcher": stitcher}
+    values = settings(epochs=4, precision="bf16", model=dropouts)
+    train_to(tmp_path, values, make_session(), make_session("mouse2", n_units=4))
+    log = pd.read_csv(tmp_path / "log.csv")
+    assert np.isfinite(log.to_numpy()).all()
+    assert log["loss"].iloc[-1] < log["loss"].iloc[0]

@@ -23,6 +23,20 @@ TINY = {
     "baselines": ["psth", "oracle"],
 }
 
+# Jobs of one test session, and of the tables and the figure that hold all sessions.
+ONE_SESSION = {
+    "train_from_scratch": 1,
+    "finetune": 1,
+    "baseline": 2,
+    "evaluate": 2,
+    "figure_psths": 1,
+    "figure_raster": 1,
+    "figure_traces": 1,
+    "sessions_table": 1,
+    "metrics_table": 1,
+    "figure_metrics": 1,
+}
+
 
 def snakemake(folder: Path, *arguments: str, config: dict | None = None, check: bool = True) -> str:
     """Run Snakemake in `folder` on the project's Snakefile; returns what it printed."""
@@ -91,20 +105,8 @@ def test_nothing_to_do_afterwards(finished):
 
 def test_only_stale_work_is_done_again(finished):
     """Exact job lists after changes of the config and of the files."""
-    one_session = {
-        "train_from_scratch": 1,
-        "finetune": 1,
-        "baseline": 2,
-        "evaluate": 2,
-        "figure_psths": 1,
-        "figure_raster": 1,
-        "figure_traces": 1,
-        "sessions_table": 1,
-        "metrics_table": 1,
-        "figure_metrics": 1,
-    }
     more = TINY | {"synthetic": TINY["synthetic"] | {"n_test": 3}}
-    assert planned(finished, more) == one_session | {"synthesize": 1, "download_alf": 1, "partition": 1}
+    assert planned(finished, more) == ONE_SESSION | {"synthesize": 1, "download_alf": 1, "partition": 1}
 
     fewer = TINY | {"synthetic": TINY["synthetic"] | {"n_test": 1}}
     assert planned(finished, fewer) == {"sessions_table": 1, "metrics_table": 1, "figure_metrics": 1}
@@ -154,19 +156,7 @@ def test_deleting_an_aligned_file_reruns_its_session_alone(finished):
         jobs = planned(finished, TINY)
     finally:
         kept.rename(aligned)
-    assert jobs == {
-        "partition": 1,
-        "train_from_scratch": 1,
-        "finetune": 1,
-        "baseline": 2,
-        "evaluate": 2,
-        "figure_psths": 1,
-        "figure_raster": 1,
-        "figure_traces": 1,
-        "sessions_table": 1,
-        "metrics_table": 1,
-        "figure_metrics": 1,
-    }
+    assert jobs == ONE_SESSION | {"partition": 1}
 
 
 def test_unusable_session_is_reported_and_stops_nobody(tmp_path):
