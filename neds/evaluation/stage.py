@@ -26,7 +26,7 @@ def evaluate(*, aligned: Path, checkpoint: Path, identity: Identity, files: Eval
         UserError: damaged inputs, or a checkpoint that was not trained on this session.
     """
     session = read_aligned(aligned)
-    skipped = session.reason or read_checkpoint(checkpoint)[0].skipped
+    skipped = session.reason or read_checkpoint(checkpoint, with_weights=False)[0].skipped
     if skipped:
         log.warning("session %s is not evaluated: %s", session.eid, skipped)
         write_evaluation(session, identity, [], files)

@@ -52,8 +52,8 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint, weights: dict[str, torc
         save_file(tensors, temporary, metadata={"format": FORMAT, "neds": json.dumps(header)})
 
 
-def read_checkpoint(path: Path) -> tuple[Checkpoint, dict[str, torch.Tensor]]:
-    """The description and the weights.
+def read_checkpoint(path: Path, *, with_weights: bool = True) -> tuple[Checkpoint, dict[str, torch.Tensor]]:
+    """The description and the weights; of these none, and only the header is read, without `with_weights`.
 
     Raises:
         UserError: missing, damaged, or no checkpoint of this project.
@@ -63,7 +63,8 @@ def read_checkpoint(path: Path) -> tuple[Checkpoint, dict[str, torch.Tensor]]:
     try:
         with safe_open(path, framework="pt") as handle:
             metadata = handle.metadata() or {}
-            weights = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 (not a dict)
+            names = handle.keys() if with_weights else []
+            weights = {name: handle.get_tensor(name) for name in names}
     except SafetensorError as error:
         raise UserError(f"{path}: damaged checkpoint ({error}); delete it and run snakemake again") from None
     if metadata.get("format") != FORMAT:

@@ -76,7 +76,7 @@ def run_training(
     ]
     why = "" if sessions else "no usable session (see the sessions table)"
     if pretrained and not why:
-        why = read_checkpoint(pretrained)[0].skipped
+        why = read_checkpoint(pretrained, with_weights=False)[0].skipped
     if why:
         log.warning("%s: skipped, %s", description, why)
         if processes.is_first:

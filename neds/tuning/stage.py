@@ -91,9 +91,9 @@ def run_tuning(
 
 
 def _why_skipped(aligned: list[Path], pretrained: Path | None) -> str:
-    if not any(read_aligned(path).usable for path in aligned):
+    if not any(read_aligned(path, with_values=False).usable for path in aligned):
         return "no usable session (see the sessions table)"
-    return read_checkpoint(pretrained)[0].skipped if pretrained else ""
+    return read_checkpoint(pretrained, with_weights=False)[0].skipped if pretrained else ""
 
 
 def _forget_others(states: Path, name: str) -> None:
