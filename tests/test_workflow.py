@@ -56,7 +56,7 @@ def planned(folder: Path, config: dict) -> Counter:
     printed = snakemake(folder, "-n", config=config)
     jobs = Counter(re.findall(r"^(?:local)?rule (\w+):", printed, re.MULTILINE))
     return Counter(
-        {rule: n for rule, n in jobs.items() if rule not in ("all", "sessions", "models", "tables", "figures")}
+        {rule: n for rule, n in jobs.items() if rule not in ("all", "sessions", "models", "baselines", "tables", "figures")}
     )
 
 
