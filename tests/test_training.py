@@ -21,6 +21,7 @@ from neds.training.stage import TrainingRun, run_training
 from tests.aligned_sessions import make_session, unusable_session
 
 TINY = {"dim": 16, "layers": 1, "heads": 2, "mlp": 16}
+TIMES = ["seconds", "trials_per_second"]
 NAMES = ["spikes", "wheel_speed", "whisker_motion_energy", "choice", "block"]
 
 
@@ -121,7 +122,7 @@ def test_killed_run_ends_with_the_weights_of_an_undisturbed_one(tmp_path):
     assert "resumed after epoch" in again.stderr
     assert not state.exists()
     assert_same(calm, last_weights(folder))
-    calm_log, log = (pd.read_csv(tmp_path / name / "log.csv").drop(columns="seconds") for name in ("calm", "killed"))
+    calm_log, log = (pd.read_csv(tmp_path / name / "log.csv").drop(columns=TIMES) for name in ("calm", "killed"))
     pd.testing.assert_frame_equal(calm_log, log)
 
 
@@ -216,7 +217,7 @@ def test_two_processes_train_as_one_does(tmp_path):
     values = settings(epochs=4, batch_size=n_train - 1, model={"token_dropout": 0.0, "mlp_dropout": 0.0})
     one = train_to(tmp_path / "one", values, *sessions)
     two = train_in_processes(tmp_path / "two", values, 2, *sessions)
-    logs = [pd.read_csv(folder / "log.csv").drop(columns="seconds") for folder in (one, two)]
+    logs = [pd.read_csv(folder / "log.csv").drop(columns=TIMES) for folder in (one, two)]
     pd.testing.assert_frame_equal(*logs, rtol=1e-3, atol=1e-4)
     weights = last_weights(one), last_weights(two)
     assert all(torch.allclose(weights[0][name], weights[1][name], atol=1e-4) for name in weights[0])
@@ -233,6 +234,18 @@ def test_frozen_parts_keep_their_pretrained_weights(freeze, kept, moved, tmp_pat
     source = read_checkpoint(pretrained)[1]
     assert torch.equal(tuned[kept], source[kept])
     assert not torch.equal(tuned[moved], source[moved])
+
+
+def test_shared_parts_learn_slower_where_asked(tmp_path):
+    pretrained = train_to(tmp_path / "pre", settings(epochs=1), make_session()) / "best.safetensors"
+    source = read_checkpoint(pretrained)[1]["encoder.layers.0.up.weight"]
+
+    def distance(shared_lr: float) -> float:
+        values = settings(epochs=2, shared_lr=shared_lr)
+        folder = train_to(tmp_path / str(shared_lr), values, make_session("mouse3"), pretrained=pretrained)
+        return float((last_weights(folder)["encoder.layers.0.up.weight"] - source).norm())
+
+    assert 0 < distance(0.1) < 0.2 * distance(1.0)
 
 
 def test_fewer_training_trials_are_nested_and_change_no_other_split():

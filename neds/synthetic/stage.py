@@ -35,13 +35,15 @@ def synthesize(
     """
     # A stream for each part, so that a change of one leaves the draws of the others alone.
     of_task, of_behaviour, of_sizes, of_neurons, of_files = np.random.default_rng([settings.seed, index]).spawn(5)
-    task = simulate_task(of_task, n_trials=settings.n_trials)
+    n_good = int(of_sizes.integers(settings.units_min, settings.units_max + 1))
+    n_trials = int(of_sizes.integers(settings.n_trials, (settings.n_trials_max or settings.n_trials) + 1))
+    task = simulate_task(of_task, n_trials=n_trials)
     behaviour = simulate_behaviour(of_behaviour, task=task)
     population = simulate_population(
         of_neurons,
         task=task,
         behaviour=behaviour,
-        n_good=int(of_sizes.integers(settings.units_min, settings.units_max + 1)),
+        n_good=n_good,
         n_noise=settings.noise_units,
         n_probes=settings.n_probes,
     )

@@ -68,7 +68,7 @@ def train(
     steps_per_epoch = store.n_batches("train", batch_size=settings.batch_size, balanced=_balanced(settings))
     scheduler = torch.optim.lr_scheduler.OneCycleLR(
         optimizer,
-        max_lr=settings.lr,
+        max_lr=[group["lr"] for group in optimizer.param_groups],
         total_steps=settings.epochs * steps_per_epoch,
         pct_start=settings.warmup,
         div_factor=settings.div_factor,
@@ -81,12 +81,14 @@ def train(
     parallel = DistributedDataParallel(model) if processes.count > 1 else model
     started = time.monotonic() - progress.seconds
     saved = time.monotonic()
+    trained_trials, training_seconds = 0, 0.0
     silent = None if processes.is_first else True
     bar = tqdm(total=settings.epochs, initial=progress.epoch, desc=description, unit="epoch", disable=silent)
     while progress.epoch < settings.epochs:
         if settings.patience and progress.validations_since_best >= settings.patience:
             log.info("%s: stopped early at epoch %d", description, progress.epoch)
             break
+        epoch_started = time.monotonic()
         losses = _train_epoch(
             parallel,
             model.design,
@@ -99,6 +101,8 @@ def train(
             seed=seed,
             epoch=progress.epoch,
         )
+        training_seconds += time.monotonic() - epoch_started
+        trained_trials += store.n_shuffled("train", balanced=_balanced(settings))
         progress.epoch += 1
         progress.step += steps_per_epoch
         bar.update()
@@ -114,9 +118,11 @@ def train(
             progress.validations_since_best += 1
         progress.log.append(
             {"epoch": progress.epoch, "step": progress.step, "seconds": round(progress.seconds, 2)}
+            | {"trials_per_second": round(trained_trials / training_seconds, 1)}
             | {"lr": scheduler.get_last_lr()[0], **losses}
             | {f"val_{key}": value for key, value in scores.items()}
         )
+        trained_trials, training_seconds = 0, 0.0
         if not processes.is_first:
             continue
         on_validation(progress.log)
@@ -222,11 +228,15 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
 
 
 def _optimizer(model: NEDS, settings: TrainingSettings) -> torch.optim.AdamW:
-    trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-    decayed = [p for name, p in trained if name.endswith("weight") and "norm" not in name]
-    kept = [p for name, p in trained if not (name.endswith("weight") and "norm" not in name)]
-    groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": kept, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=settings.lr, fused=True)
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            lr = settings.lr * (1.0 if name.startswith("stitchers.") else settings.shared_lr)
+            is_matrix = name.endswith("weight") and "norm" not in name
+            groups.setdefault((lr, settings.weight_decay if is_matrix else 0.0), []).append(parameter)
+    return torch.optim.AdamW(
+        [{"params": members, "lr": lr, "weight_decay": decay} for (lr, decay), members in groups.items()], fused=True
+    )
 
 
 def _copy(model: NEDS) -> dict[str, torch.Tensor]:
@@ -241,4 +251,5 @@ def _report(bar: tqdm, description: str, progress: Progress, settings: TrainingS
         bar.set_postfix_str(scores)
         return
     minutes = progress.seconds / progress.epoch * (settings.epochs - progress.epoch) / 60
-    log.info("%s: epoch %d/%d, %s, %.1f min left", description, progress.epoch, settings.epochs, scores, minutes)
+    done = f"epoch {progress.epoch}/{settings.epochs}"
+    log.info("%s: %s, %s, %.0f trials/s, %.1f min left", description, done, scores, row["trials_per_second"], minutes)

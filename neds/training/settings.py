@@ -16,6 +16,8 @@ class TrainingSettings(Settings):
     """Trials per optimiser step."""
     lr: float = Field(1e-3, gt=0)
     """Largest learning rate of the one-cycle schedule."""
+    shared_lr: float = Field(1.0, gt=0)
+    """Learning rate of what sessions share (encoder, position and modality embeddings, mask vector), relative to `lr`."""
     weight_decay: float = Field(0.01, ge=0)
     """AdamW's decay of weight matrices; biases, norms and embeddings are never decayed."""
     warmup: float = Field(0.15, gt=0, lt=1)

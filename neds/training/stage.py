@@ -136,8 +136,9 @@ def _summary(model: NEDS, store: TrialStore, sessions: list[AlignedSession], pro
     n_tokens = len(model.design.mode.inputs) * store.n_bins
     recorded_h = store.n_bins * store.bin_s / 3600
     unit_hours = sum(session.n_units * len(session.trials_of("train")) * recorded_h for session in sessions)
+    n_trials = store.n_trials("train")
     return (
-        f"{len(sessions)} sessions, {store.n_trials('train')} training trials of {n_tokens} tokens, "
+        f"{len(sessions)} sessions, {n_trials} training trials of {n_tokens} tokens ({n_trials * n_tokens / 1e6:.2f} M), "
         f"{unit_hours:.1f} unit-hours, {sizes['shared'] / 1e6:.2f} M shared and {sizes['stitchers'] / 1e6:.2f} M stitcher "
         f"parameters, {processes.count} process{'es' if processes.count > 1 else ''} on {processes.device.type}"
     )
