@@ -8,8 +8,10 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 
@@ -33,10 +35,15 @@ def command(folder: Path, *arguments: object, config: dict = TINY, project: Path
     return [str(part) for part in [*parts, "--configfile", handle.name, "--cores", 2, *arguments]]
 
 
+def environment(folder: Path) -> dict[str, str]:
+    """No settings of the user's; matplotlib's list of fonts is kept, which takes long to make."""
+    return os.environ | {"HOME": str(folder), "MPLCONFIGDIR": str(ROOT / ".pytest_cache/matplotlib")}
+
+
 def snakemake(folder: Path, *arguments: object, check: bool = True, **options) -> str:
     """Run Snakemake in `folder`; what it printed. Options as for `command`."""
-    environment = os.environ | {"HOME": str(folder)}
-    done = subprocess.run(command(folder, *arguments, **options), capture_output=True, text=True, env=environment)
+    parts = command(folder, *arguments, **options)
+    done = subprocess.run(parts, capture_output=True, text=True, env=environment(folder))
     printed = done.stdout + done.stderr
     assert done.returncode == 0 or not check, printed
     return printed
@@ -47,6 +54,29 @@ def planned(folder: Path, config: dict = TINY, *, project: Path = ROOT) -> Count
     printed = snakemake(folder, "-n", config=config, project=project)
     jobs = Counter(re.findall(r"^(?:local)?rule (\w+):", printed, re.MULTILINE))
     return Counter({rule: n for rule, n in jobs.items() if rule not in TARGETS})
+
+
+def start(folder: Path, *arguments: object, **options) -> subprocess.Popen:
+    """Start Snakemake as the leader of a process group of its own; what it prints goes to the file `printed`."""
+    with open(folder / "printed", "w") as printed:
+        return subprocess.Popen(
+            command(folder, *arguments, **options),
+            stdout=printed,
+            stderr=subprocess.STDOUT,
+            env=environment(folder),
+            start_new_session=True,
+        )
+
+
+def jobs_of(process: subprocess.Popen) -> list[psutil.Process]:
+    """The commands of the rules that run at the moment under a started Snakemake."""
+    found = []
+    with suppress(psutil.NoSuchProcess):
+        for child in psutil.Process(process.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                if child.cmdline()[1:2] == ["-m"]:
+                    found.append(child)
+    return found
 
 
 @pytest.fixture(scope="session")
