@@ -15,6 +15,7 @@ include: "rules/finetune.smk"
 include: "rules/baselines.smk"
 include: "rules/evaluate.smk"
 include: "rules/figures.smk"
+include: "rules/failures.smk"
 
 
 rule all:
@@ -24,3 +25,7 @@ rule all:
         rules.models.input,
         rules.tables.input,
         rules.figures.input,
+
+
+onerror:
+    report_failures()

@@ -38,5 +38,3 @@ class TrainingSettings(Settings):
     """Stop after this many validations without a better score; null to run all epochs."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """auto: bf16 autocast on CUDA, fp32 on a CPU (where bf16 is slower)."""
-    checkpoint_seconds: float = Field(60.0, ge=0)
-    """Least time between two saved states from which an interrupted run resumes."""
