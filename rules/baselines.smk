@@ -7,6 +7,8 @@ rule baseline:
         predictions=f"{RESULTS}/evaluation/{{eid}}/{{baseline}}/predictions.h5",
     log:
         f"{RESULTS}/logs/baselines/{{eid}}-{{baseline}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/baselines/{{eid}}-{{baseline}}.tsv"
     conda:
         "../envs/neds.yaml"
     params:

@@ -29,6 +29,8 @@ if CONFIG.source in ("synthetic", "alf"):
             f"{RESULTS}/raw/{{eid}}.h5",
         log:
             f"{RESULTS}/logs/download/{{eid}}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/download/{{eid}}.tsv"
         conda:
             "../envs/ibl.yaml"
         params:
@@ -43,12 +45,16 @@ if CONFIG.source in ("synthetic", "alf"):
 
 if CONFIG.source == "one":
 
-    # Parallel jobs must not write to one ONE cache: profiles/default allows one `one_cache` at a time.
+    # Parallel jobs must not write to one ONE cache: profiles/default allows one `one_cache` at a time. Nodes of a cluster may
+    # have no internet: the host that runs Snakemake downloads.
     rule download_one:
         output:
             f"{RESULTS}/raw/{{eid}}.h5",
         log:
             f"{RESULTS}/logs/download/{{eid}}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/download/{{eid}}.tsv"
+        localrule: True
         conda:
             "../envs/ibl.yaml"
         resources:

@@ -14,6 +14,8 @@ rule evaluate:
         predictions=f"{RESULTS}/evaluation/{{eid}}/neds-{{mode}}-{{training}}-seed{{seed}}/predictions.h5",
     log:
         f"{RESULTS}/logs/evaluate/{{eid}}-{{mode}}-{{training}}-seed{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/evaluate/{{eid}}-{{mode}}-{{training}}-seed{{seed}}.tsv"
     conda:
         "../envs/neds.yaml"
     params:
