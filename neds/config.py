@@ -50,8 +50,6 @@ class Config(Settings):
     """Pretraining sets to pretrain on and to fine-tune from."""
     train_trials: list[Annotated[int, Field(ge=1)] | Literal["all"]] = Field(["all"], min_length=1)
     """Numbers of the test sessions' training trials to train with; more than one gives a data-efficiency curve."""
-    pretrain_processes: int = Field(1, ge=1)
-    """Processes that pretrain together: one per GPU, or a share of the CPU each."""
     seeds: list[Annotated[int, Field(ge=0)]] = Field([0], min_length=1)
     """One model of each kind per seed."""
     baselines: list[BaselineName] = ["psth", "linear", "rrr", "oracle"]

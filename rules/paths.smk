@@ -43,13 +43,6 @@ def figures_of_searches():
     return expand(f"{RESULTS}/figures/tuning/{{search}}.{{suffix}}", search=searches(), suffix=["pdf", "png", "csv"])
 
 
-def launcher():
-    """What starts pretraining: python, or torchrun with one process per GPU or CPU share."""
-    if CONFIG.pretrain_processes == 1:
-        return "python"
-    return f"torchrun --standalone --nproc-per-node {CONFIG.pretrain_processes}"
-
-
 def session_path(wildcards):
     return BY_EID[wildcards.eid].path
 

@@ -14,13 +14,16 @@ rule pretrain:
     priority: 10
     conda:
         "../envs/neds.yaml"
-    threads: CONFIG.pretrain_processes
+    # How many train together changes nothing in what is trained: these are resources and no parameters.
+    resources:
+        nodes=1,
+        processes=1,
     params:
         settings=pretrain_settings,
-        launch=launcher(),
         code=training_code("pretrain"),
     shell:
-        "{params.launch} -m workflow_scripts.train --aligned {input.aligned} --best {output.best} --last {output.last}"
+        "python -m workflow_scripts.train_together --nodes {resources.nodes} --processes {resources.processes}"
+        " --cpus {threads} --aligned {input.aligned} --best {output.best} --last {output.last}"
         " --log-csv {output.log_csv} --description 'pretraining {wildcards.mode} on {wildcards.pretraining_set}, seed {wildcards.seed}'"
         f"{tuned_option('pretrain')}"
         " --settings {params.settings:q} 2>&1 | tee {log}"

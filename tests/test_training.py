@@ -217,14 +217,14 @@ def test_sessions_with_different_bins_are_refused(tmp_path):
         train_to(tmp_path, settings(), make_session(), make_session("mouse2", n_bins=8))
 
 
-def torchrun(folder, values: dict, number: int, *sessions) -> list[str]:
-    """Command that trains under torchrun with `number` processes, over gloo."""
+def training_together(folder, values: dict, number: int, *sessions) -> list[str]:
+    """Command that trains in `number` processes, over gloo."""
     folder.mkdir(exist_ok=True)
     paths = [folder / f"{session.eid}.h5" for session in sessions]
     for path, session in zip(paths, sessions, strict=True):
         write_aligned(path, session)
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", number]
-    command += ["-m", "workflow_scripts.train", "--aligned", *paths, "--settings", json.dumps(values)]
+    command = [sys.executable, "-m", "workflow_scripts.train_together", "--processes", number]
+    command += ["--aligned", *paths, "--settings", json.dumps(values)]
     command += ["--best", folder / "best.safetensors", "--last", folder / "last.safetensors"]
     command += ["--log-csv", folder / "log.csv", "--state-seconds", 0]
     return [str(part) for part in command]
@@ -242,7 +242,7 @@ def unequal_sessions() -> tuple[dict, list]:
 def trained_by_two(unequal_sessions, tmp_path_factory):
     values, sessions = unequal_sessions
     folder = tmp_path_factory.mktemp("two")
-    subprocess.run(torchrun(folder, values, 2, *sessions), check=True, capture_output=True)
+    subprocess.run(training_together(folder, values, 2, *sessions), check=True, capture_output=True)
     return folder
 
 
@@ -260,7 +260,7 @@ def test_two_processes_train_as_one_does(unequal_sessions, trained_by_two, tmp_p
 def test_all_processes_leave_when_one_is_asked_to(unequal_sessions, trained_by_two, tmp_path):
     """SIGTERM to the second process: the first saves the state, none waits, and the run started again ends as if calm."""
     values, sessions = unequal_sessions
-    command = torchrun(tmp_path, values, 2, *sessions)
+    command = training_together(tmp_path, values, 2, *sessions)
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     state = tmp_path / "unfinished.safetensors"
     while not state.exists() and process.poll() is None:

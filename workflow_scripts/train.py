@@ -1,6 +1,6 @@
 """Train one model: pretraining on several sessions, training from scratch on one, or fine-tuning on one.
 
-On several GPUs: torchrun --nproc-per-node 4 -m workflow_scripts.train ...
+On several GPUs: python -m workflow_scripts.train_together --processes 4 ...
 
 SIGTERM and SIGINT (Ctrl-C) make it save its state after the current step and leave with exit status 75.
 """
