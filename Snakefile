@@ -14,7 +14,13 @@ include: "rules/pretrain.smk"
 include: "rules/finetune.smk"
 include: "rules/baselines.smk"
 include: "rules/evaluate.smk"
+include: "rules/tables.smk"
+include: "rules/session_figures.smk"
 include: "rules/figures.smk"
+
+
+onstart:
+    log_left_out()
 
 
 rule all:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, ValidationError
 from neds.baselines.names import BaselineName
 from neds.download.settings import DownloadSettings
 from neds.errors import UserError
+from neds.figures.settings import FiguresSettings
 from neds.modalities import Modality, resolve
 from neds.model.modes import ModeName
 from neds.model.settings import MaskingSettings, ModelSettings
@@ -67,6 +68,7 @@ class Config(Settings):
     training_overrides: dict[Override, dict[str, Any]] = {}
     """Training keys that differ for a stage or a mode; a mode's win over a stage's."""
     tune: TuneSettings = Field(default_factory=TuneSettings)
+    figures: FiguresSettings = Field(default_factory=FiguresSettings)
 
     def modality_registry(self) -> dict[str, Modality]:
         """The modalities in use, by name and in order."""
