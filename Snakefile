@@ -17,6 +17,7 @@ include: "rules/evaluate.smk"
 include: "rules/tables.smk"
 include: "rules/session_figures.smk"
 include: "rules/figures.smk"
+include: "rules/failures.smk"
 
 
 onstart:
@@ -30,3 +31,7 @@ rule all:
         rules.models.input,
         rules.tables.input,
         rules.figures.input,
+
+
+onerror:
+    report_failures()
