@@ -21,9 +21,10 @@ TINY = {
     "partition": {"bin_s": 0.1, "min_units": 5},
     "model": {"dim": 16, "layers": 1, "heads": 2, "mlp": 16},
     "training": {"epochs": 2, "validate_every": 1},
+    "training_overrides": {"pretrain": {"epochs": 10}},
     "baselines": ["psth", "oracle"],
 }
-TARGETS = {"all", "sessions", "models", "tables", "figures"}
+TARGETS = {"all", "sessions", "models", "baselines", "tables", "figures"}
 """Rules that do nothing."""
 
 

@@ -24,6 +24,7 @@ METRIC_TITLES = {
     "r2_residual": "R² of single-trial deviations",
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced accuracy",
+    "expected_accuracy": "expected balanced accuracy",
 }
 
 
