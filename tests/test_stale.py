@@ -44,7 +44,7 @@ def changed(block: str, **values) -> dict:
             TINY | {"pretraining_sets": {"one": 1}, "finetune_from": ["all", "one"]},
             {"pretrain": 1, "finetune": 2, "evaluate": 2} | FIGURES | OF_ALL,
         ),
-        (TINY | {"training_overrides": {"finetuned": {"epochs": 3}}}, {"finetune": 2, "evaluate": 2} | FIGURES | OF_ALL),
+        (changed("training_overrides", finetuned={"epochs": 3}), {"finetune": 2, "evaluate": 2} | FIGURES | OF_ALL),
         (TINY | {"baselines": ["psth"]}, OF_ALL),
     ],
     ids=[
