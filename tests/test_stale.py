@@ -51,7 +51,7 @@ def changed(block: str, **values) -> dict:
             | {"figure_multi_session": 1, "figure_pretraining_size": 1}
             | OF_ALL,
         ),
-        (TINY | {"training_overrides": {"finetuned": {"epochs": 3}}}, FINETUNED),
+        (changed("training_overrides", finetuned={"epochs": 3}), FINETUNED),
         (TINY | {"baselines": ["psth"]}, OF_ALL),
     ],
     ids=[

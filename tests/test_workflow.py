@@ -1,6 +1,7 @@
 """The workflow as users run it: Snakemake itself, on a tiny synthetic data set."""
 
 import os
+import re
 
 import h5py
 import pandas as pd
@@ -74,7 +75,7 @@ def test_wrong_config_starts_no_job(tmp_path):
     assert not (tmp_path / "results").exists()
 
 
-def test_damaged_file_fails_its_session_alone_with_one_line(copy_of_finished):
+def test_damaged_file_fails_its_session_alone_and_the_end_says_why(copy_of_finished):
     folder = copy_of_finished
     sessions = pd.read_csv(folder / "results/tables/sessions.csv")
     eid, other = sessions.loc[sessions["role"] == "test", "eid"]
@@ -83,10 +84,17 @@ def test_damaged_file_fails_its_session_alone_with_one_line(copy_of_finished):
     damaged = folder / f"results/aligned/{eid}.h5"
     os.truncate(damaged, 2000)
     printed = snakemake(folder, config=TINY, check=False)
-    assert f"error: results/aligned/{eid}.h5: damaged" in printed
-    assert f"delete it and run snakemake again: rm results/aligned/{eid}.h5" in printed
-    assert "Traceback" not in (folder / f"results/logs/baselines/{eid}-psth.log").read_text()
     assert (folder / f"results/evaluation/{other}/psth/metrics.csv").exists(), "the other session went on"
+    log = f"results/logs/baselines/{eid}-psth.log"
+    assert "Traceback" not in (folder / log).read_text()
+    first, *report = printed[printed.rindex(" jobs failed:") - 10 :].splitlines()
+    number = int(re.search(r"(\d+) of \d+ jobs failed:", first)[1])
+    at = report.index(f"  baseline {eid}, psth")
+    assert report[at + 1].startswith(f"      results/aligned/{eid}.h5: damaged (")
+    assert report[at + 1].endswith(f"; delete it and run snakemake again: rm results/aligned/{eid}.h5")
+    assert report[at + 2] == f"      log: {log}"
+    assert sum(line.startswith("      log: ") for line in report) == number
+    assert other not in "".join(report), "of the other session nothing failed"
 
     damaged.unlink()
     jobs = planned(folder, TINY)
