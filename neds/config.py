@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 
+from neds.ablations.settings import AblationSettings
+from neds.ablations.variants import variant_faults
 from neds.baselines.names import BaselineName
 from neds.download.settings import DownloadSettings
 from neds.errors import UserError
@@ -15,6 +17,7 @@ from neds.modalities import Modality, resolve
 from neds.model.modes import ModeName
 from neds.model.settings import MaskingSettings, ModelSettings
 from neds.partition.settings import ArraySettings, PartitionSettings
+from neds.regions.settings import RegionSettings
 from neds.roster import Session, read_sheet, synthetic_sessions
 from neds.settings import Settings
 from neds.synthetic.settings import SyntheticSettings
@@ -67,6 +70,8 @@ class Config(Settings):
     training_overrides: dict[Override, dict[str, Any]] = {}
     """Training keys that differ for a stage or a mode; a mode's win over a stage's."""
     tune: TuneSettings = Field(default_factory=TuneSettings)
+    regions: RegionSettings = Field(default_factory=RegionSettings)
+    ablations: AblationSettings = Field(default_factory=AblationSettings)
 
     def modality_registry(self) -> dict[str, Modality]:
         """The modalities in use, by name and in order."""
@@ -116,7 +121,7 @@ def check_config(values: Mapping[str, Any], *, base: Path) -> tuple[Config, list
         config = Config.model_validate(values)
     except ValidationError as error:
         raise UserError("\n".join(_describe(fault, Config) for fault in error.errors())) from None
-    faults = [*_part_faults(config), *_combination_faults(config), *_space_faults(config)]
+    faults = [*_part_faults(config), *_combination_faults(config), *_space_faults(config), *_analysis_faults(config)]
     if faults:
         raise UserError("\n".join(faults))
     if config.source == "synthetic":
@@ -181,6 +186,22 @@ def _space_faults(config: Config) -> list[str]:
         if getattr(config.tune, name) or set(stages) & set(config.tune.stages)
         for fault in space_faults(config.tune.search_for(stages[0]).space, searched)
     ]
+
+
+def _analysis_faults(config: Config) -> list[str]:
+    """Faults of the ablations and of the region classes."""
+    blocks = {"model": config.model, "masking": config.masking, "training": config.training}
+    faults = [f"config key ablations.{fault}" for fault in variant_faults(config.ablations, blocks)]
+    asked = [*config.ablations.tables, *config.ablations.variants]
+    if asked and "mm" not in config.modes:
+        faults.append(f"config key ablations: {asked[0]} is of the multimodal model; add mm to modes")
+    known = config.regions.classes or []
+    faults += [
+        f"config key regions.merge.{name}: regions.classes has no {name}; name it there"
+        for name in config.regions.merge
+        if name not in known
+    ]
+    return faults
 
 
 def _pretraining_faults(config: Config, sessions: list[Session]) -> list[str]:

@@ -22,7 +22,18 @@ def test_shipped_config_is_complete_and_valid():
     config, sessions = check_config(values, base=ROOT)
     assert {role: sum(s.role == role for s in sessions) for role in ("train", "test")} == {"train": 3, "test": 2}
     assert values.keys() == Config.model_fields.keys(), "every key is shown to the user"
-    for block in ("synthetic", "download", "arrays", "partition", "model", "masking", "training", "tune"):
+    for block in (
+        "synthetic",
+        "download",
+        "arrays",
+        "partition",
+        "model",
+        "masking",
+        "training",
+        "tune",
+        "regions",
+        "ablations",
+    ):
         assert values[block].keys() == type(getattr(config, block)).model_fields.keys()
 
 

@@ -16,6 +16,11 @@ WIDTH_IN = 7.1
 TRUTH_COLOR = "#000000"
 NOTE_COLOR = "#555555"
 
+# What a masking scheme does with a bin.
+SEEN_COLOR = "#DCE6EE"
+PREDICTED_COLOR = "#D55E00"
+HIDDEN_COLOR = "#8C8C8C"
+
 METRIC_TITLES = {
     "bits_per_spike": "bits per spike",
     "bits_per_spike_train_null": "bits per spike (null: training rate)",
@@ -52,6 +57,10 @@ _MODELS = {
     "oracle": ModelStyle("oracle", "#000000", is_reference=True),
 }
 _COLORS_OF_OTHERS = ("#332288", "#882255", "#44AA99", "#AA4499", "#117733", "#661100")
+
+# Paul Tol's "bright" and "muted" schemes without what they share; regions beyond these take another marker.
+_REGION_COLORS = ("#4477AA", "#EE6677", "#228833", "#CCBB44", "#AA3377", "#66CCEE", "#332288", "#882255")
+_REGION_MARKERS = ("o", "^", "s", "D", "v")
 
 _PARAMETERS = {
     "font.family": "DejaVu Sans",
@@ -115,6 +124,15 @@ def in_order(labels: Iterable[str]) -> list[str]:
     """Model labels in the order of every legend: baselines, then NEDS, then what is not known here, by name."""
     ranks = {label: rank for rank, label in enumerate(_MODELS)}
     return sorted(labels, key=lambda label: (ranks.get(_known_form(label), len(ranks)), label))
+
+
+def region_looks(names: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Colour and marker of each region (or session), in the given order; no pair twice, up to forty."""
+    colors, markers = len(_REGION_COLORS), len(_REGION_MARKERS)
+    return {
+        name: (_REGION_COLORS[rank % colors], _REGION_MARKERS[rank // colors % markers])
+        for rank, name in enumerate(names)
+    }
 
 
 def legend_lines(labels: Iterable[str]) -> list[Line2D]:
