@@ -20,7 +20,7 @@ class RegionSettings(Settings):
     """What the classifier is tested on: units left out at random, or whole sessions."""
     folds: int = Field(5, ge=2)
     """Parts of the cross-validation; with fewer sessions than that, each is held out once."""
-    penalty: float = Field(0.01, gt=0)
+    penalty: float = Field(0.001, gt=0)
     """C of the support vector machine; smaller is smoother."""
     projection: Literal["umap", "pca"] = "umap"
     """How the units are laid out in a plane."""
