@@ -14,7 +14,20 @@ include: "rules/pretrain.smk"
 include: "rules/finetune.smk"
 include: "rules/baselines.smk"
 include: "rules/evaluate.smk"
+include: "rules/overview.smk"
+include: "rules/regions.smk"
+include: "rules/ablations.smk"
+include: "rules/report.smk"
+include: "rules/tables.smk"
+include: "rules/session_figures.smk"
 include: "rules/figures.smk"
+
+
+report: "rules/captions/report.rst"
+
+
+onstart:
+    log_left_out()
 
 
 rule all:
@@ -24,3 +37,4 @@ rule all:
         rules.models.input,
         rules.tables.input,
         rules.figures.input,
+        rules.pages.input,

@@ -13,6 +13,7 @@ from neds.ablations.variants import variant_faults
 from neds.baselines.names import BaselineName
 from neds.download.settings import DownloadSettings
 from neds.errors import UserError
+from neds.figures.settings import FiguresSettings
 from neds.modalities import Modality, resolve
 from neds.model.modes import ModeName
 from neds.model.settings import MaskingSettings, ModelSettings
@@ -72,6 +73,7 @@ class Config(Settings):
     tune: TuneSettings = Field(default_factory=TuneSettings)
     regions: RegionSettings = Field(default_factory=RegionSettings)
     ablations: AblationSettings = Field(default_factory=AblationSettings)
+    figures: FiguresSettings = Field(default_factory=FiguresSettings)
 
     def modality_registry(self) -> dict[str, Modality]:
         """The modalities in use, by name and in order."""

@@ -1,17 +1,22 @@
 """Variants of the model: what they change and what they leave alone."""
 
+import pandas as pd
 import pytest
 import torch
 
 from neds.ablations.changes import with_changes
+from neds.ablations.paper import paper_rows
 from neds.ablations.variants import paper_ablations, variants_in_use
 from neds.config import Config, check_config
 from neds.data.store import TrialStore
 from neds.errors import UserError
+from neds.modalities import resolve
 from neds.model.checkpoint import Checkpoint, load_network, write_checkpoint
 from neds.model.modes import preset
 from neds.model.network import NEDS, Design
 from neds.model.settings import MaskingSettings, ModelSettings
+from neds.tables.ablation import ablation_table
+from neds.tables.write import write_table
 from neds.training.stage import TrainingRun
 from tests.aligned_sessions import make_session
 
@@ -104,6 +109,61 @@ def test_an_ablation_that_changes_nothing_is_refused():
 
 def test_ablations_are_of_the_multimodal_model():
     assert "add mm to modes" in faults(ablations={"tables": ["size"]}, modes=["encoding"])
+
+
+def metrics_of(variants: dict[str, float]) -> pd.DataFrame:
+    """Scores of the unchanged model and of variants, each so much worse, on three sessions with two seeds."""
+    rows, losses = [], {"scratch": 0.0} | {f"scratch-{name}": loss for name, loss in variants.items()}
+    for training, loss in losses.items():
+        for rank, eid in enumerate("abc"):
+            for seed in (0, 1):
+                known = {"eid": eid, "subject": eid, "model": "neds-mm", "training": training, "seed": seed}
+                scores = [
+                    ("encoding", "choice", "spikes", "bits_per_spike", 0.3),
+                    ("decoding", "spikes", "choice", "accuracy", 0.9),
+                ]
+                for task, inputs, target, metric, value in scores:
+                    about = {"task": task, "inputs": inputs, "target": target, "metric": metric}
+                    rows.append(known | about | {"value": value + 0.1 * rank + 0.01 * seed - loss, "n_test_trials": 9})
+    return pd.DataFrame(rows)
+
+
+def test_table_holds_means_and_errors_over_sessions_and_the_size(tmp_path):
+    table = ablation_table(
+        metrics_of({"deeper": 0.05, "of-another-table": 0.2}),
+        resolve(["spikes", "choice"], {}),
+        title="model size (Table 9)",
+        variants=["deeper", "not-run"],
+        parameters={"scratch": 0.3, "scratch-deeper": 1.1},
+        paper=paper_rows("size"),
+    )
+    write_table(table, tmp_path / "ablation_size")
+    numbers = pd.read_csv(tmp_path / "ablation_size.csv").set_index("model")
+    assert list(numbers.index) == ["unchanged", "deeper", "unchanged (paper)", "deeper (paper)"]
+    spikes = "spikes: bits per spike"
+    assert numbers.loc["unchanged", spikes] == pytest.approx(0.405)
+    assert numbers.loc["deeper", spikes] == pytest.approx(0.355)
+    assert numbers.loc["deeper", f"{spikes}, s.e.m."] == pytest.approx(0.1 / 3**0.5)
+    assert numbers.loc["deeper", f"{spikes}, n"] == 3
+    assert numbers.loc["deeper", "parameters (M)"] == 1.1
+    assert numbers.loc["deeper (paper)", spikes] == 0.09 and numbers.loc["deeper (paper)", "choice: accuracy"] == 0.83
+    markdown = (tmp_path / "ablation_size.md").read_text()
+    assert "0.35 ± 0.06" in markdown or "0.36 ± 0.06" in markdown
+    assert "3 test sessions" in markdown and "other data" in markdown
+    assert r"\begin{tabular}" in (tmp_path / "ablation_size.tex").read_text()
+    page = (tmp_path / "ablation_size.html").read_text()
+    assert page.count("<tr>") == 1 + 4 and "Model size (Table 9)" in page
+
+
+def test_every_ablation_of_the_paper_has_its_numbers():
+    for name, ablation in paper_ablations(ModelSettings()).items():
+        rows = pd.DataFrame([row.model_dump() for row in paper_rows(name)])
+        assert rows["name"].unique().tolist() == ["unchanged", *ablation.variants]
+        assert len(rows) == 5 * (1 + len(ablation.variants))
+    without_both = rows[(rows["name"] == "without-both-embeddings") & (rows["target"] == "spikes")].iloc[0]
+    assert without_both["mean"] == 0.25
+    assert without_both["sem"] == pytest.approx(0.07 / 10**0.5), "the paper gives standard deviations here"
+    assert paper_rows("own") == []
 
 
 def test_nothing_is_ablated_unless_asked_for():

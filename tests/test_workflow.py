@@ -21,10 +21,22 @@ TINY = {
     "model": {"dim": 16, "layers": 1, "heads": 2, "mlp": 16},
     "training": {"epochs": 2, "validate_every": 1},
     "baselines": ["psth", "oracle"],
+    "regions": {"projection": "pca"},
 }
 
-# Jobs of one test session, and of the tables and the figure that hold all sessions.
-ONE_SESSION = {
+# Jobs that read the scores of all evaluations; those that read all sessions; and those of one test session more.
+SCORES = dict.fromkeys(
+    ["metrics_table", "figure_metrics", "figure_gain", "table_benchmark", "table_encoding_inputs"], 1
+)
+ALL_SESSIONS = SCORES | {
+    "sessions_table": 1,
+    "figure_region_encoding": 1,
+    "figure_calibration": 1,
+    "figure_learning": 1,
+    "classify_regions": 1,
+    "figure_regions": 1,
+}
+ONE_SESSION = ALL_SESSIONS | {
     "train_from_scratch": 1,
     "finetune": 1,
     "baseline": 2,
@@ -32,18 +44,24 @@ ONE_SESSION = {
     "figure_psths": 1,
     "figure_raster": 1,
     "figure_traces": 1,
-    "sessions_table": 1,
-    "metrics_table": 1,
-    "figure_metrics": 1,
+    "unit_embeddings": 2,
+}
+
+# Targets that do nothing, and what follows every change of the configuration or of a score: what a report lists.
+UNCOUNTED = {
+    *("all", "sessions", "models", "tables", "figures", "pages", "ablations"),
+    *("configuration_table", "software_table", "table_page"),
 }
 
 
-def snakemake(folder: Path, *arguments: str, config: dict | None = None, check: bool = True) -> str:
-    """Run Snakemake in `folder` on the project's Snakefile; returns what it printed."""
+def snakemake(
+    folder: Path, *arguments: str, config: dict | None = None, check: bool = True, project: Path = ROOT
+) -> str:
+    """Run Snakemake in `folder` on a project's Snakefile; returns what it printed."""
     if config is not None:
         (folder / "my.yaml").write_text(yaml.safe_dump(config))
     environment = os.environ | {"HOME": str(folder)}
-    command = [Path(sys.executable).with_name("snakemake"), "--snakefile", ROOT / "Snakefile", "--directory", folder]
+    command = [Path(sys.executable).with_name("snakemake"), "--snakefile", project / "Snakefile", "--directory", folder]
     command += ["--configfile", folder / "my.yaml", "--cores", "2", *arguments]
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True, env=environment)
     printed = done.stdout + done.stderr
@@ -51,13 +69,11 @@ def snakemake(folder: Path, *arguments: str, config: dict | None = None, check: 
     return printed
 
 
-def planned(folder: Path, config: dict) -> Counter:
-    """Jobs that a dry run would start, by rule; without the target rules that do nothing."""
-    printed = snakemake(folder, "-n", config=config)
+def planned(folder: Path, config: dict, *, project: Path = ROOT) -> Counter:
+    """Jobs that a dry run would start, by rule; without those of `UNCOUNTED`."""
+    printed = snakemake(folder, "-n", config=config, project=project)
     jobs = Counter(re.findall(r"^(?:local)?rule (\w+):", printed, re.MULTILINE))
-    return Counter(
-        {rule: n for rule, n in jobs.items() if rule not in ("all", "sessions", "models", "tables", "figures")}
-    )
+    return Counter({rule: n for rule, n in jobs.items() if rule not in UNCOUNTED})
 
 
 @pytest.fixture(scope="module")
@@ -93,8 +109,12 @@ def test_oracle_is_not_beaten(finished):
 
 
 def test_every_figure_has_its_three_files(finished):
-    stems = {path.with_suffix("") for path in (finished / "results/figures").rglob("*") if path.is_file()}
-    assert len(stems) == 1 + 2 * 3
+    figures = finished / "results/figures"
+    stems = {path.with_suffix("") for path in figures.rglob("*") if path.is_file()} - {figures / "left_out"}
+    of_all = ["overview", "metrics", "gain", "regions", "region_encoding", "calibration"]
+    of_all += ["learning/mm-pretraining", "learning/mm-sessions"]
+    assert {stem.relative_to(figures).as_posix() for stem in stems} >= set(of_all)
+    assert len(stems) == len(of_all) + 2 * 3
     for stem in stems:
         assert all(stem.with_suffix(suffix).stat().st_size > 0 for suffix in (".pdf", ".png", ".csv"))
 
@@ -109,27 +129,22 @@ def test_only_stale_work_is_done_again(finished):
     assert planned(finished, more) == ONE_SESSION | {"synthesize": 1, "download_alf": 1, "partition": 1}
 
     fewer = TINY | {"synthetic": TINY["synthetic"] | {"n_test": 1}}
-    assert planned(finished, fewer) == {"sessions_table": 1, "metrics_table": 1, "figure_metrics": 1}
+    assert planned(finished, fewer) == ALL_SESSIONS
 
     seeds = TINY | {"seeds": [0, 1]}
-    assert planned(finished, seeds) == {
+    trained = {"train_from_scratch": 2, "finetune": 2, "evaluate": 4}
+    assert planned(finished, seeds) == SCORES | trained | {
         "pretrain": 1,
-        "train_from_scratch": 2,
-        "finetune": 2,
-        "evaluate": 4,
-        "metrics_table": 1,
-        "figure_metrics": 1,
+        "figure_region_encoding": 1,
+        "figure_learning": 2,
+        "unit_embeddings": 4,
+        "unit_embeddings_of_pretrained": 1,
+        "classify_regions": 1,
+        "figure_regions": 1,
     }
 
     few = TINY | {"train_trials": [20, "all"]}
-    jobs = planned(finished, few)
-    assert jobs == {
-        "train_from_scratch": 2,
-        "finetune": 2,
-        "evaluate": 4,
-        "metrics_table": 1,
-        "figure_metrics": 1,
-    }
+    assert planned(finished, few) == SCORES | trained | {"figure_data_efficiency": 1, "left_out": 1}
 
     sets = TINY | {"pretraining_sets": {"one": 1}, "finetune_from": ["all", "one"]}
     jobs = planned(finished, sets)
@@ -144,6 +159,31 @@ def test_only_stale_work_is_done_again(finished):
     assert jobs["partition"] == 4 and jobs["pretrain"] == 1 and "download_alf" not in jobs
 
     assert not planned(finished, TINY), "the old configuration is up to date as before"
+
+
+def test_another_colour_draws_figures_again_and_nothing_else(finished, tmp_path):
+    shutil.copytree(ROOT, tmp_path / "project", ignore=lambda folder, names: {".venv", ".git", "shared"} & set(names))
+    style = tmp_path / "project/neds/figures/style.py"
+    text = style.read_text()
+    style.write_text(text.replace('"neds-mm-scratch": "#E69F00"', '"neds-mm-scratch": "#FF0000"'))
+    assert style.read_text() != text
+    assert planned(finished, TINY, project=tmp_path / "project") == {
+        **{"figure_metrics": 1, "figure_gain": 1, "figure_region_encoding": 1, "figure_calibration": 1},
+        **{"figure_learning": 2, "figure_psths": 2, "figure_raster": 2, "figure_traces": 2},
+        **{"figure_overview": 1, "figure_regions": 1},
+    }
+    style.write_text(text)
+    bars = tmp_path / "project/neds/figures/bars.py"
+    bars.write_text(bars.read_text().replace("width=0.78", "width=0.5"))
+    assert planned(finished, TINY, project=tmp_path / "project") == {"figure_metrics": 1}
+
+
+def test_what_is_left_out_is_said_with_what_would_make_it(finished):
+    lines = (finished / "results/figures/left_out.txt").read_text().splitlines()
+    assert {line.split(",")[0] for line in lines if "left out" in line} == {
+        *("figures/multi_session", "figures/pretraining_size", "figures/data_efficiency"),
+        *("tables/ablation_schemes", "tables/ablation_size", "tables/ablation_embeddings"),
+    }
 
 
 def test_deleting_an_aligned_file_reruns_its_session_alone(finished):

@@ -8,8 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from neds.figures.names import model_label
 from neds.figures.save import NothingToDraw
-from neds.figures.style import NOTE_COLOR, WIDTH_IN, figure_style, model_label, model_style, region_looks
+from neds.figures.style import NOTE_COLOR, WIDTH_IN, figure_style, model_style, paper_marker, region_looks
 
 _KINDS = {"neds-mm": "NEDS", "neds-encoding": "encoding-only NEDS", "neds-decoding": "decoding-only NEDS"}
 _WAYS = {"scratch": "single-session", "finetuned": "multi-session", "pretrained": "pretraining"}
@@ -85,7 +86,7 @@ def plot_region_scores(bars: pd.DataFrame, metric: str, chance: str, ax: Axes, *
     """
     for place, (_, own) in enumerate(bars.groupby("bar", sort=False)):
         row, dots = own.iloc[0], own["value_of_session_" + metric].dropna()
-        color = model_style(model_label(row["model"], row["training"].replace("pretrained", "finetuned"))).color
+        color = model_style(model_label(row["model"], row["training"])).color
         ax.barh(place, row[metric], height=0.72, color=color, zorder=2)
         if np.isfinite(row[metric + "_sem"]):
             error = {"color": "black", "linewidth": 0.9, "capsize": 2, "capthick": 0.9, "zorder": 4}
@@ -97,7 +98,7 @@ def plot_region_scores(bars: pd.DataFrame, metric: str, chance: str, ax: Axes, *
             row[chance], place - 0.42, place + 0.42, color="black", linewidth=1.3, linestyle=(0, (1, 0.8)), zorder=5
         )
         if paper is not None and row["space"] == "joint" and row["model"] == "neds-mm" and metric == "accuracy":
-            ax.plot(paper, place, marker="D", markersize=3.5, markerfacecolor="white", color="#332288", zorder=6)
+            ax.errorbar(paper, place, zorder=6, **paper_marker())
     ax.set_xlim(0, 1)
     ax.set_xlabel(metric.replace("_", " "))
 

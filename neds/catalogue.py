@@ -1,0 +1,199 @@
+"""Which figures and tables a configuration can fill, and what it would take to fill the others."""
+
+from neds.config import Config
+from neds.figures.names import model_label
+from neds.modalities import Modality
+from neds.roster import Session
+
+# By path below the folder of figures; {mode} and {eid} stand for one file per mode and per test session.
+FIGURES = {
+    "overview": "masking schemes and network (Fig. 1)",
+    "metrics": "scores of all models (Fig. 2A)",
+    "gain": "NEDS multi-session against single-session (Fig. 2B)",
+    "{eid}/psths": "trial-averaged rates (Fig. 2C)",
+    "{eid}/raster": "single-trial variability (Fig. 2D)",
+    "{eid}/traces": "decoded traces (Fig. 2E, F)",
+    "multi_session": "NEDS against other multi-session models (Fig. 3)",
+    "regions": "regions of units by their embeddings (Fig. 4A-C)",
+    "pretraining_size": "score against number of pretraining sessions",
+    "data_efficiency": "score against number of training trials",
+    "region_encoding": "encoding by brain region",
+    "calibration": "calibration of decoded classes",
+    "learning/{mode}-pretraining": "learning curves of pretraining",
+    "learning/{mode}-sessions": "learning curves on the test sessions",
+}
+TABLES = {
+    "benchmark": "scores of all models (Table 10)",
+    "encoding_inputs": "encoding by input variable (Table 1)",
+    "ablation_schemes": "masking schemes removed (Table 2)",
+    "ablation_size": "model size (Table 9)",
+    "ablation_embeddings": "embeddings removed (Table 11)",
+}
+
+_OF_ANY_NUMBER_OF_TRIALS = (
+    *("overview", "metrics", "benchmark", "data_efficiency", "learning/{mode}-pretraining"),
+    *("ablation_schemes", "ablation_size", "ablation_embeddings"),
+)
+_ALL_TRIALS = "add `all` to train_trials"
+_BOTH_REGIMES = "set regimes: [scratch, finetuned]"
+
+
+class Catalogue:
+    """What the figures of one configuration are drawn from.
+
+    "NEDS multi-session" is fine-tuned from the first set of `finetune_from`. Models that were trained with fewer trials
+    than there are appear in the figure of data efficiency alone.
+
+    Attributes:
+        modes: the multimodal model, or the unimodal ones where it is not trained: what figures of NEDS are about.
+    """
+
+    def __init__(self, config: Config, sessions: list[Session]) -> None:
+        self._config = config
+        self._baselines = config.baselines_in_use(sessions)
+        self.modes = [mode for mode in config.modes if mode == "mm"] or list(config.modes)
+        self._set_sizes = {len(config.pretraining_eids(name, sessions)) for name in config.finetune_from}
+
+    def models(self, modes: list[str] | None = None) -> list[str]:
+        """Labels of the single- and multi-session models of some modes, `self.modes` when omitted."""
+        chosen = self.modes if modes is None else modes
+        return [self._label(mode, way) for mode in chosen for way in self._ways()]
+
+    def compared(self) -> list[str]:
+        """Labels of all models that the figure of scores shows: baselines, unimodal and multimodal models."""
+        return [*self._baselines, *self.models(self._config.modes)]
+
+    def tabulated(self) -> list[str]:
+        """Those of the figure of scores, and the models that are fine-tuned from the other pretraining sets."""
+        others = [self._label(mode, way) for mode in self._config.modes for way in self._other_sets().values()]
+        return [*self.compared(), *others]
+
+    def drawn(self, task: str) -> list[str]:
+        """Labels of the models whose predictions of encoding or decoding are drawn."""
+        return self.models([mode for mode in self.modes if mode in ("mm", task)])
+
+    def main(self, task: str) -> str:
+        """The one model of a task that is shown where only one is: the multi-session model, if there is one."""
+        mode = "mm" if "mm" in self.modes else task
+        return self._label(mode, self._multi() if "finetuned" in self._config.regimes else "scratch")
+
+    def decoders(self) -> list[str]:
+        """Labels of all models that give probabilities of classes."""
+        modes = [mode for mode in self._config.modes if mode != "encoding"]
+        return [*(name for name in self._baselines if name not in ("psth", "oracle")), *self.models(modes)]
+
+    def gain_rows(self) -> list[list[tuple[str, str]]]:
+        """Rows of pairs for `neds.figures.pairs`: multi-session against single-session."""
+        return [[(self._label(mode, self._multi()), self._label(mode, "scratch")) for mode in self.modes]]
+
+    def multi_session_rows(self) -> list[list[tuple[str, str]]]:
+        """Rows of pairs for `neds.figures.pairs`: multi-session NEDS against each other multi-session model."""
+        ours = {mode: self._label(mode, self._multi()) for mode in self.modes}
+        rows = [[(label, "rrr-multi") for label in ours.values()]] if "rrr-multi" in self._baselines else []
+        others = self._other_sets().values()
+        return rows + [[(ours[mode], self._label(mode, way)) for mode in self.modes] for way in others]
+
+    def pretraining_curves(self) -> list[dict[str, str]]:
+        """By pretraining set ("" for none) the label of the model, a curve per mode."""
+        ways = {"": "scratch"} if "scratch" in self._config.regimes else {}
+        ways |= {name: f"finetuned-{name}" for name in self._config.finetune_from}
+        return [{name: self._label(mode, way) for name, way in ways.items()} for mode in self.modes]
+
+    def trial_curves(self) -> list[dict[str, str]]:
+        """By number of trials the label of the model, a curve per mode and way of training."""
+        numbers = {str(number): "" if number == "all" else f"-{number}trials" for number in self._config.train_trials}
+        ways = self._ways(with_all_trials=False)
+        return [
+            {number: self._label(mode, way + suffix) for number, suffix in numbers.items()}
+            for mode in self.modes
+            for way in ways
+        ]
+
+    def left_out(self) -> dict[str, str]:
+        """What each figure and table needs that this configuration cannot fill, by its key in FIGURES or TABLES."""
+        config, needs = self._config, {}
+        both, pretrained = len(config.regimes) == 2, "finetuned" in config.regimes
+        behaviours = [m for m in config.modality_registry().values() if m.group == "behaviour"]
+        if not both:
+            needs["gain"] = _BOTH_REGIMES
+        if not (pretrained and self.multi_session_rows()):
+            needs["multi_session"] = (
+                "set regimes: [finetuned], and add rrr-multi to baselines or a set to finetune_from"
+            )
+        if not (pretrained and len(self._set_sizes) > 1):
+            needs["pretraining_size"] = "set regimes: [finetuned], and finetune_from with sets of several sizes"
+        if len(config.train_trials) < 2:
+            needs["data_efficiency"] = "give train_trials several numbers, e.g. [25, 50, 100, all]"
+        if not pretrained:
+            needs["learning/{mode}-pretraining"] = "set regimes: [finetuned]"
+        if not self._does("encoding"):
+            for name in ("region_encoding", "{eid}/psths", "{eid}/raster", "encoding_inputs"):
+                needs[name] = "add mm or encoding to modes"
+        if len(behaviours) < 2:
+            needs["encoding_inputs"] = "name two behaviours or more under modalities"
+        for name, kind in (("{eid}/traces", "continuous"), ("calibration", "categorical")):
+            if not (self._does("decoding") and _has(behaviours, kind)):
+                needs[name] = f"add mm or decoding to modes, and a {kind} behaviour to modalities"
+        if config.regions.classes == []:
+            needs["regions"] = "name regions under regions: classes"
+        elif config.regions.hold_out == "sessions" and not (pretrained and max(self._set_sizes) > 1):
+            needs["regions"] = (
+                "set regimes: [finetuned] with two sessions to pretrain on, or regions: {hold_out: units}"
+            )
+        for name in ("schemes", "size", "embeddings"):
+            if name not in config.ablations.tables:
+                mm = "" if "mm" in config.modes else "add mm to modes, and "
+                needs[f"ablation_{name}"] = f"{mm}add {name} to tables under ablations"
+        if "all" not in config.train_trials:
+            needs |= {name: _ALL_TRIALS for name in (FIGURES | TABLES) if name not in _OF_ANY_NUMBER_OF_TRIALS}
+        return needs
+
+    def messages(self) -> list[str]:
+        """A line for each figure, table or part of one that is left out, and what would make it."""
+        needs = self.left_out()
+        lines = [
+            f"{folder}/{name}, {title}: left out; to have it, {needs[name]}"
+            for folder, titles in (("figures", FIGURES), ("tables", TABLES))
+            for name, title in titles.items()
+            if name in needs
+        ]
+        return lines + [f"figures/metrics and tables/benchmark: without {part}" for part in self._absent_models()]
+
+    def _absent_models(self) -> list[str]:
+        """Models of the paper's Fig. 2A that are not there, and what would add them."""
+        config = self._config
+        parts = {
+            "linear": ("linear" in self._baselines, "add linear to baselines"),
+            "RRR": ("rrr" in self._baselines, "add rrr to baselines"),
+            "unimodal NEDS": ({"encoding", "decoding"} <= set(config.modes), "set modes: [mm, encoding, decoding]"),
+            "NEDS single-session": ("scratch" in config.regimes, _BOTH_REGIMES),
+            "NEDS multi-session": ("finetuned" in config.regimes, _BOTH_REGIMES),
+        }
+        if "all" not in config.train_trials:
+            parts["NEDS"] = (False, _ALL_TRIALS)
+        return [f"{part}; to have it, {how}" for part, (there, how) in parts.items() if not there]
+
+    def _does(self, task: str) -> bool:
+        return any(mode in ("mm", task) for mode in self._config.modes)
+
+    def _multi(self) -> str:
+        return f"finetuned-{self._config.finetune_from[0]}"
+
+    def _other_sets(self) -> dict[str, str]:
+        """How the models of the other pretraining sets are trained, by set."""
+        if "finetuned" not in self._config.regimes or "all" not in self._config.train_trials:
+            return {}
+        return {name: f"finetuned-{name}" for name in self._config.finetune_from[1:]}
+
+    def _ways(self, *, with_all_trials: bool = True) -> list[str]:
+        """The regimes in use, as `training` names them, with the first pretraining set."""
+        if with_all_trials and "all" not in self._config.train_trials:
+            return []
+        return [self._multi() if regime == "finetuned" else regime for regime in self._config.regimes]
+
+    def _label(self, mode: str, training: str) -> str:
+        return model_label(f"neds-{mode}", training)
+
+
+def _has(modalities: list[Modality], kind: str) -> bool:
+    return any(modality.kind == kind for modality in modalities)
