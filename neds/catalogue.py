@@ -7,12 +7,14 @@ from neds.roster import Session
 
 # By path below the folder of figures; {mode} and {eid} stand for one file per mode and per test session.
 FIGURES = {
+    "overview": "masking schemes and network (Fig. 1)",
     "metrics": "scores of all models (Fig. 2A)",
     "gain": "NEDS multi-session against single-session (Fig. 2B)",
     "{eid}/psths": "trial-averaged rates (Fig. 2C)",
     "{eid}/raster": "single-trial variability (Fig. 2D)",
     "{eid}/traces": "decoded traces (Fig. 2E, F)",
     "multi_session": "NEDS against other multi-session models (Fig. 3)",
+    "regions": "regions of units by their embeddings (Fig. 4A-C)",
     "pretraining_size": "score against number of pretraining sessions",
     "data_efficiency": "score against number of training trials",
     "region_encoding": "encoding by brain region",
@@ -23,9 +25,15 @@ FIGURES = {
 TABLES = {
     "benchmark": "scores of all models (Table 10)",
     "encoding_inputs": "encoding by input variable (Table 1)",
+    "ablation_schemes": "masking schemes removed (Table 2)",
+    "ablation_size": "model size (Table 9)",
+    "ablation_embeddings": "embeddings removed (Table 11)",
 }
 
-_OF_ANY_NUMBER_OF_TRIALS = ("metrics", "benchmark", "data_efficiency", "learning/{mode}-pretraining")
+_OF_ANY_NUMBER_OF_TRIALS = (
+    *("overview", "metrics", "benchmark", "data_efficiency", "learning/{mode}-pretraining"),
+    *("ablation_schemes", "ablation_size", "ablation_embeddings"),
+)
 _ALL_TRIALS = "add `all` to train_trials"
 _BOTH_REGIMES = "set regimes: [scratch, finetuned]"
 
@@ -126,6 +134,16 @@ class Catalogue:
         for name, kind in (("{eid}/traces", "continuous"), ("calibration", "categorical")):
             if not (self._does("decoding") and _has(behaviours, kind)):
                 needs[name] = f"add mm or decoding to modes, and a {kind} behaviour to modalities"
+        if config.regions.classes == []:
+            needs["regions"] = "name regions under regions: classes"
+        elif config.regions.hold_out == "sessions" and not (pretrained and max(self._set_sizes) > 1):
+            needs["regions"] = (
+                "set regimes: [finetuned] with two sessions to pretrain on, or regions: {hold_out: units}"
+            )
+        for name in ("schemes", "size", "embeddings"):
+            if name not in config.ablations.tables:
+                mm = "" if "mm" in config.modes else "add mm to modes, and "
+                needs[f"ablation_{name}"] = f"{mm}add {name} to tables under ablations"
         if "all" not in config.train_trials:
             needs |= {name: _ALL_TRIALS for name in (FIGURES | TABLES) if name not in _OF_ANY_NUMBER_OF_TRIALS}
         return needs

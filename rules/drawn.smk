@@ -1,7 +1,9 @@
 # What figures and tables are drawn from, and how they appear in the report.
 
 
+TABLE_SUFFIXES = ["csv", "md", "tex", "html"]
 CATEGORIES = {
+    "overview": "Overview",
     "metrics": "Scores",
     "gain": "Scores",
     "multi_session": "Scores",
@@ -12,6 +14,7 @@ CATEGORIES = {
     "pretraining_size": "Amount of data",
     "data_efficiency": "Amount of data",
     "region_encoding": "Regions",
+    "regions": "Regions",
 }
 
 
@@ -44,9 +47,13 @@ def search_figure_files():
 
 
 def table_files(name):
-    paths = {suffix: f"{RESULTS}/tables/{name}.{suffix}" for suffix in ("csv", "md", "tex")}
-    labels = {"table": TABLES[name]}
-    return paths | {"csv": report(paths["csv"], caption=f"captions/{name}.rst", category="Tables", labels=labels)}
+    return tabulated(name, caption=name, labels={"table": TABLES[name]})
+
+
+def tabulated(stem, caption, labels):
+    """The four files of a table of means; the report shows the page, which holds the numbers of all."""
+    paths = {suffix: f"{RESULTS}/tables/{stem}.{suffix}" for suffix in TABLE_SUFFIXES}
+    return paths | {"html": report(paths["html"], caption=f"captions/{caption}.rst", category="Tables", labels=labels)}
 
 
 def figure_stem(wildcards, output):
@@ -70,7 +77,7 @@ def figures_of_searches():
 
 def tables_in_use():
     names = [name for name in TABLES if name not in CATALOGUE.left_out()]
-    return expand(f"{RESULTS}/tables/{{name}}.{{suffix}}", name=names, suffix=["csv", "md", "tex"])
+    return expand(f"{RESULTS}/tables/{{name}}.{{suffix}}", name=names, suffix=TABLE_SUFFIXES)
 
 
 def first_seed(models):

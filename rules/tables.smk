@@ -39,3 +39,4 @@ rule tables:
         rules.sessions_table.output,
         rules.metrics_table.output,
         tables_in_use(),
+        ablation_targets(),

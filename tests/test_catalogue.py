@@ -15,7 +15,9 @@ EVERYTHING = {
     "finetune_from": ["all", "two"],
     "train_trials": [30, "all"],
     "baselines": ["psth", "linear", "rrr", "rrr-multi", "oracle"],
+    "ablations": {"tables": ["schemes", "size", "embeddings"]},
 }
+ABLATIONS = {"ablation_schemes", "ablation_size", "ablation_embeddings"}
 
 
 def catalogue(**values) -> Catalogue:
@@ -32,8 +34,18 @@ def catalogue(**values) -> Catalogue:
         ({"finetune_from": ["two"], "baselines": ["rrr"]}, {"pretraining_size", "multi_session"}),
         ({"finetune_from": ["all", "three"], "pretraining_sets": {"three": 3}}, {"pretraining_size"}),
         ({"train_trials": ["all"]}, {"data_efficiency"}),
-        ({"modes": ["decoding"]}, {"region_encoding", "{eid}/psths", "{eid}/raster", "encoding_inputs"}),
-        ({"modes": ["encoding"]}, {"{eid}/traces", "calibration"}),
+        (
+            {"modes": ["decoding"], "ablations": {}},
+            {"region_encoding", "{eid}/psths", "{eid}/raster", "encoding_inputs", *ABLATIONS},
+        ),
+        ({"modes": ["encoding"], "ablations": {}}, {"{eid}/traces", "calibration", *ABLATIONS}),
+        ({"ablations": {"tables": ["size"]}}, {"ablation_schemes", "ablation_embeddings"}),
+        ({"regions": {"classes": []}}, {"regions"}),
+        ({"regions": {"hold_out": "sessions"}}, set()),
+        (
+            {"regions": {"hold_out": "sessions"}, "finetune_from": ["one"], "pretraining_sets": {"one": 1}},
+            {"pretraining_size", "regions"},
+        ),
         ({"modalities": ["spikes", "wheel_speed"]}, {"calibration", "encoding_inputs"}),
         ({"modalities": ["spikes", "choice", "block"]}, {"{eid}/traces"}),
     ],
@@ -60,7 +72,8 @@ def test_lines_say_what_would_make_the_figure():
 def test_without_models_of_all_trials_only_scores_by_number_of_trials_remain():
     found = catalogue(**EVERYTHING | {"train_trials": [20, 30]})
     assert (FIGURES.keys() | TABLES.keys()) - found.left_out().keys() == {
-        *("metrics", "benchmark", "data_efficiency", "learning/{mode}-pretraining"),
+        *("overview", "metrics", "benchmark", "data_efficiency", "learning/{mode}-pretraining"),
+        *ABLATIONS,
     }
 
 
@@ -75,7 +88,7 @@ def test_multi_session_is_the_first_pretraining_set():
 
 
 def test_unimodal_models_take_the_place_of_the_multimodal_one():
-    found = catalogue(**EVERYTHING | {"modes": ["encoding", "decoding"]})
+    found = catalogue(**EVERYTHING | {"modes": ["encoding", "decoding"], "ablations": {}})
     assert found.drawn("encoding") == ["neds-encoding-scratch", "neds-encoding-finetuned-all"]
     assert [pair[0] for pair in found.gain_rows()[0]] == ["neds-encoding-finetuned-all", "neds-decoding-finetuned-all"]
 

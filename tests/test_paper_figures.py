@@ -21,7 +21,7 @@ def results(tmp_path_factory) -> Path:
         "baselines": ["linear", "rrr-multi"],
         "modes": ["mm"],
     }
-    small |= {"results": "results", "train_trials": [20, "all"]}
+    small |= {"results": "results", "train_trials": [20, "all"], "regions": {"projection": "pca"}}
     snakemake(folder, "figures", "tables", config=example | small)
     return folder / "results"
 
@@ -50,7 +50,7 @@ def test_curves_have_every_set_and_number_of_trials(results):
 
 def test_tables_have_the_papers_numbers_beside_ones_own(results):
     for name in TABLES:
-        assert all((results / f"tables/{name}.{suffix}").stat().st_size for suffix in ("csv", "md", "tex"))
+        assert all((results / f"tables/{name}.{suffix}").stat().st_size for suffix in ("csv", "md", "tex", "html"))
     models = pd.read_csv(results / "tables/benchmark.csv")["model"]
     assert {
         "RRR multi-session",

@@ -40,7 +40,8 @@ def test_oracle_is_not_beaten(finished):
 def test_every_figure_has_its_three_files(finished):
     figures = finished / "results/figures"
     stems = {path.with_suffix("") for path in figures.rglob("*") if path.is_file()} - {figures / "left_out"}
-    of_all = ["metrics", "gain", "region_encoding", "calibration", "learning/mm-pretraining", "learning/mm-sessions"]
+    of_all = ["overview", "metrics", "gain", "regions", "region_encoding", "calibration"]
+    of_all += ["learning/mm-pretraining", "learning/mm-sessions"]
     assert {stem.relative_to(figures).as_posix() for stem in stems} >= set(of_all)
     assert len(stems) == len(of_all) + 2 * 3
     for stem in stems:
@@ -50,7 +51,10 @@ def test_every_figure_has_its_three_files(finished):
 def test_what_is_left_out_is_said_with_what_would_make_it(finished):
     lines = (finished / "results/figures/left_out.txt").read_text().splitlines()
     named = {line.split(",")[0] for line in lines if "left out" in line}
-    assert named == {"figures/multi_session", "figures/pretraining_size", "figures/data_efficiency"}
+    assert named == {
+        *("figures/multi_session", "figures/pretraining_size", "figures/data_efficiency"),
+        *("tables/ablation_schemes", "tables/ablation_size", "tables/ablation_embeddings"),
+    }
 
 
 def test_unusable_session_is_reported_and_stops_nobody(tmp_path):

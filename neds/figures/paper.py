@@ -47,6 +47,11 @@ class PaperNumbers(Settings):
         return found[0] if found else None
 
 
+def read_region_accuracy() -> float:
+    """Accuracy with which the paper tells five regions from the embeddings of its multi-session model."""
+    return yaml.safe_load(FACTS.read_text(encoding="utf-8"))["figure_4_region_accuracy_multi_session"]
+
+
 def read_paper_numbers() -> PaperNumbers:
     """All that the shipped file says of models which this project draws or tabulates by the same score."""
     facts = yaml.safe_load(FACTS.read_text(encoding="utf-8"))

@@ -21,6 +21,11 @@ LINE_STYLES = ("-", (0, (2.5, 1.2)), (0, (1, 1)), (0, (4, 1, 1, 1)))
 NOTE_COLOR = "#555555"
 PAPER_COLOR = "#332288"
 
+# What a masking scheme does with a bin.
+SEEN_COLOR = "#DCE6EE"
+PREDICTED_COLOR = "#D55E00"
+HIDDEN_COLOR = "#8C8C8C"
+
 
 @dataclass(frozen=True)
 class ModelStyle:
@@ -51,6 +56,10 @@ _COLORS = {
     "oracle": "#000000",
 }
 _COLORS_OF_OTHERS = ("#44AA99", "#AA4499", "#117733", "#661100", "#6699CC", "#999933")
+
+# Paul Tol's "bright" and "muted" schemes without what they share; regions beyond these take another marker.
+_REGION_COLORS = ("#4477AA", "#EE6677", "#228833", "#CCBB44", "#AA3377", "#66CCEE", "#332288", "#882255")
+_REGION_MARKERS = ("o", "^", "s", "D", "v")
 
 _PARAMETERS = {
     "font.family": "DejaVu Sans",
@@ -105,6 +114,15 @@ def paper_marker(**more: object) -> dict[str, object]:
     """Arguments of `Axes.errorbar` for a number of the paper, which is of other data than what is drawn beside it."""
     marker = {"fmt": "D", "markersize": 3.5, "markerfacecolor": "white", "markeredgewidth": 0.8, "color": PAPER_COLOR}
     return marker | {"elinewidth": 0.8, "capsize": 0} | more
+
+
+def region_looks(names: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Colour and marker of each region (or session), in the given order; no pair twice, up to forty."""
+    colors, markers = len(_REGION_COLORS), len(_REGION_MARKERS)
+    return {
+        name: (_REGION_COLORS[rank % colors], _REGION_MARKERS[rank // colors % markers])
+        for rank, name in enumerate(names)
+    }
 
 
 def legend_lines(labels: Iterable[str]) -> list[Line2D]:

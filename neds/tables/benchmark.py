@@ -46,4 +46,6 @@ def benchmark_table(
         caption += " (paper): as published, over ten IBL sessions (other data)."
     means["column"] = [columns.get(key) for key in zip(means["target"], means["metric"], strict=True)]
     means = means.dropna(subset="column")
-    return MeansTable(means, list(dict.fromkeys(rows)), list(columns.values()), "model", caption)
+    return MeansTable(
+        means, list(dict.fromkeys(rows)), list(columns.values()), "model", "Scores of all models", caption
+    )

@@ -43,4 +43,4 @@ def encoding_inputs_table(
         means, columns = pd.concat([means, pd.DataFrame(entries)]), [*columns, published]
         caption += " (paper): as published, over ten IBL sessions (other data)."
     rows = [title for title in (_ALL, *titles.values()) if title in set(means["row"])]
-    return MeansTable(means, rows, columns, "input", caption)
+    return MeansTable(means, rows, columns, "input", "Encoding by input variable", caption)

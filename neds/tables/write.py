@@ -1,4 +1,4 @@
-"""A table of means in three forms: CSV with plain numbers, Markdown and LaTeX with "mean ± s.e.m." to read."""
+"""A table of means: CSV with plain numbers; Markdown, LaTeX and a web page with "mean ± s.e.m." to read."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from neds.files.atomic import write_csv, write_text
+from neds.tables.page import table_page
 
 _LATEX = {"²": "$^2$", "±": r"$\pm$", "–": "--", "_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#"}
 
@@ -20,6 +21,7 @@ class MeansTable:
         entries: columns row, column, mean, sem (NaN for one session), n_sessions; one line per cell that is not empty.
         rows, columns: titles, in order.
         heading: title of the column of row titles.
+        title: what the table is of, in a few words.
         caption: what the numbers are: n, errors, data.
     """
 
@@ -27,6 +29,7 @@ class MeansTable:
     rows: Sequence[str]
     columns: Sequence[str]
     heading: str
+    title: str
     caption: str
 
     def numbers(self) -> pd.DataFrame:
@@ -57,10 +60,13 @@ def mean_and_error(mean: float, sem: float) -> str:
 
 
 def write_table(table: MeansTable, stem: Path) -> None:
-    """Write stem.csv, stem.md and stem.tex, which needs the LaTeX package booktabs."""
+    """Write stem.csv, stem.md, stem.html, and stem.tex, which needs the LaTeX package booktabs."""
     write_csv(stem.with_name(f"{stem.name}.csv"), table.numbers())
     write_text(stem.with_name(f"{stem.name}.md"), _markdown(table.cells(), table.caption))
     write_text(stem.with_name(f"{stem.name}.tex"), _latex(table.cells(), table.caption))
+    heading, *lines = table.cells()
+    page = table_page(pd.DataFrame(lines, columns=heading).replace("–", ""), title=table.title, note=table.caption)
+    write_text(stem.with_name(f"{stem.name}.html"), page)
 
 
 def _markdown(lines: list[list[str]], caption: str) -> str:
