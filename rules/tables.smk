@@ -34,8 +34,10 @@ rule table_encoding_inputs:
         " --settings {params.settings:q} 2>&1 | tee {log}"
 
 
+# The scores of every evaluation are targets too, so that one that was deleted is made again.
 rule tables:
     input:
+        evaluated("metrics.csv", evaluated_models()),
         rules.sessions_table.output,
         rules.metrics_table.output,
         tables_in_use(),

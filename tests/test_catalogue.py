@@ -61,7 +61,7 @@ def test_figures_that_were_not_run_are_left_out(change, left_out):
 def test_lines_say_what_would_make_the_figure():
     assert (
         "figures/gain, NEDS multi-session against single-session (Fig. 2B): left out; "
-        "to have it, set regimes: [scratch, finetuned]"
+        "to have it, add finetuned to regimes"
     ) in catalogue(regimes=["scratch"]).messages()
     absent = catalogue(baselines=["psth"]).messages()
     for model in ("linear", "RRR", "unimodal NEDS"):

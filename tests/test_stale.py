@@ -15,17 +15,31 @@ pytestmark = pytest.mark.slow
 OF_ALL = dict.fromkeys(
     ["metrics_table", "figure_metrics", "figure_gain", "table_benchmark", "table_encoding_inputs"], 1
 )
-POOLED = {"figure_region_encoding": 1, "figure_calibration": 1, "figure_learning": 1}
+REGIONS = {"classify_regions": 1, "figure_regions": 1}
+POOLED = {"figure_region_encoding": 1, "figure_calibration": 1, "figure_learning": 1} | REGIONS
 FIGURES = {"figure_psths": 2, "figure_raster": 2, "figure_traces": 2} | POOLED
 MODELS = {"train_from_scratch": 2, "finetune": 2, "evaluate": 4} | OF_ALL
-TRAINED = {"pretrain": 1} | MODELS | FIGURES | {"figure_learning": 2}
+EMBEDDED = {"unit_embeddings": 4, "unit_embeddings_of_pretrained": 1}
+TRAINED = {"pretrain": 1} | MODELS | FIGURES | {"figure_learning": 2, "map_units": 1} | EMBEDDED
 PARTITIONED = {"partition": 4, "sessions_table": 1, "baseline": 4} | TRAINED
 SESSION_FIGURES = dict.fromkeys(FIGURES, 1)  # of one session, and those that pool all
-OF_SESSION = {"train_from_scratch": 1, "finetune": 1, "baseline": 2, "evaluate": 2} | SESSION_FIGURES
+OF_SESSION = {
+    "train_from_scratch": 1,
+    "finetune": 1,
+    "baseline": 2,
+    "evaluate": 2,
+    "unit_embeddings": 2,
+} | SESSION_FIGURES
 TEST_SESSION = OF_SESSION | {"sessions_table": 1} | OF_ALL
 NEW = {"synthesize": 1, "download_alf": 1, "partition": 1}
-FINETUNED = {"finetune": 2, "evaluate": 2} | FIGURES | OF_ALL
-PRETRAINED = FINETUNED | {"pretrain": 1, "sessions_table": 1, "figure_learning": 2}
+FINETUNED = {"finetune": 2, "evaluate": 2, "unit_embeddings": 2} | FIGURES | OF_ALL
+PRETRAINED = FINETUNED | {
+    **{"pretrain": 1, "sessions_table": 1, "figure_learning": 2, "unit_embeddings_of_pretrained": 1, "map_units": 1},
+}
+OVERVIEW = {"figure_overview": 1}
+
+
+SEED_ADDED = MODELS | {"pretrain": 1, "figure_region_encoding": 1, "figure_learning": 2} | REGIONS | EMBEDDED
 
 
 def changed(block: str, **values) -> dict:
@@ -40,15 +54,16 @@ def changed(block: str, **values) -> dict:
         (changed("synthetic", n_test=1), {"sessions_table": 1} | OF_ALL | POOLED),
         (changed("synthetic", n_train=3), NEW | PRETRAINED),
         (changed("synthetic", n_train=1), PRETRAINED),
-        (changed("partition", bin_s=0.2), PARTITIONED),
-        (changed("model", dim=32), TRAINED),
+        (changed("partition", bin_s=0.2), PARTITIONED | OVERVIEW),
+        (changed("model", dim=32), TRAINED | OVERVIEW),
         (TINY | {"seeds": [1]}, TRAINED),
-        (TINY | {"seeds": [0, 1]}, MODELS | {"pretrain": 1, "figure_region_encoding": 1, "figure_learning": 2}),
+        (TINY | {"seeds": [0, 1]}, SEED_ADDED),
         (TINY | {"train_trials": [20, "all"]}, MODELS | {"figure_data_efficiency": 1, "left_out": 1}),
         (
             TINY | {"pretraining_sets": {"one": 1}, "finetune_from": ["all", "one"]},
             {"pretrain": 1, "finetune": 2, "evaluate": 2, "left_out": 1, "figure_learning": 1}
-            | {"figure_multi_session": 1, "figure_pretraining_size": 1}
+            | {"figure_multi_session": 1, "figure_pretraining_size": 1, "unit_embeddings_of_pretrained": 1}
+            | REGIONS
             | OF_ALL,
         ),
         (changed("training_overrides", finetuned={"epochs": 3}), FINETUNED),
@@ -76,13 +91,15 @@ def project(tmp_path_factory) -> Path:
 
 
 DOWNLOADED = {"download_alf": 4} | PARTITIONED
-DRAWN = FIGURES | {"figure_metrics": 1, "figure_gain": 1, "figure_learning": 2}
+DRAWN = {rule: number for rule, number in FIGURES.items() if rule.startswith("figure_")} | {
+    **{"figure_metrics": 1, "figure_gain": 1, "figure_learning": 2, "figure_overview": 1},
+}
 
 
 @pytest.mark.parametrize(
     ("module", "old", "new", "jobs"),
     [
-        ("model/masking.py", "hidden.clone()", "hidden.clone().clone()", TRAINED),
+        ("model/masking.py", "hidden.clone()", "hidden.clone().clone()", TRAINED | OVERVIEW),
         ("model/masking.py", '"""', '"""In other words: ', {}),
         ("model/masking.py", "\n\n\ndef ", "\n\n\n# A comment.\ndef ", {}),
         ("figures/style.py", '"#', '"#1', DRAWN),
@@ -127,7 +144,7 @@ def test_restored_configuration_costs_what_the_change_did(copy_of_finished):
         ("aligned/{eid}.h5", {"partition": 1} | TEST_SESSION),
         (
             "models/{eid}/mm-scratch/seed0/best.safetensors",
-            {"train_from_scratch": 1, "evaluate": 1} | SESSION_FIGURES | OF_ALL,
+            {"train_from_scratch": 1, "evaluate": 1, "unit_embeddings": 1} | SESSION_FIGURES | OF_ALL,
         ),
         ("evaluation/{eid}/psth/metrics.csv", {"baseline": 1} | OF_ALL),
         ("figures/{eid}/raster.png", {"figure_raster": 1}),
