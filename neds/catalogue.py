@@ -1,5 +1,8 @@
 """Which figures and tables a configuration can fill, and what it would take to fill the others."""
 
+from typing import get_args
+
+from neds.ablations.settings import AblationName
 from neds.config import Config
 from neds.figures.names import model_label
 from neds.roster import Session
@@ -29,17 +32,8 @@ TABLES = {
     "ablation_embeddings": "embeddings removed (Table 11)",
 }
 
-<<<<<<< HEAD
-_OF_ANY_NUMBER_OF_TRIALS = (
-    *("overview", "metrics", "benchmark", "data_efficiency", "learning/{mode}-pretraining"),
-    *("ablation_schemes", "ablation_size", "ablation_embeddings"),
-)
-_ALL_TRIALS = "add `all` to train_trials"
-_BOTH_REGIMES = "set regimes: [scratch, finetuned]"
-=======
 Condition = tuple[bool, str]
 """Whether something is configured, and what would configure it."""
->>>>>>> figures
 
 
 class Catalogue:
@@ -115,50 +109,11 @@ class Catalogue:
 
     def left_out(self) -> dict[str, str]:
         """What each figure and table needs that this configuration cannot fill, by its key in FIGURES or TABLES."""
-<<<<<<< HEAD
-        config, needs = self._config, {}
-        both, pretrained = len(config.regimes) == 2, "finetuned" in config.regimes
-        behaviours = [m for m in config.modality_registry().values() if m.group == "behaviour"]
-        if not both:
-            needs["gain"] = _BOTH_REGIMES
-        if not (pretrained and self.multi_session_rows()):
-            needs["multi_session"] = (
-                "set regimes: [finetuned], and add rrr-multi to baselines or a set to finetune_from"
-            )
-        if not (pretrained and len(self._set_sizes) > 1):
-            needs["pretraining_size"] = "set regimes: [finetuned], and finetune_from with sets of several sizes"
-        if len(config.train_trials) < 2:
-            needs["data_efficiency"] = "give train_trials several numbers, e.g. [25, 50, 100, all]"
-        if not pretrained:
-            needs["learning/{mode}-pretraining"] = "set regimes: [finetuned]"
-        if not self._does("encoding"):
-            for name in ("region_encoding", "{eid}/psths", "{eid}/raster", "encoding_inputs"):
-                needs[name] = "add mm or encoding to modes"
-        if len(behaviours) < 2:
-            needs["encoding_inputs"] = "name two behaviours or more under modalities"
-        for name, kind in (("{eid}/traces", "continuous"), ("calibration", "categorical")):
-            if not (self._does("decoding") and _has(behaviours, kind)):
-                needs[name] = f"add mm or decoding to modes, and a {kind} behaviour to modalities"
-        if config.regions.classes == []:
-            needs["regions"] = "name regions under regions: classes"
-        elif config.regions.hold_out == "sessions" and not (pretrained and max(self._set_sizes) > 1):
-            needs["regions"] = (
-                "set regimes: [finetuned] with two sessions to pretrain on, or regions: {hold_out: units}"
-            )
-        for name in ("schemes", "size", "embeddings"):
-            if name not in config.ablations.tables:
-                mm = "" if "mm" in config.modes else "add mm to modes, and "
-                needs[f"ablation_{name}"] = f"{mm}add {name} to tables under ablations"
-        if "all" not in config.train_trials:
-            needs |= {name: _ALL_TRIALS for name in (FIGURES | TABLES) if name not in _OF_ANY_NUMBER_OF_TRIALS}
-        return needs
-=======
         missing = {
             name: " and ".join(how for there, how in conditions if not there)
             for name, conditions in self._conditions().items()
         }
         return {name: how for name, how in missing.items() if how}
->>>>>>> figures
 
     def messages(self) -> list[str]:
         """A line for each figure, table or part of one that is left out, and what would make it."""
@@ -191,6 +146,15 @@ class Catalogue:
         other_models = (bool(self.multi_session_rows()), "add rrr-multi to baselines or a second set to finetune_from")
         several_sizes = (len(self._set_sizes) > 1, "add a set of another size to finetune_from")
         several_numbers = (len(config.train_trials) > 1, "give train_trials several numbers, e.g. [25, 50, 100, all]")
+        named_regions = (config.regions.classes != [], "name regions under regions: classes")
+        held_out = (
+            config.regions.hold_out == "units" or ("finetuned" in config.regimes and max(self._set_sizes) > 1),
+            "pretrain on two sessions or set regions: {hold_out: units}",
+        )
+        multimodal = ("mm" in config.modes, "add mm to modes")
+        asked = {
+            t: (t in config.ablations.tables, f"add {t} to tables under ablations") for t in get_args(AblationName)
+        }
         return {
             "gain": [scratch, pretrained, all_trials],
             "{eid}/psths": [encodes, all_trials],
@@ -204,6 +168,8 @@ class Catalogue:
             "learning/{mode}-pretraining": [pretrained],
             "learning/{mode}-sessions": [all_trials],
             "encoding_inputs": [encodes, several_behaviours, all_trials],
+            "regions": [named_regions, held_out, all_trials],
+            **{f"ablation_{table}": [multimodal, condition] for table, condition in asked.items()},
         }
 
     def _absent_models(self) -> list[str]:
