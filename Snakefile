@@ -21,6 +21,7 @@ include: "rules/report.smk"
 include: "rules/tables.smk"
 include: "rules/session_figures.smk"
 include: "rules/figures.smk"
+include: "rules/failures.smk"
 
 
 report: "rules/captions/report.rst"
@@ -38,3 +39,7 @@ rule all:
         rules.tables.input,
         rules.figures.input,
         rules.pages.input,
+
+
+onerror:
+    report_failures()

@@ -1,25 +1,25 @@
 """The whole configuration as one typed tree, and its check: every fault at once, one line each."""
 
-import difflib
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from neds.ablations.settings import AblationSettings
 from neds.ablations.variants import variant_faults
 from neds.baselines.names import BaselineName
 from neds.download.settings import DownloadSettings
 from neds.errors import UserError
+from neds.faults import described, did_you_mean, overlap, validated_in_part
 from neds.figures.settings import FiguresSettings
 from neds.modalities import Modality, resolve
 from neds.model.modes import ModeName
 from neds.model.settings import MaskingSettings, ModelSettings
 from neds.partition.settings import ArraySettings, PartitionSettings
 from neds.regions.settings import RegionSettings
-from neds.roster import Session, read_sheet, synthetic_sessions
+from neds.roster import ROLES, Session, read_sheet, synthetic_sessions
 from neds.settings import Settings
 from neds.synthetic.settings import SyntheticSettings
 from neds.training.settings import TrainingSettings
@@ -52,11 +52,11 @@ class Config(Settings):
     """Sets of sessions of role train by name: the first so many of the sheet, or a list of EIDs. "all" needs no entry."""
     finetune_from: list[str] = Field(["all"], min_length=1)
     """Pretraining sets to pretrain on and to fine-tune from."""
-    train_trials: list[int | Literal["all"]] = Field(["all"], min_length=1)
+    train_trials: list[Annotated[int, Field(ge=1)] | Literal["all"]] = Field(["all"], min_length=1)
     """Numbers of the test sessions' training trials to train with; more than one gives a data-efficiency curve."""
     pretrain_processes: int = Field(1, ge=1)
     """Processes that pretrain together: one per GPU, or a share of the CPU each."""
-    seeds: list[int] = Field([0], min_length=1)
+    seeds: list[Annotated[int, Field(ge=0)]] = Field([0], min_length=1)
     """One model of each kind per seed."""
     baselines: list[BaselineName] = ["psth", "linear", "rrr", "oracle"]
     """Models to compare with; the oracle runs for source synthetic only, where true rates are known, and rrr-multi only with
@@ -117,40 +117,31 @@ def check_config(values: Mapping[str, Any], *, base: Path) -> tuple[Config, list
         base: folder to which the sheet's path is relative.
 
     Raises:
-        UserError: all faults of the configuration, one line each; or those of the sessions sheet.
+        UserError: all faults of the configuration and of the sessions sheet, one line each. What depends on a faulty key is
+            not judged.
     """
-    try:
-        config = Config.model_validate(values)
-    except ValidationError as error:
-        raise UserError("\n".join(_describe(fault, Config) for fault in error.errors())) from None
-    faults = [*_part_faults(config), *_combination_faults(config), *_space_faults(config), *_analysis_faults(config)]
-    if faults:
-        raise UserError("\n".join(faults))
+    config, faults, broken = validated_in_part(Config, values)
+    sessions: list[Session] = []
     if config.source == "synthetic":
         sessions = synthetic_sessions(config.synthetic)
-    else:
-        sessions = read_sheet(base / config.sessions, source=config.source)
-    if not any(session.role == "test" for session in sessions):
-        raise UserError("sessions: none has role test, so there is nothing to evaluate")
-    faults = _pretraining_faults(config, sessions) if "finetuned" in config.regimes else []
+    elif config.sessions and not any(overlap(key, fault) for key in ("source", "sessions") for fault in broken):
+        sessions, sheet_faults = read_sheet(base / config.sessions, source=config.source)
+        faults += sheet_faults
+    for check, keys in _CHECKS.items():
+        if not any(overlap(key, fault) for key in keys for fault in broken):
+            faults += check(config, sessions)
     if faults:
         raise UserError("\n".join(faults))
     return config, sessions
 
 
-def _part_faults(config: Config) -> list[str]:
-    """Faults of the parts that are free-form in the tree: custom modalities and training overrides."""
+def _modality_faults(config: Config, sessions: list[Session]) -> list[str]:
     faults = []
     for name, entry in config.custom_modalities.items():
         try:
-            Modality(name=name, **entry)
+            Modality.model_validate(entry | {"name": name})
         except ValidationError as error:
-            faults += [_describe(fault, Modality, f"custom_modalities.{name}.") for fault in error.errors()]
-    for key, entry in config.training_overrides.items():
-        try:
-            TrainingSettings.model_validate(config.training.model_dump() | entry)
-        except ValidationError as error:
-            faults += [_describe(fault, TrainingSettings, f"training_overrides.{key}.") for fault in error.errors()]
+            faults += described(error, Modality, entry, prefix=f"custom_modalities.{name}")
     if not faults:
         try:
             config.modality_registry()
@@ -159,7 +150,17 @@ def _part_faults(config: Config) -> list[str]:
     return faults
 
 
-def _combination_faults(config: Config) -> list[str]:
+def _override_faults(config: Config, sessions: list[Session]) -> list[str]:
+    faults = []
+    for key, entry in config.training_overrides.items():
+        try:
+            TrainingSettings.model_validate(config.training.model_dump() | entry)
+        except ValidationError as error:
+            faults += described(error, TrainingSettings, entry, prefix=f"training_overrides.{key}")
+    return faults
+
+
+def _source_faults(config: Config, sessions: list[Session]) -> list[str]:
     faults = []
     if config.source == "synthetic" and config.sessions:
         faults.append("config key sessions: source synthetic makes its own sessions; set it to null")
@@ -167,17 +168,31 @@ def _combination_faults(config: Config) -> list[str]:
         faults.append(f"config key sessions: source {config.source} needs a sessions sheet (columns eid, role, path)")
     if config.source == "alf" and not config.download.alf_root:
         faults.append("config key download.alf_root: source alf needs the folder that holds lab/Subjects/...")
-    for key in ("modalities", "modes", "regimes", "seeds", "baselines", "finetune_from", "train_trials"):
-        values = getattr(config, key)
-        faults += [
-            f"config key {key}: {value} stands in it twice" for value in {v for v in values if values.count(v) > 1}
-        ]
-    unknown = [name for name in config.training.loss_weights if name not in config.modalities]
-    faults += [f"config key training.loss_weights.{name}: no modality in use is called so" for name in unknown]
     return faults
 
 
-def _space_faults(config: Config) -> list[str]:
+def _repetitions(config: Config, sessions: list[Session]) -> list[str]:
+    keys = ("modalities", "modes", "regimes", "seeds", "baselines", "finetune_from", "train_trials")
+    lists = {key: getattr(config, key) for key in keys}
+    lists |= {f"pretraining_sets.{k}": eids for k, eids in config.pretraining_sets.items() if isinstance(eids, list)}
+    return [
+        f"config key {key}: {value} stands in it twice"
+        for key, values in lists.items()
+        for value in dict.fromkeys(values)
+        if values.count(value) > 1
+    ]
+
+
+def _loss_weight_faults(config: Config, sessions: list[Session]) -> list[str]:
+    unknown = [name for name in config.training.loss_weights if name not in config.modalities]
+    return [
+        f"config key training.loss_weights.{name}: no modality in use is called so; "
+        + did_you_mean(name, config.modalities, otherwise=f"in use are {', '.join(config.modalities)}")
+        for name in unknown
+    ]
+
+
+def _space_faults(config: Config, sessions: list[Session]) -> list[str]:
     """Faults of the spaces that are given or used: the paper's sizes need not fit the heads of a model never searched."""
     blocks = {"masking": config.masking, "training": config.training}
     spaces = {"space": (("pretrain", "scratch"), {"model": config.model} | blocks)}
@@ -190,24 +205,38 @@ def _space_faults(config: Config) -> list[str]:
     ]
 
 
-def _analysis_faults(config: Config) -> list[str]:
-    """Faults of the ablations and of the region classes."""
+def _ablation_faults(config: Config, sessions: list[Session]) -> list[str]:
     blocks = {"model": config.model, "masking": config.masking, "training": config.training}
-    faults = [f"config key ablations.{fault}" for fault in variant_faults(config.ablations, blocks)]
+    faults = variant_faults(config.ablations, blocks)
     asked = [*config.ablations.tables, *config.ablations.variants]
     if asked and "mm" not in config.modes:
         faults.append(f"config key ablations: {asked[0]} is of the multimodal model; add mm to modes")
-    known = config.regions.classes or []
-    faults += [
-        f"config key regions.merge.{name}: regions.classes has no {name}; name it there"
-        for name in config.regions.merge
-        if name not in known
-    ]
     return faults
 
 
-def _pretraining_faults(config: Config, sessions: list[Session]) -> list[str]:
+def _region_faults(config: Config, sessions: list[Session]) -> list[str]:
+    classes = config.regions.classes or []
+    return [
+        f"config key regions.merge.{name}: regions.classes has no {name}; name it there"
+        for name in config.regions.merge
+        if name not in classes
+    ]
+
+
+def _roster_faults(config: Config, sessions: list[Session]) -> list[str]:
+    """Faults of what the configuration wants of the sessions, where their roles could be read."""
     roles = {session.eid: session.role for session in sessions}
+    if not roles or not set(roles.values()) <= set(ROLES):
+        return []
+    faults = []
+    if "test" not in roles.values():
+        faults.append("sessions: none has role test, so there is nothing to evaluate")
+    if "finetuned" in config.regimes:
+        faults += _pretraining_faults(config, roles)
+    return faults
+
+
+def _pretraining_faults(config: Config, roles: dict[str, str]) -> list[str]:
     n_train = sum(role == "train" for role in roles.values())
     if not n_train:
         return [
@@ -216,8 +245,7 @@ def _pretraining_faults(config: Config, sessions: list[Session]) -> list[str]:
     faults = []
     for name in config.finetune_from:
         if name not in ("all", *config.pretraining_sets):
-            near = difflib.get_close_matches(name, config.pretraining_sets, n=1)
-            hint = f"did you mean {near[0]}?" if near else "define it there"
+            hint = did_you_mean(name, list(config.pretraining_sets), otherwise="define it there")
             faults.append(f"config key finetune_from: pretraining_sets has no {name}; {hint}")
     for name, members in config.pretraining_sets.items():
         key = f"config key pretraining_sets.{name}"
@@ -239,29 +267,18 @@ def _pretraining_faults(config: Config, sessions: list[Session]) -> list[str]:
     return faults
 
 
-def _describe(fault: Mapping[str, Any], root: type[BaseModel], prefix: str = "") -> str:
-    """One line for one fault that pydantic found."""
-    location = [part for part in fault["loc"] if part != "[key]"]
-    key = prefix + ".".join(str(part) for part in location)
-    value = fault["input"]
-    if fault["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(str(location[-1]), _keys_at(root, location[:-1]), n=1)
-        return f"config key {key}: unknown key" + (f"; did you mean {near[0]}?" if near else "; remove it")
-    if isinstance(value, str) and fault["type"] in ("float_type", "int_type"):
-        hint = ""
-        if re.fullmatch(r"[+-]?\d+e[+-]?\d+", value, re.IGNORECASE):
-            hint = f"; YAML reads it so: write {value.lower().replace('e', '.0e')}"
-        return f"config key {key}: {value!r} is text, not a number{hint}"
-    if fault["type"] == "value_error":
-        return f"config key {key}: {fault['ctx']['error']}"
-    return f"config key {key}: {fault['msg'][0].lower() + fault['msg'][1:]}, not {value!r}"
-
-
-def _keys_at(root: type[BaseModel], location: list[str | int]) -> list[str]:
-    model: Any = root
-    for part in location:
-        field = model.model_fields.get(part)
-        model = field.annotation if field else None
-        if not (isinstance(model, type) and issubclass(model, BaseModel)):
-            return []
-    return list(model.model_fields)
+# Each check with the keys that it reads; it is left out where one of these is faulty already.
+_CHECKS = {
+    _modality_faults: ("modalities", "custom_modalities"),
+    _override_faults: ("training_overrides",),
+    _source_faults: ("source", "sessions", "download.alf_root"),
+    _repetitions: (
+        *("modalities", "modes", "regimes", "seeds", "baselines", "finetune_from", "train_trials"),
+        "pretraining_sets",
+    ),
+    _loss_weight_faults: ("modalities", "training.loss_weights"),
+    _ablation_faults: ("ablations", "modes", "model", "masking", "training"),
+    _region_faults: ("regions",),
+    _space_faults: ("tune", "model", "masking", "training"),
+    _roster_faults: ("source", "sessions", "synthetic", "regimes", "pretraining_sets", "finetune_from"),
+}

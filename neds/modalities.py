@@ -7,6 +7,8 @@ config.
 
 from typing import Literal
 
+from pydantic import Field, model_validator
+
 from neds.errors import UserError
 from neds.settings import Settings
 
@@ -25,7 +27,7 @@ class Modality(Settings):
     kind: Kind
     group: Group = "behaviour"
     """Encoding predicts the neural group from the behaviour group, decoding the reverse."""
-    width: int = 1
+    width: int = Field(1, ge=1)
     """Values per bin of a continuous modality; unused by the other kinds."""
     classes: list[str] = []
     """Names of a categorical modality's classes, in the order of their indices."""
@@ -33,6 +35,12 @@ class Modality(Settings):
     """Name in figures; the modality's name when empty."""
     unit: str = ""
     """Physical unit of the stored values."""
+
+    @model_validator(mode="after")
+    def _check_classes(self) -> "Modality":
+        if self.kind == "categorical" and len(set(self.classes)) < 2:
+            raise ValueError("kind categorical needs the names of two or more classes")
+        return self
 
     @property
     def title(self) -> str:

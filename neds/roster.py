@@ -1,13 +1,12 @@
 """Which sessions the workflow works on: the sessions sheet, or the generated list of the synthetic source."""
 
+import csv
 import re
 import uuid
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
-from neds.errors import UserError
 from neds.synthetic.settings import MOST_TRAIN_SESSIONS, SyntheticSettings, synthetic_subject
 
 ROLES = ("train", "test")
@@ -39,39 +38,50 @@ def synthetic_sessions(settings: SyntheticSettings) -> list[Session]:
     return sessions
 
 
-def read_sheet(path: Path, *, source: str) -> list[Session]:
-    """Read a tab-separated sessions sheet with columns eid, role and, for local sources, path.
+def read_sheet(path: Path, *, source: str) -> tuple[list[Session], list[str]]:
+    """Read a tab-separated sessions sheet with columns eid, role and, for local sources, path. Lines that begin with # are
+    comments.
 
     `path` is, for source alf, the session folder relative to the ALF root (lab/Subjects/subject/date/number) and, for
     source aligned, the file with the arrays, relative to the sheet.
 
-    Raises:
-        UserError: every fault of the sheet, one line each.
+    Returns:
+        The sessions, as far as they can be read, and every fault of the sheet, one line each.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(f"{path}: no such sessions sheet; name a tab-separated file under the config key `sessions`")
-    table = pd.read_csv(path, sep="\t", dtype=str, comment="#").fillna("")
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except FileNotFoundError:
+        return [], [f"{path}: no such sessions sheet; name a tab-separated file under the config key `sessions`"]
+    except (OSError, UnicodeDecodeError) as error:
+        return [], [f"{path}: no readable text file ({error}); save the sessions sheet as tab-separated text in UTF-8"]
+    header, *table = list(csv.reader((line for line in lines if line.strip() and line[0] != "#"), delimiter="\t")) or [
+        []
+    ]
     needed = ["eid", "role"] + (["path"] if source in ("alf", "aligned") else [])
-    missing = [column for column in needed if column not in table]
+    missing = [column for column in needed if column not in header]
     if missing:
-        raise UserError(f"{path}: no column {', '.join(missing)} (columns must be separated by tabs)")
-    faults = [f"{path}: session {eid} stands in it twice" for eid in table["eid"][table["eid"].duplicated()].unique()]
-    sessions = []
-    for line, row in enumerate(table.to_dict("records"), start=2):
-        where = f"{path}, session {line - 1}"
-        if source in ("one", "alf") and not _is_uuid(row["eid"]):
-            faults.append(f"{where}: eid {row['eid']!r} is no UUID")
-        elif not _FILE_SAFE.fullmatch(row["eid"]):
-            faults.append(f"{where}: eid {row['eid']!r} may hold letters, digits, - and _ only")
-        if row["role"] not in ROLES:
-            faults.append(f"{where}: role {row['role']!r} must be one of {', '.join(ROLES)}")
-        if "path" in needed and not row["path"]:
-            faults.append(f"{where}: path is empty")
-        sessions.append(Session(eid=row["eid"], role=row["role"], path=row.get("path", "")))
-    if faults:
-        raise UserError("\n".join(faults))
-    return sessions
+        return [], [f"{path}: no column {', '.join(missing)} (columns must be separated by tabs)"]
+    sessions, faults = [], []
+    for number, cells in enumerate(table, start=1):
+        row = dict.fromkeys(header, "") | dict(zip(header, (cell.strip() for cell in cells), strict=False))
+        session = Session(eid=row["eid"], role=row["role"], path=row.get("path", ""))
+        sessions.append(session)
+        faults += [f"{path}, session {number}: {fault}" for fault in _faults(session, source, "path" in needed)]
+    counts = Counter(session.eid for session in sessions)
+    return sessions, [*faults, *(f"{path}: session {eid} stands in it twice" for eid, n in counts.items() if n > 1)]
+
+
+def _faults(session: Session, source: str, needs_path: bool) -> list[str]:
+    faults = []
+    if source in ("one", "alf") and not _is_uuid(session.eid):
+        faults.append(f"eid {session.eid!r} is no UUID")
+    elif not _FILE_SAFE.fullmatch(session.eid):
+        faults.append(f"eid {session.eid!r} may hold letters, digits, - and _ only")
+    if session.role not in ROLES:
+        faults.append(f"role {session.role!r} must be one of {', '.join(ROLES)}")
+    if needs_path and not session.path:
+        faults.append("path is empty")
+    return faults
 
 
 def _is_uuid(text: str) -> bool:

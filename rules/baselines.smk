@@ -16,3 +16,8 @@ rule baseline:
     shell:
         "python -m workflow_scripts.baseline --name {wildcards.baseline} --aligned {input.aligned} {params.truth}"
         " {params.others} --metrics {output.metrics} --units {output.units} --predictions {output.predictions} 2>&1 | tee {log}"
+
+
+rule baselines:
+    input:
+        evaluated("metrics.csv", CONFIG.baselines_in_use(SESSIONS)),

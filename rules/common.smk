@@ -1,4 +1,6 @@
 import json
+import os
+import platform
 import sys
 from pathlib import Path
 from typing import get_args
@@ -8,10 +10,13 @@ from snakemake.settings.types import DeploymentMethod
 # The package lies beside this workflow, wherever the workflow is run from. Without conda, the rules' `python` is the one that
 # runs Snakemake, whether or not its environment is activated.
 sys.path.insert(0, workflow.basedir)
-ENVIRONMENT = f"export PYTHONPATH='{workflow.basedir}'; "
+ENVIRONMENT = f"export PYTHONPATH='{workflow.basedir}'; export NEDS_SNAKEMAKE={platform.node()}/{os.getpid()}; "
 if DeploymentMethod.CONDA not in workflow.deployment_settings.deployment_method:
     ENVIRONMENT += f"export PATH='{Path(sys.executable).parent}':$PATH; "
-shell.prefix(f"set -euo pipefail; {ENVIRONMENT}")
+# A signal to all processes of a job is for the command in it, which may want to save its state: bash waits for it, and tee
+# writes down its last words.
+SIGNALS = 'trap : TERM; tee() {{ trap "" INT TERM; command tee "$@"; }}; '
+shell.prefix(f"set -euo pipefail; {SIGNALS}{ENVIRONMENT}")
 
 from neds.baselines.names import BaselineName
 from neds.catalogue import FIGURES, TABLES, Catalogue

@@ -26,7 +26,7 @@ rule evaluate:
 
 rule metrics_table:
     input:
-        metrics=evaluated("metrics.csv"),
+        metrics=evaluated("metrics.csv", evaluated_models()),
     output:
         f"{RESULTS}/tables/metrics.csv",
     log:

@@ -84,12 +84,16 @@ def others_argument(wildcards, input):
     return f"--others {' '.join(input.others)}" if wildcards.baseline == "rrr-multi" else ""
 
 
-def evaluated(name):
-    """File `name` of every evaluation: of all baselines and models, of all test sessions."""
-    models = [
-        *CONFIG.baselines_in_use(SESSIONS),
-        *expand("neds-{mode}-{training}-seed{seed}", mode=CONFIG.modes, training=CONFIG.trainings(), seed=CONFIG.seeds),
-    ]
+def evaluated_models():
+    """All baselines and models that each test session is evaluated with."""
+    models = expand(
+        "neds-{mode}-{training}-seed{seed}", mode=CONFIG.modes, training=CONFIG.trainings(), seed=CONFIG.seeds
+    )
+    return [*CONFIG.baselines_in_use(SESSIONS), *models]
+
+
+def evaluated(name, models):
+    """File `name` of the evaluations of all test sessions with the given models."""
     return expand(f"{RESULTS}/evaluation/{{eid}}/{{model}}/{name}", eid=TEST_EIDS, model=models)
 
 

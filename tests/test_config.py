@@ -44,18 +44,70 @@ def test_shipped_config_is_complete_and_valid():
         ({"partition": {"bin_s": 0.03}}, "config key partition: bin_s 0.03 does not divide the window of 2 s"),
         ({"custom_modalities": {"pupil": {"kind": "smooth"}}}, "config key custom_modalities.pupil.kind: input should be"),
         ({"training": {"loss_weights": {"spike": 2.0}}}, "config key training.loss_weights.spike: no modality in use"),
+        ({"training_overrides": {"finetune": {"lr": 0.1}}}, "config key training_overrides.finetune: unknown key;"),
+        ({"masking": {"weights": {"encodng": 1.0}}}, "config key masking.weights.encodng: unknown key; did you mean"),
+        ({"train_trials": ["some"]}, "config key train_trials.0: input should be a valid integer or 'all', not 'some'"),
+        ({"train_trials": [0]}, "config key train_trials.0: input should be greater than or equal to 1"),
+        ({"pretraining_sets": {"a": ["x", 1]}}, "config key pretraining_sets.a.1: input should be a valid string, not 1"),
+        ({"training": {"lr": float("inf")}}, "config key training.lr: input should be a finite number"),
+        ({"training": 5}, "config key training: input should be a valid dictionary"),
+        ({"seeds": [-1]}, "config key seeds.0: input should be greater than or equal to 0"),
+        ({"custom_modalities": {"pupil": {"unit": "px"}}}, "config key custom_modalities.pupil.kind: is missing"),
     ],
 )  # fmt: skip
 def test_fault_is_named_with_its_key(values, message):
     assert any(line.startswith(message) for line in faults(**values)), faults(**values)
 
 
-def test_exponent_without_a_point_is_explained():
-    assert faults(training={"lr": "1e-4"})[0].endswith("write 1.0e-4")
+@pytest.mark.parametrize(
+    ("text", "wanted"), [("1e-4", "1.0e-4"), ("5.0e3", "5.0e+3"), ("2E5", "2.0e+5"), ("-1e+2", "-1.0e+2")]
+)
+def test_exponent_that_yaml_reads_as_text_is_explained(text, wanted):
+    assert isinstance(yaml.safe_load(text), str) and float(yaml.safe_load(wanted)) == float(text)
+    assert faults(training={"lr": text})[0].endswith(f"write {wanted}")
 
 
-def test_all_faults_are_reported_at_once():
-    assert len(faults(training={"lr": "1e-4", "epoch": 3}, modes=["all"])) == 3
+def test_all_faults_are_reported_at_once(tmp_path):
+    """Faults of keys, of their combinations, of overrides, and of the sessions sheet, one line each, and no others."""
+    known = [f"d23a44ef-1402-4ed7-97f5-47e9a7a504d{digit}" for digit in range(3)]
+    rows = [(known[0], "train"), (known[1], "test"), (known[2], "train"), (known[2], "train"), ("d23a44ef", "train")]
+    (tmp_path / "s.tsv").write_text("\n".join("\t".join(row) for row in [("eid", "role"), *rows]))
+    values = {
+        "source": "one",
+        "sessions": "s.tsv",
+        "seed": 3,
+        "seeds": [1, 1],
+        "training": {"lr": "1e-4", "epoch": 3, "loss_weights": {"wheel": 2.0}},
+        "model": {"dim": "128", "heads": 3},
+        "training_overrides": {"finetuned": {"batchsize": 3}},
+        "pretraining_sets": {"leak": known[:2]},
+        "partition": {"bin_s": 0.3},
+    }
+    with pytest.raises(UserError) as caught:
+        check_config(values, base=tmp_path)
+    found = str(caught.value).split("\n")
+    for start in (
+        "config key seed: unknown key; did you mean seeds?",
+        "config key seeds: 1 stands in it twice",
+        "config key training.lr: '1e-4' is text",
+        "config key training.epoch: unknown key; did you mean epochs?",
+        "config key training.loss_weights.wheel: no modality in use is called so",
+        "config key model.dim: '128' is text, not a number; leave out the quotes",
+        "config key training_overrides.finetuned.batchsize: unknown key; did you mean batch_size?",
+        "config key partition: bin_s 0.3 does not divide the window of 2 s",
+        f"config key pretraining_sets.leak: {known[1]} has role test",
+        f"{tmp_path}/s.tsv, session 5: eid 'd23a44ef' is no UUID",
+        f"{tmp_path}/s.tsv: session {known[2]} stands in it twice",
+    ):
+        matching = [line for line in found if line.startswith(start)]
+        assert len(matching) == 1, (start, found)
+        found.remove(matching[0])
+    assert not found
+
+
+def test_defaults_in_the_place_of_faulty_keys_give_no_faults_of_their_own():
+    """The default number of units exceeds the largest given here, but the user's smallest is what is wrong."""
+    assert len(faults(synthetic={"units_min": "8", "units_max": 10, "n_test": 0})) == 1
 
 
 def test_overrides_of_a_mode_win_over_those_of_a_stage():

@@ -53,6 +53,15 @@ def test_r2_and_balanced_accuracy_agree_with_scikit_learn():
     assert metrics.balanced_accuracy(labels, guessed) == pytest.approx(balanced_accuracy_score(labels, guessed))
 
 
+def test_expected_accuracy_is_the_balanced_accuracy_of_guesses_drawn_from_the_probabilities():
+    rng = np.random.default_rng(0)
+    truth = rng.choice(3, 40, p=[0.6, 0.3, 0.1])
+    probabilities = rng.dirichlet([1.0, 1.0, 1.0], 40)
+    guesses = [[rng.choice(3, p=row) for row in probabilities] for _ in range(500)]
+    drawn = [metrics.balanced_accuracy(truth, np.array(guess)) for guess in guesses]
+    assert metrics.expected_accuracy(truth, probabilities) == pytest.approx(np.mean(drawn), abs=0.02)
+
+
 def test_unknown_values_are_left_out_of_r2():
     truth, guess = np.array([1.0, 2.0, np.nan, 4.0]), np.array([1.0, 2.5, 100.0, 4.0])
     assert metrics.r2(truth, guess) == pytest.approx(r2_score([1, 2, 4], [1, 2.5, 4]))
@@ -189,5 +198,5 @@ def test_unusable_session_gets_empty_results_and_no_row_in_the_table(tmp_path):
 
 def test_half_written_metrics_file_is_named(tmp_path):
     (tmp_path / "metrics.csv").write_text("eid,subj")
-    with pytest.raises(UserError, match=r"metrics\.csv: no complete metrics file; delete it"):
+    with pytest.raises(UserError, match=r"metrics\.csv: damaged .* delete it"):
         metrics_table([tmp_path / "metrics.csv"])

@@ -247,7 +247,7 @@ def test_wheel_and_whisker_of_one_bin_have_the_same_rotary_angle():
     """Attention scores depend on the distance in time bins alone, whatever the modality."""
     from neds.model.transformer import rotary_angles, rotate
 
-    cos, sin = rotary_angles(torch.arange(5).repeat(2), 8)
+    cos, sin = rotary_angles(torch.arange(5).repeat(2), 8, 100.0)
     assert torch.equal(cos[:5], cos[5:]) and torch.equal(sin[:5], sin[5:])
     query, key = torch.randn(1, 1, 1, 8), torch.randn(1, 1, 1, 8)
     scores = [
@@ -255,3 +255,26 @@ def test_wheel_and_whisker_of_one_bin_have_the_same_rotary_angle():
         for i, j in ((0, 2), (1, 3), (2, 4))
     ]
     assert torch.allclose(scores[0], scores[1], atol=1e-5) and torch.allclose(scores[1], scores[2], atol=1e-5)
+
+
+def test_attention_starts_local():
+    """At the start, the nearer a bin the higher its weight, whatever the modality; locality 0 prefers none."""
+    from neds.model.settings import ModelSettings
+    from neds.model.transformer import Encoder, rotary_angles, rotate
+
+    @torch.no_grad()
+    def first_logits(locality: float) -> torch.Tensor:
+        settings = ModelSettings(dim=32, layers=1, heads=2, mlp=16, locality=locality)
+        encoder = Encoder(settings)
+        attention = encoder.layers[0].attention
+        torch.nn.init.zeros_(attention.query_key.weight)
+        cos, sin = rotary_angles(torch.arange(8).repeat(2), encoder.head_dim, settings.rotary_base)
+        query, key = (
+            rotate(attention._split(x), cos, sin) for x in attention.query_key(torch.randn(1, 16, 32)).chunk(2, -1)
+        )
+        return (query @ key.transpose(-1, -2))[0, 0, 0] / encoder.head_dim**0.5
+
+    logits = first_logits(4.0)
+    assert torch.allclose(logits[:8], logits[8:]) and logits[0] == pytest.approx(4.0, rel=1e-5)
+    assert (logits[:4].diff() < 0).all() and logits[4:8].max() < logits[3]
+    assert torch.equal(first_logits(0.0), torch.zeros(16))

@@ -7,10 +7,9 @@ import pytest
 import yaml
 
 from neds.catalogue import FIGURES, TABLES
-from tests.test_workflow import TINY, snakemake
+from tests.workflow_runs import ROOT, TINY, snakemake
 
 pytestmark = pytest.mark.slow
-ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,16 @@
 """Training learns, is a function of its seed, and survives being killed."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
 import time
+from itertools import count
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 import torch
 
@@ -16,16 +19,17 @@ from neds.data.subset import with_training_trials
 from neds.errors import UserError
 from neds.files.aligned import write_aligned
 from neds.model.checkpoint import load_network, read_checkpoint
-from neds.training.resume import load_state
+from neds.training.resume import Interrupted, Progress, load_state, save_state
 from neds.training.stage import TrainingRun, run_training
 from tests.aligned_sessions import make_session, unusable_session
 
 TINY = {"dim": 16, "layers": 1, "heads": 2, "mlp": 16}
+TIMES = ["seconds", "trials_per_second"]
 NAMES = ["spikes", "wheel_speed", "whisker_motion_energy", "choice", "block"]
 
 
 def settings(*, mode="mm", seed=0, model=(), **training) -> dict:
-    defaults = {"epochs": 6, "batch_size": 8, "lr": 3e-3, "validate_every": 2, "checkpoint_seconds": 0.0}
+    defaults = {"epochs": 6, "batch_size": 8, "lr": 3e-3, "validate_every": 2}
     return {
         "mode": mode,
         "modalities": NAMES,
@@ -35,7 +39,7 @@ def settings(*, mode="mm", seed=0, model=(), **training) -> dict:
     }
 
 
-def train_to(folder, values: dict, *sessions, pretrained=None):
+def train_to(folder, values: dict, *sessions, pretrained=None, should_stop=lambda: False):
     folder.mkdir(exist_ok=True)
     paths = []
     for session in sessions:
@@ -48,6 +52,7 @@ def train_to(folder, values: dict, *sessions, pretrained=None):
         last=folder / "last.safetensors",
         log_csv=folder / "log.csv",
         pretrained=pretrained,
+        should_stop=should_stop,
     )
     return folder
 
@@ -59,6 +64,20 @@ def last_weights(folder) -> dict[str, torch.Tensor]:
 def assert_same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> None:
     assert first.keys() == second.keys()
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def after(n_steps: int):
+    """A `should_stop` that says so after that many steps."""
+    steps = count(1)
+    return lambda: next(steps) >= n_steps
+
+
+def assert_same_run(first, second) -> None:
+    """Same weights, best and last, and the same log but for times, bit for bit."""
+    for name in ("best.safetensors", "last.safetensors"):
+        assert_same(*(read_checkpoint(folder / name)[1] for folder in (first, second)))
+    logs = [pd.read_csv(folder / "log.csv").drop(columns=TIMES) for folder in (first, second)]
+    pd.testing.assert_frame_equal(*logs, check_exact=True)
 
 
 def test_model_learns_to_encode_and_decode(tmp_path):
@@ -102,13 +121,13 @@ def test_same_seed_same_weights_and_other_seed_others(tmp_path):
 def test_killed_run_ends_with_the_weights_of_an_undisturbed_one(tmp_path):
     """The process is killed for real (SIGKILL) once it has saved a state, and started again."""
     values = settings(epochs=40, validate_every=1)
-    calm = last_weights(train_to(tmp_path / "calm", values, make_session()))
+    train_to(tmp_path / "calm", values, make_session())
     folder = tmp_path / "killed"
     folder.mkdir()
     write_aligned(folder / "mouse1.h5", make_session())
     command = [sys.executable, "-m", "workflow_scripts.train", "--aligned", folder / "mouse1.h5"]
     command += ["--best", folder / "best.safetensors", "--last", folder / "last.safetensors"]
-    command += ["--log-csv", folder / "log.csv", "--settings", json.dumps(values)]
+    command += ["--log-csv", folder / "log.csv", "--settings", json.dumps(values), "--state-seconds", 0]
     state = folder / "unfinished.safetensors"
     process = subprocess.Popen([str(part) for part in command], stderr=subprocess.DEVNULL)
     while not state.exists() and process.poll() is None:
@@ -120,9 +139,21 @@ def test_killed_run_ends_with_the_weights_of_an_undisturbed_one(tmp_path):
     again = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=True)
     assert "resumed after epoch" in again.stderr
     assert not state.exists()
-    assert_same(calm, last_weights(folder))
-    calm_log, log = (pd.read_csv(tmp_path / name / "log.csv").drop(columns="seconds") for name in ("calm", "killed"))
-    pd.testing.assert_frame_equal(calm_log, log)
+    assert_same_run(tmp_path / "calm", folder)
+
+
+def test_run_that_is_stopped_after_any_step_ends_like_one_that_is_not(tmp_path):
+    """Six batches an epoch: in the middle of an epoch, at its end, before and after a validation, and twice."""
+    values, session = settings(epochs=4), make_session()
+    calm = train_to(tmp_path / "calm", values, session)
+    for steps in ([3], [6], [12], [13], [1, 22]):
+        folder = tmp_path / "-".join(map(str, steps))
+        for n_steps in steps:
+            with pytest.raises(Interrupted, match="its state is saved"):
+                train_to(folder, values, session, should_stop=after(n_steps))
+            assert (folder / "unfinished.safetensors").exists() and not (folder / "last.safetensors").exists()
+        assert_same_run(calm, train_to(folder, values, session))
+        assert not (folder / "unfinished.safetensors").exists()
 
 
 def test_state_of_another_run_is_not_resumed(tmp_path):
@@ -137,8 +168,6 @@ def test_state_of_another_run_is_not_resumed(tmp_path):
     train_to(tmp_path / "a", settings(), make_session())
     undisturbed = last_weights(tmp_path / "a")
     other_state = tmp_path / "a" / "unfinished.safetensors"
-    from neds.training.resume import Progress, save_state
-
     save_state(other_state, fingerprint="of another run", progress=Progress(epoch=5), best={}, **parts)
     assert_same(undisturbed, last_weights(train_to(tmp_path / "a", settings(), make_session())))
 
@@ -188,15 +217,8 @@ def test_sessions_with_different_bins_are_refused(tmp_path):
         train_to(tmp_path, settings(), make_session(), make_session("mouse2", n_bins=8))
 
 
-def test_damaged_checkpoint_is_named(tmp_path):
-    path = tmp_path / "best.safetensors"
-    path.write_bytes(np.random.default_rng(0).bytes(200))
-    with pytest.raises(UserError, match=r"best\.safetensors: damaged checkpoint .* run snakemake again"):
-        load_network(path)
-
-
-def train_in_processes(folder, values: dict, number: int, *sessions):
-    """Train under torchrun with `number` processes, over gloo."""
+def torchrun(folder, values: dict, number: int, *sessions) -> list[str]:
+    """Command that trains under torchrun with `number` processes, over gloo."""
     folder.mkdir(exist_ok=True)
     paths = [folder / f"{session.eid}.h5" for session in sessions]
     for path, session in zip(paths, sessions, strict=True):
@@ -204,22 +226,53 @@ def train_in_processes(folder, values: dict, number: int, *sessions):
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", number]
     command += ["-m", "workflow_scripts.train", "--aligned", *paths, "--settings", json.dumps(values)]
     command += ["--best", folder / "best.safetensors", "--last", folder / "last.safetensors"]
-    command += ["--log-csv", folder / "log.csv"]
-    subprocess.run([str(part) for part in command], check=True, capture_output=True)
+    command += ["--log-csv", folder / "log.csv", "--state-seconds", 0]
+    return [str(part) for part in command]
+
+
+@pytest.fixture(scope="module")
+def unequal_sessions() -> tuple[dict, list]:
+    """Settings with a last batch of one trial, and the sessions."""
+    sessions = [make_session(n_trials=60), make_session("mouse2", n_units=4, n_trials=33)]
+    n_train = sum(len(session.trials_of("train")) for session in sessions)
+    return settings(epochs=30, batch_size=n_train - 1, model={"token_dropout": 0.0, "mlp_dropout": 0.0}), sessions
+
+
+@pytest.fixture(scope="module")
+def trained_by_two(unequal_sessions, tmp_path_factory):
+    values, sessions = unequal_sessions
+    folder = tmp_path_factory.mktemp("two")
+    subprocess.run(torchrun(folder, values, 2, *sessions), check=True, capture_output=True)
     return folder
 
 
-def test_two_processes_train_as_one_does(tmp_path):
+def test_two_processes_train_as_one_does(unequal_sessions, trained_by_two, tmp_path):
     """Same loss curve and weights up to rounding: unequal sessions, and a last batch of one trial for two processes."""
-    sessions = make_session(n_trials=60), make_session("mouse2", n_units=4, n_trials=33)
-    n_train = sum(len(session.trials_of("train")) for session in sessions)
-    values = settings(epochs=4, batch_size=n_train - 1, model={"token_dropout": 0.0, "mlp_dropout": 0.0})
-    one = train_to(tmp_path / "one", values, *sessions)
-    two = train_in_processes(tmp_path / "two", values, 2, *sessions)
-    logs = [pd.read_csv(folder / "log.csv").drop(columns="seconds") for folder in (one, two)]
+    values, sessions = unequal_sessions
+    one = train_to(tmp_path, values, *sessions)
+    logs = [pd.read_csv(folder / "log.csv").drop(columns=TIMES) for folder in (one, trained_by_two)]
     pd.testing.assert_frame_equal(*logs, rtol=1e-3, atol=1e-4)
-    weights = last_weights(one), last_weights(two)
+    weights = last_weights(one), last_weights(trained_by_two)
     assert all(torch.allclose(weights[0][name], weights[1][name], atol=1e-4) for name in weights[0])
+
+
+@pytest.mark.slow
+def test_all_processes_leave_when_one_is_asked_to(unequal_sessions, trained_by_two, tmp_path):
+    """SIGTERM to the second process: the first saves the state, none waits, and the run started again ends as if calm."""
+    values, sessions = unequal_sessions
+    command = torchrun(tmp_path, values, 2, *sessions)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    state = tmp_path / "unfinished.safetensors"
+    while not state.exists() and process.poll() is None:
+        time.sleep(0.005)
+    workers = {int(worker.environ()["RANK"]): worker for worker in psutil.Process(process.pid).children()}
+    workers[1].terminate()
+    printed = process.communicate(timeout=120)[1]
+    assert process.returncode == 1
+    assert len(re.findall("its state is saved", printed)) == 1, printed
+    assert state.exists() and not (tmp_path / "last.safetensors").exists()
+    subprocess.run(command, check=True, capture_output=True)
+    assert_same_run(trained_by_two, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -233,6 +286,18 @@ def test_frozen_parts_keep_their_pretrained_weights(freeze, kept, moved, tmp_pat
     source = read_checkpoint(pretrained)[1]
     assert torch.equal(tuned[kept], source[kept])
     assert not torch.equal(tuned[moved], source[moved])
+
+
+def test_shared_parts_learn_slower_where_asked(tmp_path):
+    pretrained = train_to(tmp_path / "pre", settings(epochs=1), make_session()) / "best.safetensors"
+    source = read_checkpoint(pretrained)[1]["encoder.layers.0.up.weight"]
+
+    def distance(shared_lr: float) -> float:
+        values = settings(epochs=2, shared_lr=shared_lr)
+        folder = train_to(tmp_path / str(shared_lr), values, make_session("mouse3"), pretrained=pretrained)
+        return float((last_weights(folder)["encoder.layers.0.up.weight"] - source).norm())
+
+    assert 0 < distance(0.1) < 0.2 * distance(1.0)
 
 
 def test_fewer_training_trials_are_nested_and_change_no_other_split():

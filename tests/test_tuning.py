@@ -22,7 +22,7 @@ from neds.model.settings import MaskingSettings, ModelSettings
 from neds.training.settings import TrainingSettings
 from neds.training.stage import TrainingRun
 from neds.tuning import stage
-from neds.tuning.best import with_best
+from neds.tuning.best import BestTrial, with_best, write_best
 from neds.tuning.search import Outcome, Resources, run_search
 from neds.tuning.space import Domain, paper_space, space_faults
 from neds.tuning.stage import TuningRun, run_tuning
@@ -187,8 +187,8 @@ def test_search_on_an_unusable_session_is_skipped(tmp_path):
 
 def test_training_takes_the_best_values(tmp_path):
     write_aligned(tmp_path / "mouse1.h5", make_session())
-    best = {"score": 0.1, "trial": 2, "model": {"mlp": 24}, "masking": {"ratio": 0.3}, "training": {"lr": 0.002}}
-    (tmp_path / "tuned.yaml").write_text(yaml.safe_dump(best))
+    values = {"model": {"mlp": 24}, "masking": {"ratio": 0.3}, "training": {"lr": 0.002}}
+    write_best(tmp_path / "tuned.yaml", BestTrial(score=0.1, trial=2, **values))
     parts = [sys.executable, "-m", "workflow_scripts.train", "--aligned", tmp_path / "mouse1.h5"]
     parts += ["--best", tmp_path / "best.safetensors", "--last", tmp_path / "last.safetensors"]
     parts += ["--log-csv", tmp_path / "log.csv", "--settings", json.dumps(settings(epochs=1))]
@@ -199,7 +199,7 @@ def test_training_takes_the_best_values(tmp_path):
     assert (run["model"]["mlp"], run["masking"]["ratio"], run["training"]["lr"]) == (24, 0.3, 0.002)
     assert weights["encoder.layers.0.up.weight"].shape[0] == 24
 
-    (tmp_path / "tuned.yaml").write_text("score: 0.1\ntraining: {lr: -1.0}\n")
+    write_best(tmp_path / "tuned.yaml", BestTrial(training={"lr": -1.0}))
     done = subprocess.run(parts, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("error: ") and "training.lr: input should be gre" in done.stderr

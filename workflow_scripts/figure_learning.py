@@ -3,11 +3,10 @@
 import argparse
 from pathlib import Path
 
-import pandas as pd
-
 from neds.errors import UserError
 from neds.figures.learning import Run, learning_figure
 from neds.figures.save import draw
+from neds.files.tables import read_csv
 from workflow_scripts._command import run
 from workflow_scripts._drawing import Drawing, drawing_parser
 
@@ -17,7 +16,7 @@ def main(arguments: argparse.Namespace) -> None:
     lists = [arguments.models, arguments.eids, arguments.seeds]
     if any(len(values) != len(arguments.logs) for values in lists):
         raise UserError("--models, --eids, --seeds: give one value for each file of --logs")
-    runs = [Run(*known, pd.read_csv(path)) for *known, path in zip(*lists, arguments.logs, strict=True)]
+    runs = [Run(*known, read_csv(path)) for *known, path in zip(*lists, arguments.logs, strict=True)]
     draw(lambda: learning_figure(runs, given.modalities), arguments.output)
 
 

@@ -3,15 +3,14 @@
 import argparse
 from pathlib import Path
 
-import pandas as pd
-
 from neds.figures.save import draw
 from neds.figures.search import search_figure
+from neds.files.tables import read_csv
 from workflow_scripts._command import run
 
 
 def main(arguments: argparse.Namespace) -> None:
-    trials = pd.read_csv(arguments.trials)
+    trials = read_csv(arguments.trials)
     draw(lambda: search_figure(trials), arguments.output)
 
 

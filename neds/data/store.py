@@ -138,12 +138,14 @@ class TrialStore:
             chosen = chosen[np.argsort(sessions[chosen], kind="stable")]
             yield sessions[chosen], trials[chosen]
 
+    def n_shuffled(self, split: str, *, balanced: bool) -> int:
+        """Number of trials that `shuffled` gives."""
+        n_trials = self.n_trials(split)
+        return -(-n_trials // len(self.eids)) * len(self.eids) if balanced else n_trials
+
     def n_batches(self, split: str, *, batch_size: int, balanced: bool) -> int:
         """Number of batches of `shuffled`."""
-        n_trials = self.n_trials(split)
-        if balanced:
-            n_trials = -(-n_trials // len(self.eids)) * len(self.eids)
-        return -(-n_trials // batch_size)
+        return -(-self.n_shuffled(split, balanced=balanced) // batch_size)
 
     def in_order(self, session: int, split: str, *, batch_size: int) -> Iterator[Batch]:
         """Batches of one session's trials of a split, in the order of the file."""

@@ -76,3 +76,14 @@ def balanced_accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:
     """Mean over the classes present of the share of their trials that was predicted."""
     recalls = [np.mean(predicted[truth == label] == label) for label in np.unique(truth)]
     return float(np.mean(recalls)) if recalls else float("nan")
+
+
+def expected_accuracy(truth: np.ndarray, probabilities: np.ndarray) -> float:
+    """Balanced accuracy of guessing at random with the predicted probabilities (K, classes).
+
+    This is the mean over the classes present of the probability that their trials' true class (K,) was given. It has the
+    scale of balanced accuracy without its jumps of a whole trial, which are large where few trials validate a model.
+    """
+    given = probabilities[np.arange(len(truth)), truth]
+    by_class = [np.mean(given[truth == label]) for label in np.unique(truth)]
+    return float(np.mean(by_class)) if by_class else float("nan")

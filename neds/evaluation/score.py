@@ -11,6 +11,9 @@ from neds.evaluation import metrics
 from neds.files.aligned import AlignedSession
 
 PRIMARY_METRIC = {"counts": "bits_per_spike", "continuous": "r2", "categorical": "balanced_accuracy"}
+"""By which models are compared."""
+SELECTION_METRIC = PRIMARY_METRIC | {"categorical": "expected_accuracy"}
+"""By which the best weights of a training run are chosen, on its few validation trials."""
 
 
 def score(session: AlignedSession, target: str, predicted: np.ndarray, trials: np.ndarray) -> dict[str, float]:
@@ -29,10 +32,12 @@ def score(session: AlignedSession, target: str, predicted: np.ndarray, trials: n
             "r2_residual": _mean([metrics.r2_residual(truth[..., c], predicted[..., c], condition) for c in columns]),
         }
     known = truth >= 0
-    truth, guess = truth[known], predicted[known].argmax(-1)
+    truth, probabilities = truth[known], predicted[known]
+    guess = probabilities.argmax(-1)
     return {
         "accuracy": metrics.accuracy(truth, guess),
         "balanced_accuracy": metrics.balanced_accuracy(truth, guess),
+        "expected_accuracy": metrics.expected_accuracy(truth, probabilities),
     }
 
 

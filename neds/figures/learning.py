@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from neds.evaluation.score import PRIMARY_METRIC
+from neds.evaluation.score import SELECTION_METRIC
 from neds.figures.names import METRIC_TITLES, in_order, model_family
 from neds.figures.panels import legend_below, note_above, panel_grid, panel_title
 from neds.figures.save import NothingToDraw
@@ -66,7 +66,7 @@ def learning_figure(runs: Sequence[Run], modalities: dict[str, Modality]) -> tup
     table = pd.concat(logs, ignore_index=True)
     columns = {"loss": ("training loss", "loss"), "val_score": ("validation score", "mean of the scores")}
     for name, modality in modalities.items():
-        metric = PRIMARY_METRIC[modality.kind]
+        metric = SELECTION_METRIC[modality.kind]
         columns[f"val_{name}_{metric}"] = (modality.title, METRIC_TITLES[metric])
     columns = {column: titles for column, titles in columns.items() if column in table and table[column].notna().any()}
     labels = in_order(table["label"].unique())

@@ -13,6 +13,7 @@ METRIC_TITLES = {
     "r2_residual": "R² of single-trial deviations",
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced accuracy",
+    "expected_accuracy": "expected balanced accuracy",
 }
 
 # In the order of every legend. The paper's words: a single-session model is trained from scratch, a multi-session model is

@@ -1,12 +1,19 @@
 """Files that appear whole or not at all."""
 
+import errno
+import glob
 import json
 import os
+import platform
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
+
+from neds.errors import UserError
+from neds.processes import is_alive
 
 
 @contextmanager
@@ -14,17 +21,71 @@ def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`; rename it to `path` when the block ends without an exception.
 
     The temporary file keeps the suffix of `path`, because some writers choose their format by it.
+
+    Raises:
+        UserError: the disk is full.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    temporary = _temporary(path)
     try:
-        yield temporary
-        with open(temporary, "rb+") as handle:
-            os.fsync(handle.fileno())
+        temporary.touch()
+        mode = temporary.stat().st_mode
+        with _explained(path):
+            yield temporary
+            with open(temporary, "rb+") as handle:
+                os.fsync(handle.fileno())
+        # Safetensors makes files that only their owner may read.
+        temporary.chmod(mode)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside `path`; it takes the place of `path` when the block ends without an exception.
+
+    Raises:
+        UserError: the disk is full.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary(path)
+    try:
+        temporary.mkdir()
+        with _explained(path):
+            yield temporary
+        shutil.rmtree(path, ignore_errors=True)
+        temporary.replace(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _temporary(path: Path) -> Path:
+    """The name of this process's temporary file for `path`; those that killed processes of this machine left are removed."""
+    parts = (f".{path.stem}.{platform.node()}.", f".partial{path.suffix}")
+    for leftover in path.parent.glob("*".join(map(glob.escape, parts))):
+        pid = leftover.name[len(parts[0]) : -len(parts[1])]
+        if pid.isdigit() and not is_alive(int(pid)):
+            shutil.rmtree(leftover, ignore_errors=True) if leftover.is_dir() else leftover.unlink(missing_ok=True)
+    return path.with_name(f"{parts[0]}{os.getpid()}{parts[1]}")
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if is_full_disk(error):
+            raise UserError(f"{path}: cannot be written, no space left; make room and run snakemake again") from error
+        raise
+
+
+def is_full_disk(error: Exception) -> bool:
+    """Whether a writer failed for want of space. HDF5 and safetensors say so in their message alone."""
+    codes = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return getattr(error, "errno", None) in codes or any(os.strerror(code) in str(error) for code in codes)
 
 
 def write_text(path: Path, text: str) -> None:

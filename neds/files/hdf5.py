@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from neds.errors import UserError
+from neds.files.reading import damaged, reading
 
 _TEXT = h5py.string_dtype("utf-8")
 
@@ -18,21 +18,12 @@ def opened(path: Path, *, file_format: str, version: int) -> Iterator[h5py.File]
     """Open `path` for reading and check that it is a `file_format` file of `version`.
 
     Raises:
-        UserError: missing or damaged file, another format, or another version.
+        UserError: missing or damaged file (also where the block meets the damage), another format, or another version.
     """
-    if not Path(path).is_file():
-        raise UserError(f"{path}: no such file; run the stage that writes it")
-    try:
-        handle = h5py.File(path, "r")
-    except OSError as error:
-        raise UserError(f"{path}: damaged or not HDF5 ({error}); delete it and run snakemake again") from None
-    with handle:
+    with reading(path), h5py.File(path, "r") as handle:
         found = (handle.attrs.get("format"), handle.attrs.get("format_version"))
         if found != (file_format, version):
-            raise UserError(
-                f"{path}: expected a {file_format} file of version {version}, found {found[0]} {found[1]}; "
-                "delete it and run snakemake again"
-            )
+            raise damaged(path, f"expected a {file_format} file of version {version}, found {found[0]} {found[1]}")
         yield handle
 
 

@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 
 from neds.errors import UserError
 from neds.files.atomic import replacing
+from neds.files.reading import damaged, reading
 from neds.modalities import Modality
 from neds.model.modes import Mode
 from neds.model.network import NEDS, Design
@@ -58,24 +59,22 @@ def read_checkpoint(path: Path, *, with_weights: bool = True) -> tuple[Checkpoin
     Raises:
         UserError: missing, damaged, or no checkpoint of this project.
     """
-    if not Path(path).is_file():
-        raise UserError(f"{path}: no such checkpoint; run the stage that writes it")
-    try:
-        with safe_open(path, framework="pt") as handle:
-            metadata = handle.metadata() or {}
-            names = handle.keys() if with_weights else []
-            weights = {name: handle.get_tensor(name) for name in names}
-    except SafetensorError as error:
-        raise UserError(f"{path}: damaged checkpoint ({error}); delete it and run snakemake again") from None
-    if metadata.get("format") != FORMAT:
-        raise UserError(f"{path}: not a checkpoint of this version ({FORMAT}); delete it and run snakemake again")
-    header = json.loads(metadata["neds"])
+    with reading(path, SafetensorError), safe_open(path, framework="pt") as handle:
+        metadata = handle.metadata() or {}
+        if metadata.get("format") != FORMAT:
+            raise damaged(path, f"not a checkpoint of this version, {FORMAT}")
+        names = handle.keys() if with_weights else []
+        weights = {name: handle.get_tensor(name) for name in names}
+        return _checkpoint(json.loads(metadata["neds"])), weights
+
+
+def _checkpoint(header: dict) -> Checkpoint:
     if "design" not in header:
-        return Checkpoint(record=header["record"], skipped=header["skipped"]), weights
+        return Checkpoint(record=header["record"], skipped=header["skipped"])
     design = header["design"]
     modalities = [Modality.model_validate(entry) for entry in design["modalities"]]
     mode = design["mode"]
-    checkpoint = Checkpoint(
+    return Checkpoint(
         design=Design(
             settings=ModelSettings.model_validate(design["settings"]),
             modalities={m.name: m for m in modalities},
@@ -85,7 +84,6 @@ def read_checkpoint(path: Path, *, with_weights: bool = True) -> tuple[Checkpoin
         sessions=[SessionShape(entry["eid"], entry["units"]) for entry in header["sessions"]],
         record=header["record"],
     )
-    return checkpoint, weights
 
 
 def load_network(path: Path) -> tuple[NEDS, Checkpoint]:
@@ -98,5 +96,6 @@ def load_network(path: Path) -> tuple[NEDS, Checkpoint]:
     if checkpoint.design is None:
         raise UserError(f"{path}: holds no network, because training was skipped: {checkpoint.skipped}")
     model = NEDS(checkpoint.design, checkpoint.sessions)
-    model.load_state_dict(weights)
+    with reading(path):
+        model.load_state_dict(weights)
     return model.eval(), checkpoint

@@ -20,6 +20,10 @@ class ModelSettings(Settings):
     """Attention heads; dim / heads must be even, because rotary embeddings turn pairs of values."""
     mlp: int = Field(256, ge=8)
     """Hidden width of the transformer's MLP."""
+    rotary_base: float = Field(100.0, gt=1)
+    """Base of the rotary embedding: its wavelengths go from 2 pi to 2 pi x this, in bins."""
+    locality: float = Field(4.0, ge=0)
+    """Strength (a logit) with which attention prefers tokens of the same time at the start of training; 0: not at all."""
     stitcher: Literal["linear", "mlp"] = "linear"
     """Map of a session's units to tokens: one matrix, or two with a softsign between them."""
     token_dropout: float = Field(0.2, ge=0, lt=1)

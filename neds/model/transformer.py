@@ -9,12 +9,10 @@ from torch import Tensor, nn
 
 from neds.model.settings import ModelSettings
 
-_ROTARY_BASE = 10_000.0
 
-
-def rotary_angles(time_bins: Tensor, head_dim: int) -> tuple[Tensor, Tensor]:
+def rotary_angles(time_bins: Tensor, head_dim: int, base: float) -> tuple[Tensor, Tensor]:
     """Cosine and sine (P, head_dim / 2) of the rotary angles of tokens at `time_bins` (P,) (Su et al. 2021)."""
-    frequency = _ROTARY_BASE ** (-torch.arange(0, head_dim, 2, device=time_bins.device) / head_dim)
+    frequency = base ** (-torch.arange(0, head_dim, 2, device=time_bins.device) / head_dim)
     angle = time_bins[:, None].float() * frequency
     return angle.cos(), angle.sin()
 
@@ -69,11 +67,15 @@ class Encoder(nn.Module):
 
     Weights start scaled down by depth ("T-Fixup", Huang et al. 2020): out, up and down projections by 0.67 L^-1/4, value
     projections by 0.67 L^-1/4 sqrt(2).
+
+    Attention starts as a preference for tokens of nearby bins. A bias b of all queries and keys adds
+    (2 b^2 / sqrt(d)) sum_i cos(w_i lag) to the logit of two tokens `lag` bins apart, where w_i are the rotary frequencies
+    and d the values of a head: a bump around lag 0, of height `locality` = b^2 sqrt(d).
     """
 
     def __init__(self, settings: ModelSettings):
         super().__init__()
-        self.head_dim = settings.dim // settings.heads
+        self.head_dim, self.rotary_base = settings.dim // settings.heads, settings.rotary_base
         self.layers = nn.ModuleList(Layer(settings) for _ in range(settings.layers))
         self.norm = nn.LayerNorm(settings.dim)
         scale = 0.67 * settings.layers**-0.25
@@ -82,13 +84,13 @@ class Encoder(nn.Module):
                 nn.init.xavier_uniform_(linear.weight, gain=scale)
                 nn.init.zeros_(linear.bias)
             nn.init.xavier_uniform_(layer.attention.query_key.weight)
-            nn.init.zeros_(layer.attention.query_key.bias)
+            nn.init.constant_(layer.attention.query_key.bias, (settings.locality / self.head_dim**0.5) ** 0.5)
             nn.init.xavier_uniform_(layer.attention.value.weight, gain=scale * 2**0.5)
             nn.init.zeros_(layer.attention.value.bias)
 
     def forward(self, x_BPD: Tensor, time_bins: Tensor) -> Tensor:
         """Encode tokens (B, P, D) whose time bins are `time_bins` (P,); returns (B, P, D)."""
-        cos, sin = rotary_angles(time_bins, self.head_dim)
+        cos, sin = rotary_angles(time_bins, self.head_dim, self.rotary_base)
         for layer in self.layers:
             x_BPD = layer(x_BPD, cos, sin)
         return self.norm(x_BPD)

@@ -14,6 +14,8 @@ class SyntheticSessionSettings(Settings):
     """Seed of the whole data set; each session draws from (seed, its index)."""
     n_trials: int = Field(250, ge=1)
     """Trials per session, before the trial rule rejects any (a few per cent)."""
+    n_trials_max: int | None = Field(None, ge=1)
+    """Most trials of a session: each session draws its number between n_trials and this; null: all have n_trials."""
     units_min: int = Field(50, ge=1)
     """Fewest good units of a session; each session draws its number between the two."""
     units_max: int = Field(80, ge=1)
@@ -24,7 +26,9 @@ class SyntheticSessionSettings(Settings):
     """Probes per session; the units are shared out among them."""
 
     @model_validator(mode="after")
-    def _check_units(self) -> "SyntheticSessionSettings":
+    def _check_sizes(self) -> "SyntheticSessionSettings":
+        if self.n_trials_max is not None and self.n_trials > self.n_trials_max:
+            raise ValueError(f"n_trials {self.n_trials} exceeds n_trials_max {self.n_trials_max}")
         if self.units_min > self.units_max:
             raise ValueError(f"units_min {self.units_min} exceeds units_max {self.units_max}")
         if self.n_probes > self.units_min:

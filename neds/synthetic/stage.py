@@ -1,11 +1,10 @@
 """Stage synthesize: one generated session as an ALF tree, and the truth behind it."""
 
-import os
-import shutil
 from pathlib import Path
 
 import numpy as np
 
+from neds.files.atomic import replacing_folder
 from neds.synthetic.alf_tree import draw_uuids, write_alf_tree
 from neds.synthetic.behaviour import simulate_behaviour
 from neds.synthetic.neurons import GRID_S, simulate_population
@@ -35,23 +34,22 @@ def synthesize(
     """
     # A stream for each part, so that a change of one leaves the draws of the others alone.
     of_task, of_behaviour, of_sizes, of_neurons, of_files = np.random.default_rng([settings.seed, index]).spawn(5)
-    task = simulate_task(of_task, n_trials=settings.n_trials)
+    n_good = int(of_sizes.integers(settings.units_min, settings.units_max + 1))
+    n_trials = int(of_sizes.integers(settings.n_trials, (settings.n_trials_max or settings.n_trials) + 1))
+    task = simulate_task(of_task, n_trials=n_trials)
     behaviour = simulate_behaviour(of_behaviour, task=task)
     population = simulate_population(
         of_neurons,
         task=task,
         behaviour=behaviour,
-        n_good=int(of_sizes.integers(settings.units_min, settings.units_max + 1)),
+        n_good=n_good,
         n_noise=settings.noise_units,
         n_probes=settings.n_probes,
     )
     uuids = draw_uuids(of_files, len(population.units))
     write_truth(truth, uuids=uuids, rate_hz=population.rate_hz, start_s=0.0, dt_s=GRID_S)
 
-    alf_root = Path(alf_root)
-    alf_root.parent.mkdir(parents=True, exist_ok=True)
-    temporary = alf_root.with_name(f".{alf_root.name}.{os.getpid()}.partial")
-    try:
+    with replacing_folder(alf_root) as temporary:
         write_alf_tree(
             temporary / session_path,
             of_files,
@@ -61,7 +59,3 @@ def synthesize(
             uuids=uuids,
             with_cameras=with_cameras,
         )
-        shutil.rmtree(alf_root, ignore_errors=True)
-        temporary.replace(alf_root)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)

@@ -38,6 +38,12 @@ class Processes:
             dist.all_reduce(values)
         return values
 
+    def any(self, flag: bool) -> bool:
+        """Whether `flag` is set in one of the processes."""
+        if self.count == 1:
+            return flag
+        return bool(self.sum(torch.tensor(float(flag), device=self.device)))
+
 
 def alone(device: torch.device | None = None) -> Processes:
     """A single process, on the GPU if there is one."""

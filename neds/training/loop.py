@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from neds.model.masking import Mask, draw_masks
 from neds.model.network import NEDS, Design
 from neds.model.settings import MaskingSettings
 from neds.training.distributed import Processes
-from neds.training.resume import Progress, load_state, save_state
+from neds.training.resume import Interrupted, Progress, StateSaver, load_state, save_state
 from neds.training.settings import TrainingSettings
 from neds.training.validate import validation_scores
 
@@ -48,11 +49,13 @@ def train(
     description: str,
     processes: Processes,
     on_validation: Callable[[list[dict]], None] = lambda rows: None,
+    should_stop: Callable[[], bool] = lambda: False,
+    state_every_s: float = 60.0,
 ) -> Trained:
     """Train `model` in place on the training trials of `sessions`, which `store` holds.
 
-    Every epoch is a function of (seed, epoch, weights, optimiser state) alone, so a run that is killed and started again
-    with the same fingerprint ends with the same weights as one that was not (bit for bit on a CPU). Several processes
+    Every step is a function of (seed, epoch, batch, weights, optimiser state) alone, so a run that is killed and started
+    again with the same fingerprint ends with the same weights as one that was not (bit for bit on a CPU). Several processes
     take equal parts of every batch and end with the same weights; without dropout they are those of one process, up to
     rounding.
 
@@ -62,13 +65,18 @@ def train(
         description: name of the run in its progress messages.
         processes: this process and those it trains together with.
         on_validation: called with all log rows after each validation, in the first process.
+        should_stop: asked after every step, in every process.
+        state_every_s: least time between two saved states.
+
+    Raises:
+        Interrupted: `should_stop` said so. The state is saved, and the same call goes on from it.
     """
     _freeze(model, settings.freeze)
     optimizer = _optimizer(model, settings)
     steps_per_epoch = store.n_batches("train", batch_size=settings.batch_size, balanced=_balanced(settings))
     scheduler = torch.optim.lr_scheduler.OneCycleLR(
         optimizer,
-        max_lr=settings.lr,
+        max_lr=[group["lr"] for group in optimizer.param_groups],
         total_steps=settings.epochs * steps_per_epoch,
         pct_start=settings.warmup,
         div_factor=settings.div_factor,
@@ -77,16 +85,41 @@ def train(
     resumed = load_state(state_path, fingerprint=fingerprint, model=model, optimizer=optimizer, scheduler=scheduler)
     progress, best = resumed or (Progress(), _copy(model))
     if resumed:
-        log.info("%s: resumed after epoch %d of %d", description, progress.epoch, settings.epochs)
+        log.info(
+            "%s: resumed after epoch %d of %d and %d of %d batches",
+            *(description, progress.epoch, settings.epochs, progress.batch, steps_per_epoch),
+        )
     parallel = DistributedDataParallel(model) if processes.count > 1 else model
     started = time.monotonic() - progress.seconds
-    saved = time.monotonic()
+
+    def save(loss_sums: torch.Tensor) -> None:
+        progress.seconds, progress.loss_sums = time.monotonic() - started, loss_sums.tolist()
+        save_state(
+            state_path,
+            fingerprint=fingerprint,
+            progress=progress,
+            model=model,
+            optimizer=optimizer,
+            scheduler=scheduler,
+            best=best,
+        )
+
+    saver = StateSaver(save, every_s=state_every_s, should_stop=should_stop, processes=processes)
+
+    def after_step(loss_sums: torch.Tensor) -> None:
+        if saver.after_step(loss_sums):
+            where = f"epoch {progress.epoch} of {settings.epochs} and {progress.batch} of {steps_per_epoch} batches"
+            raise Interrupted(f"{description}: stopped after {where}; its state is saved, start it again to go on")
+
+    trained_trials, training_seconds = 0, 0.0
     silent = None if processes.is_first else True
     bar = tqdm(total=settings.epochs, initial=progress.epoch, desc=description, unit="epoch", disable=silent)
     while progress.epoch < settings.epochs:
         if settings.patience and progress.validations_since_best >= settings.patience:
             log.info("%s: stopped early at epoch %d", description, progress.epoch)
             break
+        epoch_started = time.monotonic()
+        share_left = 1 - progress.batch / steps_per_epoch
         losses = _train_epoch(
             parallel,
             model.design,
@@ -97,8 +130,11 @@ def train(
             settings,
             processes,
             seed=seed,
-            epoch=progress.epoch,
+            progress=progress,
+            after_step=after_step,
         )
+        training_seconds += time.monotonic() - epoch_started
+        trained_trials += share_left * store.n_shuffled("train", balanced=_balanced(settings))
         progress.epoch += 1
         progress.step += steps_per_epoch
         bar.update()
@@ -114,24 +150,15 @@ def train(
             progress.validations_since_best += 1
         progress.log.append(
             {"epoch": progress.epoch, "step": progress.step, "seconds": round(progress.seconds, 2)}
+            | {"trials_per_second": round(trained_trials / training_seconds, 1)}
             | {"lr": scheduler.get_last_lr()[0], **losses}
             | {f"val_{key}": value for key, value in scores.items()}
         )
+        trained_trials, training_seconds = 0, 0.0
         if not processes.is_first:
             continue
         on_validation(progress.log)
         _report(bar, description, progress, settings)
-        if time.monotonic() - saved >= settings.checkpoint_seconds and progress.epoch < settings.epochs:
-            save_state(
-                state_path,
-                fingerprint=fingerprint,
-                progress=progress,
-                model=model,
-                optimizer=optimizer,
-                scheduler=scheduler,
-                best=best,
-            )
-            saved = time.monotonic()
     bar.close()
     return Trained(best=best, last=_copy(model), progress=progress)
 
@@ -147,22 +174,27 @@ def _train_epoch(
     processes: Processes,
     *,
     seed: int,
-    epoch: int,
+    progress: Progress,
+    after_step: Callable[[torch.Tensor], None],
 ) -> dict[str, float]:
-    """One pass over the training trials; mean loss per masked value, in all and by modality."""
-    epoch_seed = int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
-    torch.manual_seed(epoch_seed + processes.rank)
-    generator = torch.Generator().manual_seed(epoch_seed)
+    """One pass over the training trials, or what is left of it; mean loss per masked value, in all and by modality."""
+    generator = torch.Generator()
     model.train()
     names = [name for name in design.modalities if name in design.mode.outputs]
     totals = torch.zeros(2, len(names), device=store.device)
+    if progress.batch:
+        totals += torch.tensor(progress.loss_sums, device=store.device)
     batches = store.shuffled(
         "train",
         batch_size=settings.batch_size,
         balanced=_balanced(settings),
-        rng=np.random.default_rng([seed, epoch]),
+        rng=np.random.default_rng([seed, progress.epoch]),
     )
-    for sessions, trials in batches:
+    for sessions, trials in islice(batches, progress.batch, None):
+        # Seeded at every step, so that a run can go on from any.
+        step_seed = int(np.random.SeedSequence([seed, progress.epoch, progress.batch]).generate_state(1)[0])
+        torch.manual_seed(step_seed + processes.rank)
+        generator.manual_seed(step_seed)
         # Every process draws the masks of the whole batch, so that they do not depend on how it is cut.
         mask = draw_masks(
             list(design.modalities.values()),
@@ -196,6 +228,9 @@ def _train_epoch(
             torch.nn.utils.clip_grad_norm_(model.parameters(), settings.gradient_clip)
         optimizer.step()
         scheduler.step()
+        progress.batch += 1
+        after_step(totals)
+    progress.batch = 0
     means = {name: float(total / number) for name, total, number in zip(names, *totals, strict=True) if number > 0}
     weighted = sum(settings.loss_weights.get(name, 1.0) * value for name, value in means.items())
     return {"loss": weighted} | {f"loss_{name}": value for name, value in means.items()}
@@ -222,11 +257,15 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
 
 
 def _optimizer(model: NEDS, settings: TrainingSettings) -> torch.optim.AdamW:
-    trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-    decayed = [p for name, p in trained if name.endswith("weight") and "norm" not in name]
-    kept = [p for name, p in trained if not (name.endswith("weight") and "norm" not in name)]
-    groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": kept, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=settings.lr, fused=True)
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            lr = settings.lr * (1.0 if name.startswith("stitchers.") else settings.shared_lr)
+            is_matrix = name.endswith("weight") and "norm" not in name
+            groups.setdefault((lr, settings.weight_decay if is_matrix else 0.0), []).append(parameter)
+    return torch.optim.AdamW(
+        [{"params": members, "lr": lr, "weight_decay": decay} for (lr, decay), members in groups.items()], fused=True
+    )
 
 
 def _copy(model: NEDS) -> dict[str, torch.Tensor]:
@@ -241,4 +280,5 @@ def _report(bar: tqdm, description: str, progress: Progress, settings: TrainingS
         bar.set_postfix_str(scores)
         return
     minutes = progress.seconds / progress.epoch * (settings.epochs - progress.epoch) / 60
-    log.info("%s: epoch %d/%d, %s, %.1f min left", description, progress.epoch, settings.epochs, scores, minutes)
+    done = f"epoch {progress.epoch}/{settings.epochs}"
+    log.info("%s: %s, %s, %.0f trials/s, %.1f min left", description, done, scores, row["trials_per_second"], minutes)

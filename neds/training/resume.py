@@ -5,6 +5,8 @@ a run with another fingerprint ignores it. Tensors only, no pickle: safetensors 
 """
 
 import json
+import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -13,15 +15,24 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from neds.files.atomic import replacing
+from neds.training.distributed import Processes
+
+_LARGEST_SHARE_OF_TIME = 0.05
+
+
+class Interrupted(Exception):
+    """Training was asked to stop and did, its state saved. The message says where it stood."""
 
 
 @dataclass
 class Progress:
-    """Where a run stands after whole epochs.
+    """Where a run stands.
 
     Attributes:
         epoch: finished epochs.
-        step: finished optimiser steps.
+        step: finished optimiser steps of these epochs.
+        batch: finished batches of the epoch after them.
+        loss_sums: over these batches, by output: sums of the loss, and numbers of values in them.
         log: one row per validation.
         best_score, best_epoch: of the best validation so far; None and 0 before there is one with a score.
         validations_since_best: for early stopping.
@@ -30,6 +41,8 @@ class Progress:
 
     epoch: int = 0
     step: int = 0
+    batch: int = 0
+    loss_sums: list[list[float]] = field(default_factory=list)
     log: list[dict] = field(default_factory=list)
     best_score: float | None = None
     best_epoch: int = 0
@@ -93,3 +106,40 @@ def load_state(
     for group, lr in zip(optimizer.param_groups, scheduler.get_last_lr(), strict=True):
         group["lr"] = lr
     return Progress(**json.loads(header["progress"])), parts["best"]
+
+
+class StateSaver:
+    """Called after every optimiser step: saves the state from time to time, and whenever training is asked to stop.
+
+    Saving takes at most a small share of the time, however large the state and slow the disk.
+    """
+
+    def __init__(
+        self,
+        save: Callable[[torch.Tensor], None],
+        *,
+        every_s: float,
+        should_stop: Callable[[], bool],
+        processes: Processes,
+    ):
+        """
+        Args:
+            save: saves the state, given the sums of `Progress.loss_sums`; called in the first process alone.
+            every_s: least time between two states.
+            should_stop: whether this process was asked to stop.
+        """
+        self._save = save
+        self._every_s = every_s
+        self._should_stop = should_stop
+        self._processes = processes
+        self._next_s = time.monotonic() + every_s
+
+    def after_step(self, loss_sums: torch.Tensor) -> bool:
+        """Whether to stop, which all processes do after the same step when one of them was asked to."""
+        stops = self._processes.any(self._should_stop())
+        started_s = time.monotonic()
+        if self._processes.is_first and (stops or started_s >= self._next_s):
+            self._save(loss_sums)
+            ended_s = time.monotonic()
+            self._next_s = ended_s + max(self._every_s, (ended_s - started_s) / _LARGEST_SHARE_OF_TIME)
+        return stops

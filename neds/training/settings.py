@@ -16,6 +16,8 @@ class TrainingSettings(Settings):
     """Trials per optimiser step."""
     lr: float = Field(1e-3, gt=0)
     """Largest learning rate of the one-cycle schedule."""
+    shared_lr: float = Field(1.0, gt=0)
+    """Learning rate of what sessions share (encoder, position and modality embeddings, mask vector), relative to `lr`."""
     weight_decay: float = Field(0.01, ge=0)
     """AdamW's decay of weight matrices; biases, norms and embeddings are never decayed."""
     warmup: float = Field(0.15, gt=0, lt=1)
@@ -36,5 +38,3 @@ class TrainingSettings(Settings):
     """Stop after this many validations without a better score; null to run all epochs."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """auto: bf16 autocast on CUDA, fp32 on a CPU (where bf16 is slower)."""
-    checkpoint_seconds: float = Field(60.0, ge=0)
-    """Least time between two saved states from which an interrupted run resumes."""

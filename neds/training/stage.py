@@ -53,6 +53,8 @@ def run_training(
     description: str = "training",
     processes: Processes | None = None,
     on_validation: Callable[[list[dict]], None] = lambda rows: None,
+    should_stop: Callable[[], bool] = lambda: False,
+    state_every_s: float = 60.0,
 ) -> None:
     """Train on the usable sessions among `aligned` and write the best and last checkpoints and the validation log.
 
@@ -64,9 +66,12 @@ def run_training(
         description: name of the run in its progress messages.
         processes: this process and those it trains together with; on its own when omitted.
         on_validation: called with all log rows after each validation, in the first process.
+        should_stop: asked after every step, in every process.
+        state_every_s: least time between two saved states, from which an interrupted run goes on.
 
     Raises:
         UserError: sessions that cannot train together, or a pretrained network that does not fit them.
+        Interrupted: `should_stop` said so; the outputs are not written, and the same call goes on from the saved state.
     """
     processes = processes or alone()
     sessions = [
@@ -111,6 +116,8 @@ def run_training(
         description=description,
         processes=processes,
         on_validation=validated,
+        should_stop=should_stop,
+        state_every_s=state_every_s,
     )
     if not processes.is_first:
         return
@@ -136,8 +143,9 @@ def _summary(model: NEDS, store: TrialStore, sessions: list[AlignedSession], pro
     n_tokens = len(model.design.mode.inputs) * store.n_bins
     recorded_h = store.n_bins * store.bin_s / 3600
     unit_hours = sum(session.n_units * len(session.trials_of("train")) * recorded_h for session in sessions)
+    n_trials = store.n_trials("train")
     return (
-        f"{len(sessions)} sessions, {store.n_trials('train')} training trials of {n_tokens} tokens, "
+        f"{len(sessions)} sessions, {n_trials} training trials of {n_tokens} tokens ({n_trials * n_tokens / 1e6:.2f} M), "
         f"{unit_hours:.1f} unit-hours, {sizes['shared'] / 1e6:.2f} M shared and {sizes['stitchers'] / 1e6:.2f} M stitcher "
         f"parameters, {processes.count} process{'es' if processes.count > 1 else ''} on {processes.device.type}"
     )

@@ -6,10 +6,12 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from neds.errors import UserError
 from neds.files.atomic import write_text
+from neds.files.reading import damaged, reading
 from neds.settings import Settings
 from neds.training.stage import TrainingRun
+
+_END = "...\n"
 
 
 class BestTrial(Settings):
@@ -27,7 +29,7 @@ class BestTrial(Settings):
 
 
 def write_best(path: Path, best: BestTrial) -> None:
-    write_text(path, yaml.safe_dump(best.model_dump(exclude_defaults=True), sort_keys=False))
+    write_text(path, yaml.safe_dump(best.model_dump(exclude_defaults=True), sort_keys=False, explicit_end=True))
 
 
 def nested(values: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -51,12 +53,14 @@ def with_best(run: TrainingRun, path: Path) -> TrainingRun:
     Raises:
         UserError: the file is no best.yaml, or holds values that the settings refuse.
     """
-    try:
-        best = BestTrial.model_validate(yaml.safe_load(path.read_text()))
-        return with_values(run, {"model": best.model, "masking": best.masking, "training": best.training})
-    except (FileNotFoundError, yaml.YAMLError):
-        raise UserError(f"{path}: no readable YAML file; delete it and run snakemake again") from None
-    except ValidationError as error:
-        fault = error.errors()[0]
-        place = ".".join(map(str, fault["loc"]))
-        raise UserError(f"{path}: {place}: {fault['msg'].lower()}; delete the file and run snakemake again") from None
+    with reading(path, yaml.YAMLError):
+        text = path.read_text(encoding="utf-8")
+        # Half of a YAML text can be YAML too.
+        if not text.endswith(_END):
+            raise damaged(path, "its end is missing")
+        try:
+            best = BestTrial.model_validate(yaml.safe_load(text))
+            return with_values(run, {"model": best.model, "masking": best.masking, "training": best.training})
+        except ValidationError as error:
+            fault = error.errors()[0]
+            raise damaged(path, f"{'.'.join(map(str, fault['loc']))}: {fault['msg'].lower()}") from None

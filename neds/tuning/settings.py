@@ -43,7 +43,7 @@ class TuneSettings(Settings):
     """CPU cores of a trial."""
     gpus_per_trial: float = Field(0.0, ge=0)
     """GPUs of a trial, usually a part of one; 0 trains on the CPU."""
-    seed: int = 0
+    seed: int = Field(0, ge=0)
     """Of the values that are drawn."""
 
     def search_for(self, stage: Stage) -> SearchSettings:

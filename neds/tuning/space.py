@@ -12,7 +12,7 @@ Value = bool | int | float | str | None
 Blocks = Mapping[str, BaseModel]
 
 # Scores after another amount of training do not compare, and these do not make a better network but a longer run.
-_FIXED = {"training.epochs", "training.validate_every", "training.checkpoint_seconds"}
+_FIXED = {"training.epochs", "training.validate_every"}
 
 
 class Domain(Settings):

@@ -1,0 +1,92 @@
+"""Cost of a dry run, which every start of the workflow pays first: wall and CPU seconds, as a ratio to an empty workflow's.
+
+    python -m benchmarks.dry_run
+
+All models (mm, encoding, decoding; from scratch and fine-tuned) and baselines of 84 sessions in the paper's roles, and of
+450 in the same proportion. "fresh": nothing was done yet; "done": everything was, and each file is checked. The baseline is
+`snakemake -n` on a Snakefile with one rule that does nothing, on the same machine at the same time. No session is loaded.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[1]
+TRAIN_SHARE = 74 / 84
+CONFIG = {
+    "source": "one",
+    "sessions": "sessions.tsv",
+    "modes": ["mm", "encoding", "decoding"],
+    "regimes": ["scratch", "finetuned"],
+    "baselines": ["psth", "linear", "rrr", "rrr-multi"],
+}
+EMPTY = "rule all:\n    output: 'done'\n    shell: 'touch done'\n"
+
+
+def write_project(folder: Path, n_sessions: int) -> list[str]:
+    """A sheet of `n_sessions` and a configuration with all models; arguments of snakemake."""
+    n_train = round(TRAIN_SHARE * n_sessions)
+    lines = [f"{uuid.UUID(int=i, version=4)}\t{'train' if i < n_train else 'test'}" for i in range(n_sessions)]
+    (folder / "sessions.tsv").write_text("\n".join(["eid\trole", *lines]))
+    (folder / "my.yaml").write_text(yaml.safe_dump(CONFIG))
+    return ["--snakefile", str(ROOT / "Snakefile"), "--configfile", "my.yaml"]
+
+
+def snakemake(folder: Path, *arguments: str) -> tuple[str, float, float]:
+    """What snakemake printed, and the wall and CPU seconds that it took."""
+    before, start_s = os.times(), time.monotonic()
+    command = [Path(sys.executable).with_name("snakemake"), "--directory", folder, *arguments]
+    environment = os.environ | {"HOME": str(folder)}
+    done = subprocess.run(list(map(str, command)), cwd=folder, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(done.stdout + done.stderr)
+    after, wall_s = os.times(), time.monotonic() - start_s
+    cpu_s = after.children_user + after.children_system - before.children_user - before.children_system
+    return done.stdout + done.stderr, wall_s, cpu_s
+
+
+def pretend_done(folder: Path, arguments: list[str]) -> None:
+    """Leave the files, and Snakemake's records of them, of a workflow that ran to its end."""
+    summary, *_ = snakemake(folder, *arguments, "--summary")
+    for line in summary.splitlines():
+        path = folder / line.split("\t")[0]
+        if line.startswith("results/"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+    snakemake(folder, *arguments, "--touch", "--forceall", "--cores", "1", "--quiet")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sessions", type=int, nargs="+", default=[84, 450], help="numbers of sessions to time")
+    with tempfile.TemporaryDirectory() as temporary:
+        empty = Path(temporary, "empty")
+        empty.mkdir()
+        (empty / "Snakefile").write_text(EMPTY)
+        _, base_wall_s, base_cpu_s = snakemake(empty, "-n")
+        print(f"{'empty workflow':24}{base_wall_s:6.1f} s wall {base_cpu_s:6.1f} s CPU", flush=True)
+        for n_sessions in parser.parse_args().sessions:
+            folder = Path(temporary, str(n_sessions))
+            folder.mkdir()
+            arguments = write_project(folder, n_sessions)
+            for state in ("fresh", "done"):
+                if state == "done":
+                    pretend_done(folder, arguments)
+                printed, wall_s, cpu_s = snakemake(folder, *arguments, "-n")
+                if (state == "done") != ("Nothing to be done" in printed):
+                    sys.exit(f"{n_sessions} sessions, {state}: not what was to be timed\n{printed[-2000:]}")
+                ratios = f"x {wall_s / base_wall_s:.1f} wall, x {cpu_s / base_cpu_s:.1f} CPU"
+                print(
+                    f"{n_sessions:4} sessions, {state:10}{wall_s:6.1f} s wall {cpu_s:6.1f} s CPU   {ratios}", flush=True
+                )
+
+
+if __name__ == "__main__":
+    main()

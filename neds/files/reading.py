@@ -1,0 +1,37 @@
+"""Reading a file of the workflow: what is wrong with it in one line, with the command that mends it."""
+
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from neds.errors import UserError
+
+_DAMAGE = (OSError, KeyError, ValueError, RuntimeError)
+
+
+def damaged(path: Path, what: object) -> UserError:
+    """The error for a file that holds something else than it should."""
+    detail = " ".join(str(what).split())
+    return UserError(f"{path}: damaged ({detail}); delete it and run snakemake again: rm {shlex.quote(str(path))}")
+
+
+@contextmanager
+def reading(path: Path, *others: type[Exception]) -> Iterator[None]:
+    """Explain what the readers within the block raise on a missing or damaged file.
+
+    Args:
+        others: exceptions of a reader that are none of Python's own.
+
+    Raises:
+        UserError: in their place.
+    """
+    if not Path(path).is_file():
+        raise UserError(f"{path}: no such file; run the stage that writes it")
+    try:
+        yield
+    except (*_DAMAGE, *others) as error:
+        # An error number comes from the operating system: permissions, a failing network disk.
+        if isinstance(error, OSError) and error.errno:
+            raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+        raise damaged(path, error) from error

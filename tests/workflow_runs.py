@@ -1,0 +1,106 @@
+"""The workflow as users run it: Snakemake itself, on a tiny synthetic data set."""
+
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+TINY = {
+    "synthetic": {"n_train": 2, "n_test": 2, "n_trials": 90, "units_min": 12, "units_max": 16, "noise_units": 2},
+    "partition": {"bin_s": 0.1, "min_units": 5},
+    "model": {"dim": 16, "layers": 1, "heads": 2, "mlp": 16},
+    "training": {"epochs": 2, "validate_every": 1},
+    "training_overrides": {"pretrain": {"epochs": 10}},
+    "baselines": ["psth", "oracle"],
+    "regions": {"projection": "pca"},
+}
+TARGETS = {"all", "sessions", "models", "baselines", "tables", "figures", "ablations", "pages"}
+"""Rules that do nothing."""
+LISTED = {"configuration_table", "software_table", "table_page"}
+"""Rules of what a report lists, which follow every change of the configuration or of a score."""
+
+
+def command(folder: Path, *arguments: object, config: dict = TINY, project: Path = ROOT) -> list[str]:
+    """Command that runs the workflow of `project` in `folder`."""
+    with tempfile.NamedTemporaryFile("w", dir=folder, prefix=".config-", suffix=".yaml", delete=False) as handle:
+        yaml.safe_dump(config, handle)
+    parts = [Path(sys.executable).with_name("snakemake"), "--snakefile", project / "Snakefile", "--directory", folder]
+    return [str(part) for part in [*parts, "--configfile", handle.name, "--cores", 2, *arguments]]
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """No settings of the user's; matplotlib's list of fonts is kept, which takes long to make."""
+    return os.environ | {"HOME": str(folder), "MPLCONFIGDIR": str(ROOT / ".pytest_cache/matplotlib")}
+
+
+def snakemake(folder: Path, *arguments: object, check: bool = True, **options) -> str:
+    """Run Snakemake in `folder`; what it printed. Options as for `command`."""
+    parts = command(folder, *arguments, **options)
+    done = subprocess.run(parts, capture_output=True, text=True, env=environment(folder))
+    printed = done.stdout + done.stderr
+    assert done.returncode == 0 or not check, printed
+    return printed
+
+
+def planned(folder: Path, config: dict = TINY, *, project: Path = ROOT) -> Counter:
+    """Jobs that a dry run would start, by rule; without those of `TARGETS` and `LISTED`."""
+    printed = snakemake(folder, "-n", config=config, project=project)
+    jobs = Counter(re.findall(r"^(?:local)?rule (\w+):", printed, re.MULTILINE))
+    return Counter({rule: n for rule, n in jobs.items() if rule not in TARGETS | LISTED})
+
+
+def start(folder: Path, *arguments: object, **options) -> subprocess.Popen:
+    """Start Snakemake as the leader of a process group of its own; what it prints goes to the file `printed`."""
+    with open(folder / "printed", "w") as printed:
+        return subprocess.Popen(
+            command(folder, *arguments, **options),
+            stdout=printed,
+            stderr=subprocess.STDOUT,
+            env=environment(folder),
+            start_new_session=True,
+        )
+
+
+def jobs_of(process: subprocess.Popen) -> list[psutil.Process]:
+    """The commands of the rules that run at the moment under a started Snakemake."""
+    found = []
+    with suppress(psutil.NoSuchProcess):
+        for child in psutil.Process(process.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                if child.cmdline()[1:2] == ["-m"]:
+                    found.append(child)
+    return found
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Path:
+    """Folder of a finished run of TINY, to look at. All processes that run tests share one."""
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder = base / "finished"
+    with open(base / "finished.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            running = base / "unfinished"
+            shutil.rmtree(running, ignore_errors=True)
+            running.mkdir()
+            snakemake(running)
+            running.rename(folder)
+    return folder
+
+
+@pytest.fixture
+def copy_of_finished(finished, tmp_path) -> Path:
+    """The same, to change."""
+    return shutil.copytree(finished, tmp_path / "copy")
