@@ -1,8 +1,10 @@
 """Which figures and tables a configuration can fill, and what it would take to fill the others."""
 
+from typing import get_args
+
+from neds.ablations.settings import AblationName
 from neds.config import Config
 from neds.figures.names import model_label
-from neds.modalities import Modality
 from neds.roster import Session
 
 # By path below the folder of figures; {mode} and {eid} stand for one file per mode and per test session.
@@ -30,12 +32,8 @@ TABLES = {
     "ablation_embeddings": "embeddings removed (Table 11)",
 }
 
-_OF_ANY_NUMBER_OF_TRIALS = (
-    *("overview", "metrics", "benchmark", "data_efficiency", "learning/{mode}-pretraining"),
-    *("ablation_schemes", "ablation_size", "ablation_embeddings"),
-)
-_ALL_TRIALS = "add `all` to train_trials"
-_BOTH_REGIMES = "set regimes: [scratch, finetuned]"
+Condition = tuple[bool, str]
+"""Whether something is configured, and what would configure it."""
 
 
 class Catalogue:
@@ -111,42 +109,11 @@ class Catalogue:
 
     def left_out(self) -> dict[str, str]:
         """What each figure and table needs that this configuration cannot fill, by its key in FIGURES or TABLES."""
-        config, needs = self._config, {}
-        both, pretrained = len(config.regimes) == 2, "finetuned" in config.regimes
-        behaviours = [m for m in config.modality_registry().values() if m.group == "behaviour"]
-        if not both:
-            needs["gain"] = _BOTH_REGIMES
-        if not (pretrained and self.multi_session_rows()):
-            needs["multi_session"] = (
-                "set regimes: [finetuned], and add rrr-multi to baselines or a set to finetune_from"
-            )
-        if not (pretrained and len(self._set_sizes) > 1):
-            needs["pretraining_size"] = "set regimes: [finetuned], and finetune_from with sets of several sizes"
-        if len(config.train_trials) < 2:
-            needs["data_efficiency"] = "give train_trials several numbers, e.g. [25, 50, 100, all]"
-        if not pretrained:
-            needs["learning/{mode}-pretraining"] = "set regimes: [finetuned]"
-        if not self._does("encoding"):
-            for name in ("region_encoding", "{eid}/psths", "{eid}/raster", "encoding_inputs"):
-                needs[name] = "add mm or encoding to modes"
-        if len(behaviours) < 2:
-            needs["encoding_inputs"] = "name two behaviours or more under modalities"
-        for name, kind in (("{eid}/traces", "continuous"), ("calibration", "categorical")):
-            if not (self._does("decoding") and _has(behaviours, kind)):
-                needs[name] = f"add mm or decoding to modes, and a {kind} behaviour to modalities"
-        if config.regions.classes == []:
-            needs["regions"] = "name regions under regions: classes"
-        elif config.regions.hold_out == "sessions" and not (pretrained and max(self._set_sizes) > 1):
-            needs["regions"] = (
-                "set regimes: [finetuned] with two sessions to pretrain on, or regions: {hold_out: units}"
-            )
-        for name in ("schemes", "size", "embeddings"):
-            if name not in config.ablations.tables:
-                mm = "" if "mm" in config.modes else "add mm to modes, and "
-                needs[f"ablation_{name}"] = f"{mm}add {name} to tables under ablations"
-        if "all" not in config.train_trials:
-            needs |= {name: _ALL_TRIALS for name in (FIGURES | TABLES) if name not in _OF_ANY_NUMBER_OF_TRIALS}
-        return needs
+        missing = {
+            name: " and ".join(how for there, how in conditions if not there)
+            for name, conditions in self._conditions().items()
+        }
+        return {name: how for name, how in missing.items() if how}
 
     def messages(self) -> list[str]:
         """A line for each figure, table or part of one that is left out, and what would make it."""
@@ -159,22 +126,69 @@ class Catalogue:
         ]
         return lines + [f"figures/metrics and tables/benchmark: without {part}" for part in self._absent_models()]
 
+    def _conditions(self) -> dict[str, list[Condition]]:
+        """What each figure and table needs; nothing where it is not named."""
+        config = self._config
+        behaviours = [m for m in config.modality_registry().values() if m.group == "behaviour"]
+        scratch, pretrained = (
+            (regime in config.regimes, f"add {regime} to regimes") for regime in ("scratch", "finetuned")
+        )
+        encodes, decodes = (
+            (any(mode in ("mm", task) for mode in config.modes), f"add mm or {task} to modes")
+            for task in ("encoding", "decoding")
+        )
+        continuous, categorical = (
+            (any(m.kind == kind for m in behaviours), f"add a {kind} behaviour to modalities")
+            for kind in ("continuous", "categorical")
+        )
+        all_trials = ("all" in config.train_trials, "add all to train_trials")
+        multimodal = ("mm" in config.modes, "add mm to modes")
+        several_behaviours = (len(behaviours) > 1, "add a second behaviour to modalities")
+        other_models = (bool(self.multi_session_rows()), "add rrr-multi to baselines or a second set to finetune_from")
+        several_sizes = (len(self._set_sizes) > 1, "add a set of another size to finetune_from")
+        several_numbers = (len(config.train_trials) > 1, "give train_trials several numbers, e.g. [25, 50, 100, all]")
+        return {
+            "gain": [scratch, pretrained, all_trials],
+            "{eid}/psths": [encodes, all_trials],
+            "{eid}/raster": [encodes, all_trials],
+            "{eid}/traces": [decodes, continuous, all_trials],
+            "multi_session": [pretrained, other_models, all_trials],
+            "pretraining_size": [pretrained, several_sizes, all_trials],
+            "data_efficiency": [several_numbers],
+            "region_encoding": [encodes, all_trials],
+            "calibration": [decodes, categorical, all_trials],
+            "learning/{mode}-pretraining": [pretrained],
+            "learning/{mode}-sessions": [all_trials],
+            "encoding_inputs": [encodes, several_behaviours, all_trials],
+            "regions": [(config.regions.classes != [], "name regions under regions: classes"), *self._held_out()],
+            **{f"ablation_{name}": [multimodal, ablated] for name, ablated in self._ablated().items()},
+        }
+
+    def _held_out(self) -> list[Condition]:
+        """What there must be to tell regions apart. Whole sessions can be held out only where sessions share a space."""
+        config = self._config
+        pretrained = "finetuned" in config.regimes
+        if config.regions.hold_out == "sessions":
+            joint = pretrained and max(self._set_sizes) > 1
+            return [(joint, "pretrain on two sessions or more (add finetuned to regimes), or hold out units")]
+        return [(pretrained or "all" in config.train_trials, "add all to train_trials")]
+
+    def _ablated(self) -> dict[str, Condition]:
+        tables = self._config.ablations.tables
+        return {name: (name in tables, f"add {name} to tables under ablations") for name in get_args(AblationName)}
+
     def _absent_models(self) -> list[str]:
         """Models of the paper's Fig. 2A that are not there, and what would add them."""
-        config = self._config
-        parts = {
+        modes, regimes = set(self._config.modes), self._config.regimes
+        parts: dict[str, Condition] = {
             "linear": ("linear" in self._baselines, "add linear to baselines"),
             "RRR": ("rrr" in self._baselines, "add rrr to baselines"),
-            "unimodal NEDS": ({"encoding", "decoding"} <= set(config.modes), "set modes: [mm, encoding, decoding]"),
-            "NEDS single-session": ("scratch" in config.regimes, _BOTH_REGIMES),
-            "NEDS multi-session": ("finetuned" in config.regimes, _BOTH_REGIMES),
+            "unimodal NEDS": ({"encoding", "decoding"} <= modes, "add encoding and decoding to modes"),
+            "NEDS single-session": ("scratch" in regimes, "add scratch to regimes"),
+            "NEDS multi-session": ("finetuned" in regimes, "add finetuned to regimes"),
+            "NEDS": ("all" in self._config.train_trials, "add all to train_trials"),
         }
-        if "all" not in config.train_trials:
-            parts["NEDS"] = (False, _ALL_TRIALS)
         return [f"{part}; to have it, {how}" for part, (there, how) in parts.items() if not there]
-
-    def _does(self, task: str) -> bool:
-        return any(mode in ("mm", task) for mode in self._config.modes)
 
     def _multi(self) -> str:
         return f"finetuned-{self._config.finetune_from[0]}"
@@ -193,7 +207,3 @@ class Catalogue:
 
     def _label(self, mode: str, training: str) -> str:
         return model_label(f"neds-{mode}", training)
-
-
-def _has(modalities: list[Modality], kind: str) -> bool:
-    return any(modality.kind == kind for modality in modalities)

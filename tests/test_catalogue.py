@@ -61,7 +61,7 @@ def test_figures_that_were_not_run_are_left_out(change, left_out):
 def test_lines_say_what_would_make_the_figure():
     assert (
         "figures/gain, NEDS multi-session against single-session (Fig. 2B): left out; "
-        "to have it, set regimes: [scratch, finetuned]"
+        "to have it, add finetuned to regimes"
     ) in catalogue(regimes=["scratch"]).messages()
     absent = catalogue(baselines=["psth"]).messages()
     for model in ("linear", "RRR", "unimodal NEDS"):
@@ -69,10 +69,10 @@ def test_lines_say_what_would_make_the_figure():
     assert not catalogue(**EVERYTHING).messages()
 
 
-def test_without_models_of_all_trials_only_scores_by_number_of_trials_remain():
+def test_without_models_of_all_trials_what_needs_none_remains():
     found = catalogue(**EVERYTHING | {"train_trials": [20, 30]})
     assert (FIGURES.keys() | TABLES.keys()) - found.left_out().keys() == {
-        *("overview", "metrics", "benchmark", "data_efficiency", "learning/{mode}-pretraining"),
+        *("overview", "metrics", "benchmark", "data_efficiency", "learning/{mode}-pretraining", "regions"),
         *ABLATIONS,
     }
 
