@@ -142,19 +142,11 @@ class Catalogue:
             for kind in ("continuous", "categorical")
         )
         all_trials = ("all" in config.train_trials, "add all to train_trials")
+        multimodal = ("mm" in config.modes, "add mm to modes")
         several_behaviours = (len(behaviours) > 1, "add a second behaviour to modalities")
         other_models = (bool(self.multi_session_rows()), "add rrr-multi to baselines or a second set to finetune_from")
         several_sizes = (len(self._set_sizes) > 1, "add a set of another size to finetune_from")
         several_numbers = (len(config.train_trials) > 1, "give train_trials several numbers, e.g. [25, 50, 100, all]")
-        named_regions = (config.regions.classes != [], "name regions under regions: classes")
-        held_out = (
-            config.regions.hold_out == "units" or ("finetuned" in config.regimes and max(self._set_sizes) > 1),
-            "pretrain on two sessions or set regions: {hold_out: units}",
-        )
-        multimodal = ("mm" in config.modes, "add mm to modes")
-        asked = {
-            t: (t in config.ablations.tables, f"add {t} to tables under ablations") for t in get_args(AblationName)
-        }
         return {
             "gain": [scratch, pretrained, all_trials],
             "{eid}/psths": [encodes, all_trials],
@@ -168,9 +160,22 @@ class Catalogue:
             "learning/{mode}-pretraining": [pretrained],
             "learning/{mode}-sessions": [all_trials],
             "encoding_inputs": [encodes, several_behaviours, all_trials],
-            "regions": [named_regions, held_out, all_trials],
-            **{f"ablation_{table}": [multimodal, condition] for table, condition in asked.items()},
+            "regions": [(config.regions.classes != [], "name regions under regions: classes"), *self._held_out()],
+            **{f"ablation_{name}": [multimodal, ablated] for name, ablated in self._ablated().items()},
         }
+
+    def _held_out(self) -> list[Condition]:
+        """What there must be to tell regions apart. Whole sessions can be held out only where sessions share a space."""
+        config = self._config
+        pretrained = "finetuned" in config.regimes
+        if config.regions.hold_out == "sessions":
+            joint = pretrained and max(self._set_sizes) > 1
+            return [(joint, "pretrain on two sessions or more (add finetuned to regimes), or hold out units")]
+        return [(pretrained or "all" in config.train_trials, "add all to train_trials")]
+
+    def _ablated(self) -> dict[str, Condition]:
+        tables = self._config.ablations.tables
+        return {name: (name in tables, f"add {name} to tables under ablations") for name in get_args(AblationName)}
 
     def _absent_models(self) -> list[str]:
         """Models of the paper's Fig. 2A that are not there, and what would add them."""

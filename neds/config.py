@@ -205,20 +205,22 @@ def _space_faults(config: Config, sessions: list[Session]) -> list[str]:
     ]
 
 
-def _analysis_faults(config: Config, sessions: list[Session]) -> list[str]:
-    """Faults of the ablations and of the region classes."""
+def _ablation_faults(config: Config, sessions: list[Session]) -> list[str]:
     blocks = {"model": config.model, "masking": config.masking, "training": config.training}
-    faults = [f"config key ablations.{fault}" for fault in variant_faults(config.ablations, blocks)]
+    faults = variant_faults(config.ablations, blocks)
     asked = [*config.ablations.tables, *config.ablations.variants]
     if asked and "mm" not in config.modes:
         faults.append(f"config key ablations: {asked[0]} is of the multimodal model; add mm to modes")
-    known = config.regions.classes or []
-    faults += [
+    return faults
+
+
+def _region_faults(config: Config, sessions: list[Session]) -> list[str]:
+    classes = config.regions.classes or []
+    return [
         f"config key regions.merge.{name}: regions.classes has no {name}; name it there"
         for name in config.regions.merge
-        if name not in known
+        if name not in classes
     ]
-    return faults
 
 
 def _roster_faults(config: Config, sessions: list[Session]) -> list[str]:
@@ -275,7 +277,8 @@ _CHECKS = {
         "pretraining_sets",
     ),
     _loss_weight_faults: ("modalities", "training.loss_weights"),
-    _analysis_faults: ("modes", "model", "masking", "training", "ablations", "regions"),
+    _ablation_faults: ("ablations", "modes", "model", "masking", "training"),
+    _region_faults: ("regions",),
     _space_faults: ("tune", "model", "masking", "training"),
     _roster_faults: ("source", "sessions", "synthetic", "regimes", "pretraining_sets", "finetune_from"),
 }

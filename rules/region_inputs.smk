@@ -3,25 +3,29 @@ from neds.figures.paper import read_region_accuracy
 
 
 def embedded_models():
-    """(file of embeddings, description) of every model whose units are told apart by region; the paper's order."""
+    """(file of embeddings, description) of every model whose units are told apart by region."""
     modes = sorted(CONFIG.modes, key=["encoding", "decoding", "mm"].index)
     models = []
-    for label in CATALOGUE.models(modes):
-        _, mode, training = label.split("-", 2)
-        known = {"model": f"neds-{mode}", "training": training, "space": "session"}
-        for eid in TEST_EIDS:
-            models += [
-                (f"{RESULTS}/embeddings/{eid}/{label}-seed{seed}.h5", known | {"seed": seed}) for seed in CONFIG.seeds
-            ]
-    if "finetuned" in CONFIG.regimes:
-        for name in CONFIG.finetune_from:
-            for mode in modes:
-                known = {"model": f"neds-{mode}", "training": f"pretrained-{name}", "space": "joint"}
-                models += [
-                    (f"{RESULTS}/embeddings/pretrained-{name}/neds-{mode}-seed{seed}.h5", known | {"seed": seed})
-                    for seed in CONFIG.seeds
-                ]
+    for training in trainings_with_all_trials():
+        for mode in modes:
+            known = {"model": f"neds-{mode}", "training": training, "space": "session"}
+            for eid in TEST_EIDS:
+                models += seeded(f"{RESULTS}/embeddings/{eid}/neds-{mode}-{training}", known)
+    for name in CONFIG.finetune_from if "finetuned" in CONFIG.regimes else []:
+        for mode in modes:
+            known = {"model": f"neds-{mode}", "training": f"pretrained-{name}", "space": "joint"}
+            models += seeded(f"{RESULTS}/embeddings/pretrained-{name}/neds-{mode}", known)
     return models
+
+
+def trainings_with_all_trials():
+    """scratch and finetuned-<first set>, where they are in use."""
+    labels = CATALOGUE.models(CONFIG.modes[:1])
+    return [label.split("-", 2)[2] for label in labels]
+
+
+def seeded(stem, known):
+    return [(f"{stem}-seed{seed}.h5", known | {"seed": seed}) for seed in CONFIG.seeds]
 
 
 def mapped_models():

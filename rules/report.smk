@@ -10,7 +10,7 @@ rule configuration_table:
     conda:
         "../envs/neds.yaml"
     params:
-        settings=as_json(CONFIG.model_dump(mode="json")),
+        settings=json.dumps(CONFIG.model_dump(mode="json")),
     shell:
         "python -m workflow_scripts.configuration_table --output {output} --settings {params.settings:q} 2>&1 | tee {log}"
 

@@ -103,7 +103,7 @@ def test_a_fault_of_a_variant_is_named(ablations, message):
 
 def test_an_ablation_that_changes_nothing_is_refused():
     message = faults(ablations={"tables": ["embeddings"]}, model={"modality_embedding": False})
-    assert "ablations.tables, embeddings, without-modality-embedding: changes nothing" in message
+    assert "ablations.tables: embeddings, without-modality-embedding: changes nothing" in message
     assert "without-temporal" not in message
 
 

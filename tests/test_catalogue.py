@@ -69,10 +69,10 @@ def test_lines_say_what_would_make_the_figure():
     assert not catalogue(**EVERYTHING).messages()
 
 
-def test_without_models_of_all_trials_only_scores_by_number_of_trials_remain():
+def test_without_models_of_all_trials_what_needs_none_remains():
     found = catalogue(**EVERYTHING | {"train_trials": [20, 30]})
     assert (FIGURES.keys() | TABLES.keys()) - found.left_out().keys() == {
-        *("overview", "metrics", "benchmark", "data_efficiency", "learning/{mode}-pretraining"),
+        *("overview", "metrics", "benchmark", "data_efficiency", "learning/{mode}-pretraining", "regions"),
         *ABLATIONS,
     }
 

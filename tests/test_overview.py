@@ -34,7 +34,7 @@ def masking(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def test_schemes_and_shares_are_those_of_the_configuration():
-    weights = {"encoding": 3.0, "decoding": 2.0, "across": 1.0, "within_spikes": 0.0}
+    weights = {"across": 1.0, "within_spikes": 0.0, "decoding": 2.0, "encoding": 3.0}
     rows = masking(drawn(masking=MaskingSettings(weights=weights, single_behaviour=0.25)))
     shares = rows.groupby(["scheme", "example"], sort=False)["share"].first().round(4).to_dict()
     assert shares == {
@@ -43,6 +43,7 @@ def test_schemes_and_shares_are_those_of_the_configuration():
         ("decoding", ""): 0.3333,
         ("across", ""): 0.1667,
     }
+    assert list(rows["scheme"].unique()) == ["encoding", "decoding", "across"]
     assert (
         rows.groupby(["scheme", "example", "modality"])["bin"]
         .apply(list)

@@ -31,10 +31,9 @@ def main(arguments: argparse.Namespace) -> None:
         if arguments.tuned:
             training = with_best(training, arguments.tuned)
         changed = with_changes(training.model_dump(), json.loads(arguments.changes))
-        training = validated(TrainingRun, changed)
         try:
             run_training(
-                run=training,
+                run=validated(TrainingRun, changed),
                 aligned=arguments.aligned,
                 pretrained=arguments.pretrained,
                 best=arguments.best,

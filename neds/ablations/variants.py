@@ -1,6 +1,5 @@
 """The variants that a configuration asks for: the paper's ablations and one's own."""
 
-import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from pydantic import ValidationError
 
 from neds.ablations.changes import Changes, with_changes
 from neds.ablations.settings import AblationName, AblationSettings
+from neds.faults import described, did_you_mean
 from neds.model.settings import ModelSettings
 from neds.settings import Settings
 
@@ -79,27 +79,28 @@ def variants_in_use(settings: AblationSettings, model: ModelSettings) -> dict[st
 
 
 def variant_faults(settings: AblationSettings, blocks: Mapping[str, Settings]) -> list[str]:
-    """What is wrong with the variants, each as "key below ablations: what is wrong".
+    """What is wrong with the variants, a line each.
 
     Args:
         blocks: the settings that a variant may change, by the first part of its keys; `model` among them.
     """
-    reserved = {name for ablation in paper_ablations(blocks["model"]).values() for name in ablation.variants}
+    paper = paper_ablations(blocks["model"])
+    reserved = {name for ablation in paper.values() for name in ablation.variants}
+    places = {name: f"config key ablations.variants.{name}" for name in settings.variants}
     faults = []
-    for name in settings.variants:
+    for name, place in places.items():
         if name in reserved:
-            faults.append(f"variants.{name}: an ablation of the paper is called so; choose another name")
+            faults.append(f"{place}: an ablation of the paper is called so; choose another name")
         if not re.fullmatch("[A-Za-z0-9_-]+", name) or re.search("(^|-)[0-9]+trials$", name):
-            faults.append(f"variants.{name}: a name may hold letters, digits, - and _, and may not end like 50trials")
-    keys = {name: f"variants.{name}" for name in settings.variants}
-    for ablation in settings.tables:
-        keys |= {name: f"tables, {ablation}, {name}" for name in paper_ablations(blocks["model"])[ablation].variants}
+            faults.append(f"{place}: a name may hold letters, digits, - and _, and may not end like 50trials")
+    for table in settings.tables:
+        places |= {name: f"config key ablations.tables: {table}, {name}" for name in paper[table].variants}
     for name, changes in variants_in_use(settings, blocks["model"]).items():
-        faults += [f"{keys[name]}{fault}" for fault in _faults(changes, blocks)]
+        faults += _faults(changes, blocks, places[name])
     return faults
 
 
-def _faults(changes: Changes, blocks: Mapping[str, Settings]) -> list[str]:
+def _faults(changes: Changes, blocks: Mapping[str, Settings], place: str) -> list[str]:
     plain = {name: block.model_dump() for name, block in blocks.items()}
     known = [f"{name}.{key}" for name, block in plain.items() for key in block]
     faults = []
@@ -107,8 +108,8 @@ def _faults(changes: Changes, blocks: Mapping[str, Settings]) -> list[str]:
         block, _, rest = key.partition(".")
         field, _, inner = rest.partition(".")
         if f"{block}.{field}" not in known or (inner and not isinstance(plain[block][field], dict)):
-            near = difflib.get_close_matches(key, known, n=1, cutoff=0.0)
-            faults.append(f".{key}: no key that a variant may change; did you mean {near[0]}?")
+            hint = did_you_mean(key, known, otherwise=f"a variant changes keys of {', '.join(plain)}")
+            faults.append(f"{place}.{key}: no key that a variant may change; {hint}")
     if faults:
         return faults
     changed = {}
@@ -116,10 +117,8 @@ def _faults(changes: Changes, blocks: Mapping[str, Settings]) -> list[str]:
         try:
             changed[name] = type(blocks[name]).model_validate(values)
         except ValidationError as error:
-            faults += [
-                f".{'.'.join([name, *map(str, fault['loc'])])}: {fault['msg'][0].lower() + fault['msg'][1:]}"
-                for fault in error.errors()
-            ]
+            prefix = f"{place}.{name}".removeprefix("config key ")
+            faults += described(error, type(blocks[name]), values, prefix=prefix)
     if not faults and changed == dict(blocks):
-        faults.append(": changes nothing, the configuration has these values already")
+        faults.append(f"{place}: changes nothing, the configuration has these values already")
     return faults

@@ -4,6 +4,7 @@ Shapes: M modalities, T bins.
 """
 
 import itertools
+from typing import get_args
 
 import pandas as pd
 import torch
@@ -14,6 +15,7 @@ from neds.figures.style import HIDDEN_COLOR, PREDICTED_COLOR, SEEN_COLOR
 from neds.modalities import Modality
 from neds.model.masking import draw_masks
 from neds.model.modes import Mode
+from neds.model.settings import Scheme
 
 STATES = {
     "seen": {"facecolor": SEEN_COLOR},
@@ -33,7 +35,8 @@ def example_masks(
 ) -> pd.DataFrame:
     """One trial of every scheme that trains a model, drawn by the function that draws them in training.
 
-    The encoding scheme has two examples where it shows sometimes all behaviours and sometimes one alone.
+    Schemes come in the order of `neds.model.settings.Scheme`. The encoding scheme has two examples where it shows sometimes
+    all behaviours and sometimes one alone.
 
     Args:
         ratio, single_behaviour: as in `neds.model.masking.draw_masks`.
@@ -45,7 +48,8 @@ def example_masks(
     total = sum(mode.scheme_weights.values())
     n_behaviours = sum(modality.group == "behaviour" for modality in modalities.values())
     tables = []
-    for scheme, weight in mode.scheme_weights.items():
+    for scheme in filter(mode.scheme_weights.get, get_args(Scheme)):
+        weight = mode.scheme_weights[scheme]
         examples = {"": (weight / total, single_behaviour)}
         if scheme == "encoding" and n_behaviours > 1:
             examples = {

@@ -162,41 +162,48 @@ def regions_figure(
     """
     if places.empty:
         raise NothingToDraw("No unit is known to lie in one of the regions of the configuration.")
-    found = sorted(set(places["region"]))
-    order = [name for name in classes or found if name in found]
     bars = region_bars(scores) if len(scores) else None
-    n_bars = 0 if bars is None else bars["bar"].nunique()
-    upper_in, lower_in = 2.75, 0.75 + 0.27 * n_bars
+    upper_in, lower_in = 2.75, 0.3 if bars is None else 0.75 + 0.27 * bars["bar"].nunique()
     fig = Figure(figsize=(WIDTH_IN, upper_in + lower_in), layout="constrained")
     upper, lower = fig.subfigures(2, 1, height_ratios=[upper_in, lower_in])
-    by_region, by_session, confusion = upper.subplots(1, 3, width_ratios=[1, 1, 1.15])
-    name = "UMAP" if projection == "umap" else projection.upper()
-    handles = plot_unit_map(places, "region", order, by_region)
-    by_region.set_title(f"A  {name}, by region", fontsize=7)
-    below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.02), "columnspacing": 0.8, "handletextpad": 0.1}
-    by_region.legend(handles=handles, ncols=3, **below)
-    eids = list(dict.fromkeys(places["eid"]))
-    labels = {eid: f"session {rank + 1}" for rank, eid in enumerate(eids)}
-    handles = plot_unit_map(
-        places.assign(session=places["eid"].map(labels)), "session", list(labels.values()), by_session
-    )
-    by_session.set_title("the same, by session", fontsize=7)
-    if len(eids) <= _MOST_SESSIONS_NAMED:
-        by_session.legend(handles=handles, ncols=2, **below)
-    for ax in (by_region, by_session):
-        ax.set_xlabel(f"{name} 1", labelpad=2)
-    by_region.set_ylabel(f"{name} 2", labelpad=2)
+    n_maps = 1 if places["eid"].nunique() == 1 else 2
+    *maps, confusion = upper.subplots(1, n_maps + 1, width_ratios=[*[1] * n_maps, 1.15])
+    _plot_maps(places, _ordered(places["region"], classes), maps, name={"umap": "UMAP", "pca": "PCA"}[projection])
     plotted = [places.assign(panel="map", bar=_bar_title(places["model"].iloc[0], places["training"].iloc[0]))]
     if bars is None:
         confusion.remove()
     else:
         shown = _shown_model(units)
+        order = _ordered(shown["region"], classes)
         matrix = plot_confusion(shown["region"].to_numpy(str), shown["predicted"].to_numpy(str), order, confusion)
         confusion.set_title(f"C  {_bar_title(shown['model'].iloc[0], shown['training'].iloc[0])}", fontsize=7)
         plotted += [bars.assign(panel="scores"), matrix.assign(panel="confusion")]
         _plot_both_scores(bars, lower, paper)
-    fig.suptitle(_note(places, scores), color=NOTE_COLOR)
+    fig.suptitle(_note(places, scores, paper), color=NOTE_COLOR)
     return fig, pd.concat(plotted, ignore_index=True)
+
+
+def _plot_maps(places: pd.DataFrame, regions: list[str], axes: list[Axes], *, name: str) -> None:
+    """The map by region and, where there is a second panel, by session."""
+    below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.09), "columnspacing": 0.8, "handletextpad": 0.1}
+    axes[0].legend(handles=plot_unit_map(places, "region", regions, axes[0]), ncols=3, **below)
+    axes[0].set_title(f"A  {name}, by region", fontsize=7)
+    axes[0].set_ylabel(f"{name} 2", labelpad=2)
+    for ax in axes:
+        ax.set_xlabel(f"{name} 1", labelpad=2)
+    if len(axes) > 1:
+        sessions = {eid: f"session {rank}" for rank, eid in enumerate(dict.fromkeys(places["eid"]), start=1)}
+        by_session = places.assign(session=places["eid"].map(sessions))
+        handles = plot_unit_map(by_session, "session", list(sessions.values()), axes[1])
+        axes[1].set_title("the same, by session", fontsize=7)
+        if len(sessions) <= _MOST_SESSIONS_NAMED:
+            axes[1].legend(handles=handles, ncols=2, **below)
+
+
+def _ordered(regions: pd.Series, classes: list[str] | None) -> list[str]:
+    """The regions that occur, in the order of the configuration or of the alphabet."""
+    found = set(regions)
+    return [name for name in classes or sorted(found) if name in found]
 
 
 def _plot_both_scores(bars: pd.DataFrame, fig: Figure, paper: float | None) -> None:
@@ -229,14 +236,19 @@ def _shown_model(units: pd.DataFrame) -> pd.DataFrame:
     return best[1]
 
 
-def _note(places: pd.DataFrame, scores: pd.DataFrame) -> str:
+def _note(places: pd.DataFrame, scores: pd.DataFrame, paper: float | None) -> str:
     title = _bar_title(places["model"].iloc[0], places["training"].iloc[0])
     n_sessions = places["eid"].nunique()
     text = f"A: {len(places)} units of {n_sessions} session{'s' if n_sessions > 1 else ''}, {title}. "
-    if len(scores):
-        held_out = "sessions" if scores["hold_out"].iloc[0] == "sessions" else "units"
+    if scores.empty:
+        text += "No two regions have enough units to be told apart."
+    elif scores["hold_out"].iloc[0] == "sessions":
+        text += "B, C: linear classifier of all pretraining sessions, tested on held-out sessions (dots)."
+    else:
         text += (
-            f"B, C: linear classifier, tested on held-out {held_out}. Bars: one classifier per test session (mean, s.e.m. "
-            "over sessions), or one for all pretraining sessions. Dots: sessions."
+            "B, C: linear classifier, tested on held-out units. Bars: one classifier per test session (mean, s.e.m. over "
+            "sessions), or one for all pretraining sessions. Dots: sessions."
         )
+    if paper is not None and "joint" in set(scores["space"]):
+        text += " Diamond: accuracy in the paper (other data)."
     return "\n".join(textwrap.wrap(text, 125))
