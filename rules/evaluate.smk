@@ -39,7 +39,9 @@ rule metrics_table:
         "python -m workflow_scripts.metrics_table --metrics {input.metrics} --output {output} 2>&1 | tee {log}"
 
 
+# The scores of every evaluation are targets too, so that one that was deleted is made again.
 rule tables:
     input:
+        evaluated("metrics.csv", evaluated_models()),
         rules.sessions_table.output,
         rules.metrics_table.output,
