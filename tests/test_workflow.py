@@ -91,13 +91,13 @@ def test_damaged_file_fails_its_session_alone_and_the_end_says_why(copy_of_finis
     assert (folder / f"results/evaluation/{other}/psth/metrics.csv").exists(), "the other session went on"
     log = f"results/logs/baselines/{eid}-psth.log"
     assert "Traceback" not in (folder / log).read_text()
-    first, *report = printed[printed.rindex(" jobs failed:") - 10 :].splitlines()
-    number = int(re.search(r"(\d+) of \d+ jobs failed:", first)[1])
+    number, report = re.search(r"^(\d+) of \d+ jobs failed:\n(.*)", printed, re.MULTILINE | re.DOTALL).groups()
+    report = report.splitlines()
     at = report.index(f"  baseline {eid}, psth")
     assert report[at + 1].startswith(f"      results/aligned/{eid}.h5: damaged (")
     assert report[at + 1].endswith(f"; delete it and run snakemake again: rm results/aligned/{eid}.h5")
     assert report[at + 2] == f"      log: {log}"
-    assert sum(line.startswith("      log: ") for line in report) == number
+    assert sum(line.startswith("      log: ") for line in report) == int(number)
     assert other not in "".join(report), "of the other session nothing failed"
 
     damaged.unlink()
