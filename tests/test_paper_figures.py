@@ -1,5 +1,7 @@
 """The example that makes all figures and tables of the paper, at a size for tests."""
 
+import json
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -7,22 +9,29 @@ import pytest
 import yaml
 
 from neds.catalogue import FIGURES, TABLES
-from tests.workflow_runs import ROOT, TINY, snakemake
+from neds.model.checkpoint import read_checkpoint
+from tests.workflow_runs import ROOT, TINY, planned, snakemake
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def results(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("paper")
+def small_example() -> dict:
+    """The example's configuration at a size for tests, with a variant of one's own."""
     example = yaml.safe_load((ROOT / "docs/examples/paper_figures.yaml").read_text())
     small = TINY | {
         "synthetic": TINY["synthetic"] | {"n_test": 1},
         "baselines": ["linear", "rrr-multi"],
         "modes": ["mm"],
     }
-    small |= {"results": "results", "train_trials": [20, "all"], "regions": {"projection": "pca"}}
-    snakemake(folder, "figures", "tables", config=example | small)
+    small |= {"results": "results", "train_trials": [20, "all"]}
+    small["ablations"] = example["ablations"] | {"variants": {"wide": {"model.dim": 32}}}
+    return example | small
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("paper")
+    snakemake(folder, config=small_example())
     return folder / "results"
 
 
@@ -61,3 +70,54 @@ def test_tables_have_the_papers_numbers_beside_ones_own(results):
     inputs = pd.read_csv(results / "tables/encoding_inputs.csv").set_index("input")
     assert inputs.loc["choice", "NEDS multi-session (paper)"] == 0.06
     assert inputs["NEDS multi-session"].notna().all()
+
+
+def test_every_variant_was_trained_with_its_change_alone(results):
+    scores = pd.read_csv(results / "tables/ablations.csv")
+    assert list(scores.columns) == list(pd.read_csv(results / "tables/metrics.csv").columns)
+    variants = set(scores["training"]) - {"scratch"}
+    assert len(variants) == 7 and "scratch-wide" in variants
+    assert not set(pd.read_csv(results / "tables/metrics.csv")["training"].dropna()) & variants
+    eid = scores["eid"].iloc[0]
+
+    def run_of(training: str) -> dict:
+        return read_checkpoint(results / f"models/{eid}/mm-{training}/seed0/best.safetensors")[0].record["run"]
+
+    unchanged, wide, without = map(run_of, ("scratch", "scratch-wide", "scratch-without-cross-modal"))
+    assert wide == unchanged | {"model": unchanged["model"] | {"dim": 32}}
+    weights = unchanged["masking"]["weights"] | {"across": 0.0}
+    assert without == unchanged | {"masking": unchanged["masking"] | {"weights": weights}}
+    rows = pd.read_csv(results / "tables/ablation_own.csv").set_index("model")
+    assert rows.loc["wide", "parameters (M)"] > 1.5 * rows.loc["unchanged", "parameters (M)"]
+
+
+def test_a_changed_variant_is_trained_again_alone(results):
+    config = small_example()
+    config["ablations"] |= {"variants": {"wide": {"model.dim": 48}}}
+    again = {"train_variant": 1, "evaluate": 1, "ablation_metrics": 1, "table_ablation": 4}
+    assert planned(results.parent, config) == again
+    del config["ablations"]
+    assert planned(results.parent, config) == {"left_out": 1}
+
+
+def test_report_is_one_page_with_captions_and_all_tables(results):
+    snakemake(results.parent, "--report", "report.html", config=small_example())
+    page = (results.parent / "report.html").read_text()
+    shown = json.loads(re.search(r"var results = (\{.*\});", page).group(1))
+    paths = {Path(path).relative_to("results").as_posix() for path in shown}
+    eid = next(path.name for path in (results / "evaluation").iterdir())
+    assert {f"figures/{name}.png".format(eid=eid, mode="mm") for name in FIGURES} <= paths
+    assert {f"tables/{name}.html" for name in [*TABLES, "ablation_own"]} <= paths
+    listed = ("sessions", "metrics", "regions", "ablations", "configuration", "software")
+    assert {f"tables/{name}.html" for name in listed} <= paths
+    for path, result in shown.items():
+        assert result["caption"] and "system-message" not in result["caption"], path
+        assert result["data_uri"].startswith("data:"), "nothing is left outside the page"
+    assert "synthetic sessions" in page
+
+
+def test_configuration_and_software_are_listed(results):
+    listed = pd.read_csv(results / "tables/configuration.csv", keep_default_na=False).set_index("key")["value"]
+    assert listed["synthetic.n_test"] == "1" and listed["model.layers"] == "1" and listed["source"] == "synthetic"
+    assert listed["ablations.variants.wide.model.dim"] == "32"
+    assert "torch" in (results / "tables/software.csv").read_text()
