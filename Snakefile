@@ -14,8 +14,21 @@ include: "rules/pretrain.smk"
 include: "rules/finetune.smk"
 include: "rules/baselines.smk"
 include: "rules/evaluate.smk"
+include: "rules/overview.smk"
+include: "rules/regions.smk"
+include: "rules/ablations.smk"
+include: "rules/report.smk"
+include: "rules/tables.smk"
+include: "rules/session_figures.smk"
 include: "rules/figures.smk"
 include: "rules/failures.smk"
+
+
+report: "rules/captions/report.rst"
+
+
+onstart:
+    log_left_out()
 
 
 rule all:
@@ -25,6 +38,7 @@ rule all:
         rules.models.input,
         rules.tables.input,
         rules.figures.input,
+        rules.pages.input,
 
 
 onerror:

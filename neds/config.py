@@ -7,14 +7,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
+from neds.ablations.settings import AblationSettings
+from neds.ablations.variants import variant_faults
 from neds.baselines.names import BaselineName
 from neds.download.settings import DownloadSettings
 from neds.errors import UserError
 from neds.faults import described, did_you_mean, overlap, validated_in_part
+from neds.figures.settings import FiguresSettings
 from neds.modalities import Modality, resolve
 from neds.model.modes import ModeName
 from neds.model.settings import MaskingSettings, ModelSettings
 from neds.partition.settings import ArraySettings, PartitionSettings
+from neds.regions.settings import RegionSettings
 from neds.roster import ROLES, Session, read_sheet, synthetic_sessions
 from neds.settings import Settings
 from neds.synthetic.settings import SyntheticSettings
@@ -65,6 +69,9 @@ class Config(Settings):
     training_overrides: dict[Override, dict[str, Any]] = {}
     """Training keys that differ for a stage or a mode; a mode's win over a stage's."""
     tune: TuneSettings = Field(default_factory=TuneSettings)
+    regions: RegionSettings = Field(default_factory=RegionSettings)
+    ablations: AblationSettings = Field(default_factory=AblationSettings)
+    figures: FiguresSettings = Field(default_factory=FiguresSettings)
 
     def modality_registry(self) -> dict[str, Modality]:
         """The modalities in use, by name and in order."""
@@ -196,6 +203,24 @@ def _space_faults(config: Config, sessions: list[Session]) -> list[str]:
     ]
 
 
+def _ablation_faults(config: Config, sessions: list[Session]) -> list[str]:
+    blocks = {"model": config.model, "masking": config.masking, "training": config.training}
+    faults = variant_faults(config.ablations, blocks)
+    asked = [*config.ablations.tables, *config.ablations.variants]
+    if asked and "mm" not in config.modes:
+        faults.append(f"config key ablations: {asked[0]} is of the multimodal model; add mm to modes")
+    return faults
+
+
+def _region_faults(config: Config, sessions: list[Session]) -> list[str]:
+    classes = config.regions.classes or []
+    return [
+        f"config key regions.merge.{name}: regions.classes has no {name}; name it there"
+        for name in config.regions.merge
+        if name not in classes
+    ]
+
+
 def _roster_faults(config: Config, sessions: list[Session]) -> list[str]:
     """Faults of what the configuration wants of the sessions, where their roles could be read."""
     roles = {session.eid: session.role for session in sessions}
@@ -250,6 +275,8 @@ _CHECKS = {
         "pretraining_sets",
     ),
     _loss_weight_faults: ("modalities", "training.loss_weights"),
+    _ablation_faults: ("ablations", "modes", "model", "masking", "training"),
+    _region_faults: ("regions",),
     _space_faults: ("tune", "model", "masking", "training"),
     _roster_faults: ("source", "sessions", "synthetic", "regimes", "pretraining_sets", "finetune_from"),
 }

@@ -19,8 +19,10 @@ SIGNALS = 'trap : TERM; tee() {{ trap "" INT TERM; command tee "$@"; }}; '
 shell.prefix(f"set -euo pipefail; {SIGNALS}{ENVIRONMENT}")
 
 from neds.baselines.names import BaselineName
+from neds.catalogue import FIGURES, TABLES, Catalogue
 from neds.config import check_config
 from neds.errors import UserError
+from neds.figures.paper import read_paper_numbers
 from neds.provenance import code_digest
 
 try:
@@ -32,6 +34,7 @@ RESULTS = CONFIG.results
 BY_EID = {session.eid: session for session in SESSIONS}
 TRAIN_EIDS = [session.eid for session in SESSIONS if session.role == "train"]
 TEST_EIDS = [session.eid for session in SESSIONS if session.role == "test"]
+CATALOGUE = Catalogue(CONFIG, SESSIONS)
 
 
 wildcard_constraints:
@@ -41,9 +44,11 @@ wildcard_constraints:
     pretraining_set="[A-Za-z0-9_-]+?",
     trials="(-[0-9]+trials)?",
     seed="[0-9]+",
+    stage="pretraining|sessions",
     search="[A-Za-z0-9_-]+/[A-Za-z0-9_-]+",
     baseline="|".join(get_args(BaselineName)),
 
 
 include: "settings.smk"
 include: "paths.smk"
+include: "drawn.smk"

@@ -39,9 +39,3 @@ rule metrics_table:
         code=code_digest("neds.evaluation.tables"),
     shell:
         "python -m workflow_scripts.metrics_table --metrics {input.metrics} --output {output} 2>&1 | tee {log}"
-
-
-rule tables:
-    input:
-        rules.sessions_table.output,
-        rules.metrics_table.output,

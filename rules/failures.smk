@@ -4,11 +4,10 @@ from snakemake.logging import logger
 
 def job_title(job):
     """Stage, session and the rest of what tells a job from others, e.g. "evaluate <eid>, mm, scratch, seed 0"."""
-    known = {name: value for name, value in job.wildcards.items() if value}
-    eid = known.pop("eid", "")
-    if "seed" in known:
-        known["seed"] = f"seed {known['seed']}"
-    return ", ".join([f"{job.rule.name} {eid}".strip(), *(value.strip("-") for value in known.values())])
+    known = {name: value for name, value in sorted(job.wildcards.items()) if value}
+    eid, seed = known.pop("eid", ""), known.pop("seed", None)
+    details = [value.strip("-") for value in known.values()] + ([] if seed is None else [f"seed {seed}"])
+    return ", ".join([f"{job.rule.name} {eid}".strip(), *details])
 
 
 def last_words(path):

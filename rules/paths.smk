@@ -39,10 +39,6 @@ def searches():
     return [folder.removeprefix(f"{RESULTS}/tuning/") for folder in sorted(set(found))]
 
 
-def figures_of_searches():
-    return expand(f"{RESULTS}/figures/tuning/{{search}}.{{suffix}}", search=searches(), suffix=["pdf", "png", "csv"])
-
-
 def session_path(wildcards):
     return BY_EID[wildcards.eid].path
 
@@ -102,32 +98,4 @@ def checkpoints():
         mode=CONFIG.modes,
         training=CONFIG.trainings(),
         seed=CONFIG.seeds,
-    )
-
-
-def drawn_models(task):
-    """Models whose predictions of a task are drawn, with the first seed: the multimodal ones, or else the task's own."""
-    modes = [mode for mode in ("mm", task) if mode in CONFIG.modes][:1]
-    trainings = [training for training in CONFIG.trainings() if not training.endswith("trials")]
-    return expand("neds-{mode}-{training}-seed{seed}", mode=modes, training=trainings, seed=CONFIG.seeds[0])
-
-
-def drawn_predictions(task):
-    return [f"{RESULTS}/evaluation/{{eid}}/{model}/predictions.h5" for model in drawn_models(task)]
-
-
-def figure_files(stem):
-    return {suffix: f"{RESULTS}/figures/{stem}.{suffix}" for suffix in ("pdf", "png", "csv")}
-
-
-def figure_stem(wildcards, output):
-    return output.pdf.removesuffix(".pdf")
-
-
-def figures_of_sessions():
-    """Files of the figures that the models in use can fill."""
-    tasks = {"psths": "encoding", "raster": "encoding", "traces": "decoding"}
-    names = [name for name, task in tasks.items() if drawn_models(task)]
-    return expand(
-        f"{RESULTS}/figures/{{eid}}/{{name}}.{{suffix}}", eid=TEST_EIDS, name=names, suffix=["pdf", "png", "csv"]
     )

@@ -31,7 +31,7 @@ TIMES = ["seconds", "trials_per_second"]
 
 def kill(how: str, process: subprocess.Popen, rng: np.random.Generator) -> bool:
     """Wait for a job and kill; False when the workflow ended before."""
-    n_to_pass, cpu_s = int(rng.integers(0, 4)), rng.uniform(0, LONGEST_CPU_S)
+    n_to_pass, cpu_s = int(rng.integers(0, 3)), rng.uniform(0, LONGEST_CPU_S)
     passed: set[int] = set()
     while process.poll() is None:
         jobs = jobs_of(process)
@@ -41,6 +41,7 @@ def kill(how: str, process: subprocess.Popen, rng: np.random.Generator) -> bool:
         elif fresh:
             victim = fresh[int(rng.integers(len(fresh)))]
             try:
+                what = victim.cmdline()[2]
                 while sum(victim.cpu_times()[:2]) < cpu_s:
                     time.sleep(0.01)
                 if how.startswith("job"):
@@ -49,6 +50,7 @@ def kill(how: str, process: subprocess.Popen, rng: np.random.Generator) -> bool:
                     process.kill()
                 else:
                     os.killpg(process.pid, signal.SIGKILL)
+                print(f"{how}: {what} after {cpu_s:.1f} s")
                 return True
             except psutil.NoSuchProcess:
                 passed.add(victim.pid)
@@ -63,14 +65,15 @@ def test_killed_at_random_the_workflow_ends_as_if_undisturbed(finished, tmp_path
     process = start(tmp_path)
     while kills:
         if not kill(kills[-1], process, rng):
-            # Failed jobs are left, but no more kills were possible in this run of Snakemake.
-            assert process.wait() == 1, "ended before all kills were done"
+            if process.wait() == 0:
+                break
+            # What a killed job left undone is for the next run.
             process = start(tmp_path)
-            continue
-        if not kills.pop().startswith("job"):
+        elif not kills.pop().startswith("job"):
             process.wait()
             snakemake(tmp_path, "--unlock")
             process = start(tmp_path)
+    assert len(kills) <= sum(KILLS.values()) - 10, "ended before there were ten kills"
     if process.wait() != 0:
         snakemake(tmp_path)
     assert_same_results(finished / "results", tmp_path / "results")

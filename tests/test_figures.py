@@ -9,19 +9,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.colors import to_hex
-from matplotlib.figure import Figure
 
 from neds.errors import UserError
 from neds.evaluation.metrics import bits_per_spike, r2
 from neds.evaluation.results import EvaluationFiles, Identity, Predicted, write_evaluation
 from neds.evaluation.tasks import tasks_of
-from neds.figures.bars import metrics_figure, plot_metric_bars
 from neds.figures.comparison import read_comparison
 from neds.figures.psths import psths_figure
 from neds.figures.raster import raster_figure, trial_order
 from neds.figures.save import draw
-from neds.figures.style import in_order, model_style
 from neds.figures.traces import traces_figure
 from neds.files.aligned import AlignedSession, write_aligned
 from neds.modalities import Modality, resolve
@@ -113,68 +109,13 @@ def compare(evaluated, task):
     return read_comparison(aligned=aligned, predictions=predictions, task=task)
 
 
-def made_up_metrics() -> pd.DataFrame:
-    """Two seeds of two NEDS models and three baselines on three sessions, as the metrics table has them."""
-    rng = np.random.default_rng(3)
-    rows = []
-    scores = {"spikes": "bits_per_spike", "wheel_speed": "r2", "choice": "balanced_accuracy"}
-    models = [
-        ("neds-mm", "scratch"),
-        ("neds-mm", "finetuned"),
-        ("linear", np.nan),
-        ("psth", np.nan),
-        ("oracle", np.nan),
-    ]
-    for eid in ("a", "b", "c"):
-        for model, training in models:
-            for seed in (0, 1) if model == "neds-mm" else (0,):
-                for target, metric in scores.items():
-                    inputs = {"psth": ["condition"], "oracle": ["true_rate"]}.get(
-                        model, ["wheel_speed+choice", "choice"]
-                    )
-                    known = {"eid": eid, "model": model, "training": training, "seed": seed, "target": target}
-                    for used in inputs if target == "spikes" else ["spikes"]:
-                        rows.append(known | {"inputs": used, "metric": metric, "value": rng.uniform(0.1, 0.9)})
-    return pd.DataFrame(rows)
-
-
-def test_metrics_csv_holds_the_means_and_standard_errors_over_sessions(tmp_path):
-    metrics, modalities = made_up_metrics(), resolve(["spikes", "wheel_speed", "choice"], {})
-    draw(lambda: metrics_figure(metrics, modalities), tmp_path / "metrics")
-    plotted = pd.read_csv(tmp_path / "metrics.csv", keep_default_na=False, na_values={"sem": "", "chance": ""})
-    for target in modalities:
-        for training in ("scratch", "finetuned"):
-            rows = metrics[(metrics.target == target) & (metrics.training == training) & (metrics.inputs != "choice")]
-            sessions = rows.groupby("eid")["value"].mean()
-            bar = plotted[(plotted.target == target) & (plotted.training == training)]
-            np.testing.assert_allclose(bar["value"], sessions)
-            np.testing.assert_allclose(bar["mean"], sessions.mean())
-            np.testing.assert_allclose(bar["sem"], sessions.std(ddof=1) / np.sqrt(3))
-            assert bar["n_seeds"].eq(2).all() and bar["n_sessions"].eq(3).all()
-    assert plotted.loc[plotted.target == "choice", "chance"].eq(0.5).all()
-    assert plotted.loc[plotted.target != "choice", "chance"].isna().all()
-
-
-def test_bars_are_the_means_and_the_oracle_is_a_line():
-    ax = Figure().subplots()
-    metrics = made_up_metrics()
-    plotted = plot_metric_bars(metrics[metrics.target == "spikes"], ax)
-    heights = {bar.get_label(): bar.patches[0].get_height() for bar in ax.containers if bar.get_label()[0] != "_"}
-    labels = {"psth": "condition average", "linear": "linear"}
-    for model, title in labels.items():
-        assert heights[title] == pytest.approx(plotted.loc[plotted.model == model, "mean"].iloc[0])
-    assert "oracle" not in heights
-    oracle = next(line for line in ax.lines if line.get_label() == "oracle")
-    assert oracle.get_ydata()[0] == pytest.approx(plotted.loc[plotted.model == "oracle", "mean"].iloc[0])
-
-
 def test_psth_csv_holds_averages_over_the_trials_of_each_choice(task_session, drawn):
     session, *_ = task_session
     plotted = pd.read_csv(drawn / "psths.csv")
     test = session.trials_of("test")
     predicted = made_up_prediction(session, "spikes", 0)
     scores = bits_per_spike(predicted.astype(np.float32), session.values["spikes"][test])
-    assert plotted["unit"].unique().tolist() == np.argsort(-scores)[:8].tolist()
+    assert plotted["unit"].unique().tolist() == np.argsort(-scores)[:10].tolist()
     unit = plotted["unit"].iloc[0]
     for index, name in enumerate(["choice right", "choice left"]):
         chosen = session.values["choice"][test] == index
@@ -198,6 +139,18 @@ def test_traces_csv_holds_each_column_of_a_behaviour_and_its_score(task_session,
     np.testing.assert_allclose(first["value"], session.values["paws"][test[0], :, 1], rtol=1e-6)
     expected = r2(session.values["paws"][test, :, 1], made_up_prediction(session, "paws", 1)[..., 1])
     assert rows.loc[rows.series == MODELS[1], "r2"].unique() == pytest.approx([expected], rel=1e-5)
+
+
+def test_raster_csv_holds_what_trials_differ_by_from_their_condition(task_session, drawn):
+    session, *_ = task_session
+    plotted = pd.read_csv(drawn / "raster.csv")
+    unit, test = plotted["unit"].iloc[0], session.trials_of("test")
+    rows = plotted[(plotted.unit == unit) & (plotted.series == MODELS[1])]
+    deviation = rows.pivot(index="trial", columns="time_s", values="deviation_hz").loc[test].to_numpy()
+    rates, condition = made_up_prediction(session, "spikes", 1)[..., unit] / BIN_S, session.trials["condition"][test]
+    for value in (0, 1):
+        own = rates[condition == value]
+        np.testing.assert_allclose(deviation[condition == value], own - own.mean(0), atol=1e-4)
 
 
 def test_raster_orders_trials_by_choice_and_then_first_movement(task_session, drawn):
@@ -257,17 +210,3 @@ def test_predictions_of_another_split_are_refused(task_session, tmp_path):
     write_aligned(tmp_path / "aligned.h5", replace(session, split=session.split[::-1]))
     with pytest.raises(UserError, match="other trials than the test trials"):
         read_comparison(aligned=tmp_path / "aligned.h5", predictions=predictions, task="encoding")
-
-
-def test_models_keep_their_colour_whatever_is_drawn():
-    metrics = made_up_metrics()
-    metrics = metrics[metrics.target == "spikes"]
-    colors = []
-    for drawn in (metrics, metrics[metrics.training == "finetuned"]):
-        ax = Figure().subplots()
-        plot_metric_bars(drawn, ax)
-        bar = next(bar for bar in ax.containers if bar.get_label() == "NEDS, fine-tuned")
-        colors.append(to_hex(bar.patches[0].get_facecolor()))
-    assert colors[0] == colors[1] == model_style("neds-mm-finetuned-seed7").color.lower()
-    assert model_style("my-model") == model_style("my-model-seed3")
-    assert in_order(["neds-mm-finetuned-seed0", "my-model", "psth"]) == ["psth", "neds-mm-finetuned-seed0", "my-model"]

@@ -17,11 +17,11 @@ pytestmark = pytest.mark.slow
 
 PRETRAINED = Path("results/models/pretrained-all/mm/seed0")
 LOG = Path("results/logs/pretrain/all-mm-seed0.log")
-LONG = {"config": TINY | {"training": {"epochs": 150, "validate_every": 50}}}
+LONG = {"config": TINY | {"training_overrides": {"pretrain": {"epochs": 150, "validate_every": 50}}}}
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 300) -> None:
-    end = time.monotonic() + seconds
+def wait_for(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 3600
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.02)

@@ -25,6 +25,7 @@ def digests(package: Path) -> dict[str, str]:
         "training.stage",
         "evaluation.stage",
         "figures.bars",
+        "tables.benchmark",
     )
     code = f"from neds.provenance import code_digest\nfor s in {stages}: print(s, code_digest('neds.' + s))"
     printed = subprocess.run(
@@ -41,6 +42,8 @@ def digests(package: Path) -> dict[str, str]:
         ("model/masking.py", "# ", "# ", set()),
         ("training/settings.py", "Field(100, ge=1)", "Field(101, ge=1)", {"training.stage"}),
         ("figures/bars.py", "\n\ndef ", "\n\nX = 1\n\n\ndef ", {"figures.bars"}),
+        ("figures/style.py", "\n\ndef ", "\n\nX = 1\n\n\ndef ", {"figures.bars"}),
+        ("figures/names.py", "\n\ndef ", "\n\nX = 1\n\n\ndef ", {"figures.bars", "tables.benchmark"}),
         ("partition/split.py", "\n\ndef ", "\n\nX = 1\n\n\ndef ", {"partition.stage"}),
         ("download/stage.py", "\n\ndef ", "\n\nX = 1\n\n\ndef ", {"download.stage"}),
     ],

@@ -12,15 +12,30 @@ from tests.workflow_runs import ROOT, TINY, planned, snakemake
 pytestmark = pytest.mark.slow
 
 # What is made of the numbers of all test sessions; of one session; of one model.
-OF_ALL = {"metrics_table": 1, "figure_metrics": 1}
-FIGURES = {"figure_psths": 2, "figure_raster": 2, "figure_traces": 2}
-TRAINED = {"pretrain": 1, "train_from_scratch": 2, "finetune": 2, "evaluate": 4} | FIGURES | OF_ALL
+OF_ALL = dict.fromkeys(
+    ["metrics_table", "figure_metrics", "figure_gain", "table_benchmark", "table_encoding_inputs"], 1
+)
+POOLED = {"figure_region_encoding": 1, "figure_calibration": 1, "figure_learning": 1}
+REGIONS = {"classify_regions": 1, "figure_regions": 1}
+JOINT = {"unit_embeddings_of_pretrained": 1, "map_units": 1}
+FIGURES = {"figure_psths": 2, "figure_raster": 2, "figure_traces": 2} | POOLED
+MODELS = {"train_from_scratch": 2, "finetune": 2, "evaluate": 4} | OF_ALL
+TRAINED = {"pretrain": 1, "unit_embeddings": 4} | MODELS | FIGURES | {"figure_learning": 2} | REGIONS | JOINT
 PARTITIONED = {"partition": 4, "sessions_table": 1, "baseline": 4} | TRAINED
-SESSION_FIGURES = dict.fromkeys(FIGURES, 1)
-OF_SESSION = {"train_from_scratch": 1, "finetune": 1, "baseline": 2, "evaluate": 2} | SESSION_FIGURES
+SESSION_FIGURES = dict.fromkeys(FIGURES, 1)  # of one session, and those that pool all
+OF_SESSION = (
+    {"train_from_scratch": 1, "finetune": 1, "baseline": 2, "evaluate": 2, "unit_embeddings": 2}
+    | SESSION_FIGURES
+    | REGIONS
+)
 TEST_SESSION = OF_SESSION | {"sessions_table": 1} | OF_ALL
 NEW = {"synthesize": 1, "download_alf": 1, "partition": 1}
-PRETRAINED = {"pretrain": 1, "finetune": 2, "evaluate": 2, "sessions_table": 1} | FIGURES | OF_ALL
+FINETUNED = {"finetune": 2, "evaluate": 2, "unit_embeddings": 2} | FIGURES | OF_ALL | REGIONS
+PRETRAINED = FINETUNED | {"pretrain": 1, "sessions_table": 1, "figure_learning": 2} | JOINT
+OVERVIEW = {"figure_overview": 1}
+SEEDS = {"pretrain": 1, "unit_embeddings": 4, "unit_embeddings_of_pretrained": 1}
+SEEDS |= {"figure_region_encoding": 1, "figure_learning": 2} | REGIONS
+TABULATED = {"ablation_metrics": 1, "table_ablation": 1}
 
 
 def changed(block: str, **values) -> dict:
@@ -32,25 +47,32 @@ def changed(block: str, **values) -> dict:
     [
         (TINY, {}),
         (changed("synthetic", n_test=3), NEW | TEST_SESSION),
-        (changed("synthetic", n_test=1), {"sessions_table": 1} | OF_ALL),
+        (changed("synthetic", n_test=1), {"sessions_table": 1} | OF_ALL | POOLED | REGIONS),
         (changed("synthetic", n_train=3), NEW | PRETRAINED),
         (changed("synthetic", n_train=1), PRETRAINED),
-        (changed("partition", bin_s=0.2), PARTITIONED),
-        (changed("model", dim=32), TRAINED),
+        (changed("partition", bin_s=0.2), PARTITIONED | OVERVIEW),
+        (changed("model", dim=32), TRAINED | OVERVIEW),
         (TINY | {"seeds": [1]}, TRAINED),
-        (TINY | {"seeds": [0, 1]}, {"pretrain": 1, "train_from_scratch": 2, "finetune": 2, "evaluate": 4} | OF_ALL),
-        (TINY | {"train_trials": [20, "all"]}, {"train_from_scratch": 2, "finetune": 2, "evaluate": 4} | OF_ALL),
+        (TINY | {"seeds": [0, 1]}, MODELS | SEEDS),
+        (TINY | {"train_trials": [20, "all"]}, MODELS | {"figure_data_efficiency": 1, "left_out": 1}),
         (
             TINY | {"pretraining_sets": {"one": 1}, "finetune_from": ["all", "one"]},
-            {"pretrain": 1, "finetune": 2, "evaluate": 2} | FIGURES | OF_ALL,
+            {"pretrain": 1, "finetune": 2, "evaluate": 2, "left_out": 1, "figure_learning": 1}
+            | {"figure_multi_session": 1, "figure_pretraining_size": 1, "unit_embeddings_of_pretrained": 1}
+            | REGIONS
+            | OF_ALL,
         ),
-        (TINY | {"training_overrides": {"finetuned": {"epochs": 3}}}, {"finetune": 2, "evaluate": 2} | FIGURES | OF_ALL),
+        (TINY | {"training_overrides": {"finetuned": {"epochs": 3}}}, FINETUNED),
         (TINY | {"baselines": ["psth"]}, OF_ALL),
+        (changed("regions", hold_out="sessions"), REGIONS),
+        (changed("regions", neighbors=5), {"map_units": 1, "figure_regions": 1}),
+        (changed("ablations", variants={"wide": {"model.dim": 32}}), {"train_variant": 2, "evaluate": 2} | TABULATED),
     ],
     ids=[
         *("same", "EID for testing added", "EID for testing removed", "EID for pretraining added"),
         *("EID for pretraining removed", "bin width", "model size", "seed", "seed added", "training trials"),
         *("pretraining set", "epochs of fine-tuning", "baseline removed"),
+        *("held-out sessions", "map of units", "variant"),
     ],
 )  # fmt: skip
 def test_change_of_the_configuration(config, jobs, finished):
@@ -69,15 +91,16 @@ def project(tmp_path_factory) -> Path:
 
 
 DOWNLOADED = {"download_alf": 4} | PARTITIONED
+DRAWN = FIGURES | {"figure_metrics": 1, "figure_gain": 1, "figure_learning": 2, "figure_regions": 1} | OVERVIEW
 
 
 @pytest.mark.parametrize(
     ("module", "old", "new", "jobs"),
     [
-        ("model/masking.py", "hidden.clone()", "hidden.clone().clone()", TRAINED),
+        ("model/masking.py", "hidden.clone()", "hidden.clone().clone()", TRAINED | OVERVIEW),
         ("model/masking.py", '"""', '"""In other words: ', {}),
         ("model/masking.py", "\n\n\ndef ", "\n\n\n# A comment.\ndef ", {}),
-        ("figures/style.py", '"#', '"#1', FIGURES | {"figure_metrics": 1}),
+        ("figures/style.py", '"#', '"#1', DRAWN),
         ("figures/raster.py", "\n\n\ndef ", "\n\n\nX = 1\n\n\ndef ", {"figure_raster": 2}),
         ("download/loaders.py", "\n\n\ndef ", "\n\n\nX = 1\n\n\ndef ", DOWNLOADED),
         ("tuning/search.py", "\n\n\ndef ", "\n\n\nX = 1\n\n\ndef ", {}),
@@ -106,7 +129,7 @@ def test_restored_code_and_touched_files_are_what_they_were(copy_of_finished, pr
 
 def test_restored_configuration_costs_what_the_change_did(copy_of_finished):
     """A session removed and added again: its models are still there."""
-    jobs = {"sessions_table": 1} | OF_ALL
+    jobs = {"sessions_table": 1} | OF_ALL | POOLED | REGIONS
     fewer = changed("synthetic", n_test=1)
     snakemake(copy_of_finished, config=fewer)
     assert not planned(copy_of_finished, fewer)
@@ -119,7 +142,7 @@ def test_restored_configuration_costs_what_the_change_did(copy_of_finished):
         ("aligned/{eid}.h5", {"partition": 1} | TEST_SESSION),
         (
             "models/{eid}/mm-scratch/seed0/best.safetensors",
-            {"train_from_scratch": 1, "evaluate": 1} | SESSION_FIGURES | OF_ALL,
+            {"train_from_scratch": 1, "evaluate": 1, "unit_embeddings": 1} | SESSION_FIGURES | OF_ALL | REGIONS,
         ),
         ("evaluation/{eid}/psth/metrics.csv", {"baseline": 1} | OF_ALL),
         ("figures/{eid}/raster.png", {"figure_raster": 1}),

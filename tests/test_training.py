@@ -324,7 +324,7 @@ def test_balanced_sampling_draws_sessions_equally():
 @pytest.mark.parametrize("stitcher", ["linear", "mlp"])
 def test_training_runs_in_bfloat16_with_every_regularisation_on(stitcher, tmp_path):
     dropouts = {"attention_dropout": 0.1, "unit_dropout": 0.5, "stitcher": stitcher}
-    values = settings(epochs=4, precision="bf16", model=dropouts)
+    values = settings(epochs=30, precision="bf16", model=dropouts)
     train_to(tmp_path, values, make_session(), make_session("mouse2", n_units=4))
     log = pd.read_csv(tmp_path / "log.csv")
     assert np.isfinite(log.to_numpy()).all()

@@ -1,6 +1,7 @@
 """The workflow as users run it: Snakemake itself, on a tiny synthetic data set."""
 
 import os
+import re
 
 import h5py
 import pandas as pd
@@ -37,10 +38,23 @@ def test_oracle_is_not_beaten(finished):
 
 
 def test_every_figure_has_its_three_files(finished):
-    stems = {path.with_suffix("") for path in (finished / "results/figures").rglob("*") if path.is_file()}
-    assert len(stems) == 1 + 2 * 3
+    figures = finished / "results/figures"
+    stems = {path.with_suffix("") for path in figures.rglob("*") if path.is_file()} - {figures / "left_out"}
+    of_all = ["overview", "metrics", "gain", "regions", "region_encoding", "calibration"]
+    of_all += ["learning/mm-pretraining", "learning/mm-sessions"]
+    assert {stem.relative_to(figures).as_posix() for stem in stems} >= set(of_all)
+    assert len(stems) == len(of_all) + 2 * 3
     for stem in stems:
         assert all(stem.with_suffix(suffix).stat().st_size > 0 for suffix in (".pdf", ".png", ".csv"))
+
+
+def test_what_is_left_out_is_said_with_what_would_make_it(finished):
+    lines = (finished / "results/figures/left_out.txt").read_text().splitlines()
+    named = {line.split(",")[0] for line in lines if "left out" in line}
+    assert named == {
+        *("figures/multi_session", "figures/pretraining_size", "figures/data_efficiency"),
+        *("tables/ablation_schemes", "tables/ablation_size", "tables/ablation_embeddings"),
+    }
 
 
 def test_unusable_session_is_reported_and_stops_nobody(tmp_path):
@@ -65,7 +79,7 @@ def test_wrong_config_starts_no_job(tmp_path):
     assert not (tmp_path / "results").exists()
 
 
-def test_damaged_file_fails_its_session_alone_with_one_line(copy_of_finished):
+def test_damaged_file_fails_its_session_alone_and_the_end_says_why(copy_of_finished):
     folder = copy_of_finished
     sessions = pd.read_csv(folder / "results/tables/sessions.csv")
     eid, other = sessions.loc[sessions["role"] == "test", "eid"]
@@ -74,10 +88,17 @@ def test_damaged_file_fails_its_session_alone_with_one_line(copy_of_finished):
     damaged = folder / f"results/aligned/{eid}.h5"
     os.truncate(damaged, 2000)
     printed = snakemake(folder, config=TINY, check=False)
-    assert f"error: results/aligned/{eid}.h5: damaged" in printed
-    assert f"delete it and run snakemake again: rm results/aligned/{eid}.h5" in printed
-    assert "Traceback" not in (folder / f"results/logs/baselines/{eid}-psth.log").read_text()
     assert (folder / f"results/evaluation/{other}/psth/metrics.csv").exists(), "the other session went on"
+    log = f"results/logs/baselines/{eid}-psth.log"
+    assert "Traceback" not in (folder / log).read_text()
+    number, report = re.search(r"^(\d+) of \d+ jobs failed:\n(.*)", printed, re.MULTILINE | re.DOTALL).groups()
+    report = report.splitlines()
+    at = report.index(f"  baseline {eid}, psth")
+    assert report[at + 1].startswith(f"      results/aligned/{eid}.h5: damaged (")
+    assert report[at + 1].endswith(f"; delete it and run snakemake again: rm results/aligned/{eid}.h5")
+    assert report[at + 2] == f"      log: {log}"
+    assert sum(line.startswith("      log: ") for line in report) == int(number)
+    assert other not in "".join(report), "of the other session nothing failed"
 
     damaged.unlink()
     jobs = planned(folder, TINY)

@@ -23,9 +23,12 @@ TINY = {
     "training": {"epochs": 2, "validate_every": 1},
     "training_overrides": {"pretrain": {"epochs": 10}},
     "baselines": ["psth", "oracle"],
+    "regions": {"projection": "pca"},
 }
-TARGETS = {"all", "sessions", "models", "baselines", "tables", "figures"}
+TARGETS = {"all", "sessions", "models", "baselines", "tables", "figures", "ablations", "pages"}
 """Rules that do nothing."""
+LISTED = {"configuration_table", "software_table", "table_page"}
+"""Rules of what a report lists, which follow every change of the configuration or of a score."""
 
 
 def command(folder: Path, *arguments: object, config: dict = TINY, project: Path = ROOT) -> list[str]:
@@ -51,10 +54,10 @@ def snakemake(folder: Path, *arguments: object, check: bool = True, **options) -
 
 
 def planned(folder: Path, config: dict = TINY, *, project: Path = ROOT) -> Counter:
-    """Jobs that a dry run would start, by rule."""
+    """Jobs that a dry run would start, by rule; without those of `TARGETS` and `LISTED`."""
     printed = snakemake(folder, "-n", config=config, project=project)
     jobs = Counter(re.findall(r"^(?:local)?rule (\w+):", printed, re.MULTILINE))
-    return Counter({rule: n for rule, n in jobs.items() if rule not in TARGETS})
+    return Counter({rule: n for rule, n in jobs.items() if rule not in TARGETS | LISTED})
 
 
 def start(folder: Path, *arguments: object, **options) -> subprocess.Popen:

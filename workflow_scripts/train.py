@@ -6,10 +6,12 @@ SIGTERM and SIGINT (Ctrl-C) make it save its state after the current step and le
 """
 
 import argparse
+import json
 import logging
 import sys
 from pathlib import Path
 
+from neds.ablations.changes import with_changes
 from neds.training.distributed import joined
 from neds.training.resume import Interrupted
 from neds.training.stage import TrainingRun, run_training
@@ -26,9 +28,12 @@ def main(arguments: argparse.Namespace) -> None:
         if not processes.is_first:
             logging.getLogger().setLevel(logging.ERROR)
         training = validated(TrainingRun, settings_value(arguments.settings))
+        if arguments.tuned:
+            training = with_best(training, arguments.tuned)
+        changed = with_changes(training.model_dump(), json.loads(arguments.changes))
         try:
             run_training(
-                run=with_best(training, arguments.tuned) if arguments.tuned else training,
+                run=validated(TrainingRun, changed),
                 aligned=arguments.aligned,
                 pretrained=arguments.pretrained,
                 best=arguments.best,
@@ -49,6 +54,12 @@ if __name__ == "__main__":
     parser.add_argument("--aligned", type=Path, nargs="+", required=True, help="aligned session files to train on")
     parser.add_argument("--pretrained", type=Path, help="checkpoint to fine-tune")
     parser.add_argument("--tuned", type=Path, help="best.yaml of a search, whose values replace those of the settings")
+    parser.add_argument(
+        "--changes",
+        default="{}",
+        metavar="JSON",
+        help='values by dotted key that replace all others: {"model.layers": 4}',
+    )
     parser.add_argument("--best", type=Path, required=True, help="checkpoint of the best validation, to write")
     parser.add_argument("--last", type=Path, required=True, help="checkpoint of the last epoch, to write")
     parser.add_argument("--log-csv", type=Path, required=True, help="table to write, one row per validation")

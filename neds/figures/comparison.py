@@ -54,6 +54,11 @@ class Comparison:
         region = str(self.session.units["beryl"].iloc[unit]) if "beryl" in self.session.units else ""
         return f"unit {unit}, {region}" if region else f"unit {unit}"
 
+    @property
+    def condition(self) -> np.ndarray:
+        """Condition (K,) of each trial."""
+        return self.session.trials["condition"].to_numpy()[self.trials]
+
     def groups(self, by: str) -> np.ndarray | None:
         """Name (K,) of each trial's value of a task variable, "" where unknown; None when the session has none."""
         modality = self.session.modalities.get(by)

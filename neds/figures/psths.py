@@ -1,4 +1,4 @@
-"""True against predicted PSTHs: firing rates averaged over test trials.
+"""True against predicted PSTHs (paper: Fig. 2C): firing rates averaged over test trials.
 
 Shapes: K test trials, T bins, N units.
 """
@@ -13,9 +13,11 @@ from matplotlib.lines import Line2D
 
 from neds.evaluation.metrics import bits_per_spike
 from neds.figures.comparison import Comparison
+from neds.figures.names import METRIC_TITLES
+from neds.figures.panels import note_above
 from neds.figures.save import NothingToDraw
 from neds.figures.style import (
-    METRIC_TITLES,
+    LINE_STYLES,
     NOTE_COLOR,
     TRUTH_COLOR,
     WIDTH_IN,
@@ -25,8 +27,7 @@ from neds.figures.style import (
     model_style,
 )
 
-_LINE_STYLES = ("-", (0, (2.5, 1.2)), (0, (1, 1)), (0, (4, 1, 1, 1)))
-_PANELS_PER_ROW = 4
+_PANELS_PER_ROW = 5
 
 
 def best_units(rates: np.ndarray, counts: np.ndarray, number: int) -> list[tuple[int, float]]:
@@ -85,7 +86,7 @@ def plot_psth(
 
 
 @figure_style()
-def psths_figure(comparison: Comparison, *, n_units: int = 8, split_by: str = "choice") -> tuple[Figure, pd.DataFrame]:
+def psths_figure(comparison: Comparison, *, n_units: int = 10, split_by: str = "choice") -> tuple[Figure, pd.DataFrame]:
     """PSTHs of the units that the first model predicts best, and what was plotted.
 
     Args:
@@ -134,10 +135,10 @@ def psths_figure(comparison: Comparison, *, n_units: int = 8, split_by: str = "c
         loc="outside lower center",
         ncols=legend_columns([handle.get_label() for handle in handles], width_in),
     )
-    fig.suptitle(
+    note_above(
+        fig,
         f"Averages over {len(comparison.trials)} test trials; band: s.e.m. of the truth over trials. "
         f"Units with the highest bits per spike (given) of {model_style(models[0]).title}.",
-        color=NOTE_COLOR,
     )
     return fig, pd.concat(plotted, ignore_index=True)
 
@@ -162,4 +163,4 @@ def units_to_draw(comparison: Comparison, number: int) -> tuple[str, list[tuple[
 def _line_styles(groups: np.ndarray | None) -> dict[str, str | tuple]:
     """Line style by group, in order of name; one group without a name when trials are not grouped."""
     names = [""] if groups is None else sorted(set(groups) - {""})
-    return dict(zip(names, itertools.cycle(_LINE_STYLES), strict=False))
+    return dict(zip(names, itertools.cycle(LINE_STYLES), strict=False))

@@ -1,4 +1,4 @@
-"""Single trials of a few units, true and predicted, as images.
+"""What single trials of a few units differ by from their condition's average (paper: Fig. 2D), true and predicted.
 
 Shapes: K test trials, T bins, U units drawn.
 """
@@ -13,14 +13,23 @@ from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 from scipy.ndimage import gaussian_filter1d
 
-from neds.evaluation.metrics import bits_per_spike
+from neds.evaluation.metrics import bits_per_spike, condition_averages
 from neds.figures.comparison import Comparison
+from neds.figures.names import METRIC_TITLES
+from neds.figures.panels import note_above
 from neds.figures.psths import units_to_draw
-from neds.figures.style import METRIC_TITLES, NOTE_COLOR, WIDTH_IN, figure_style, model_style
+from neds.figures.save import NothingToDraw
+from neds.figures.style import WIDTH_IN, figure_style, model_style
 
-_COLOR_MAP = "magma_r"
-_MARK_COLOR = "#0072B2"
+_COLOR_MAP = "PuOr_r"
+_MARK_COLOR = "#000000"
 _SMOOTHING_BINS = 1.0
+
+
+def deviations(values: np.ndarray, condition: np.ndarray) -> np.ndarray:
+    """Values (K, T, U) less the trial average of their condition (K,)."""
+    row = np.unique(condition, return_inverse=True)[1]
+    return values - condition_averages(values, condition, min_trials=1)[row]
 
 
 def trial_order(
@@ -48,11 +57,11 @@ def plot_raster(
     first_movement_s: np.ndarray | None = None,
     boundaries: Sequence[int] = (),
 ) -> AxesImage:
-    """Rates (K, T) of one unit as an image, the first trial on top.
+    """Deviations of rates (K, T) of one unit as an image, the first trial on top.
 
     Args:
         time_s: (T,) centres of the bins.
-        largest_hz: rate at the end of the colour scale, which starts at 0.
+        largest_hz: deviation at both ends of the colour scale.
         first_movement_s: (K,) time of a dot in each trial.
         boundaries: numbers of trials above which a line parts groups.
     """
@@ -64,7 +73,7 @@ def plot_raster(
         aspect="auto",
         interpolation="none",
         cmap=_COLOR_MAP,
-        vmin=0,
+        vmin=-largest_hz,
         vmax=largest_hz,
     )
     if first_movement_s is not None:
@@ -78,22 +87,29 @@ def plot_raster(
 
 @figure_style()
 def raster_figure(comparison: Comparison, *, n_units: int = 3, group_by: str = "choice") -> tuple[Figure, pd.DataFrame]:
-    """Every test trial of the units that the first model predicts best: truth beside each model, and what was plotted.
+    """Test trials of the units that the first model predicts best: truth beside each model, and what was plotted.
+
+    Trials whose condition occurs once do not differ from its average and are left out.
 
     Args:
         group_by: task variable by whose values trials are ordered first, where the session has it.
 
     Raises:
-        NothingToDraw: the models predict no spikes, or no unit fires in the test trials.
+        NothingToDraw: the models predict no spikes, no unit fires in the test trials, or no condition has two of them.
     """
     target, chosen = units_to_draw(comparison, n_units)
     units = [unit for unit, _ in chosen]
     bin_s, time_s = comparison.session.bin_s, comparison.time_s
     counts, predicted = comparison.truth(target), comparison.predictions_of(target)
     scores = {model: bits_per_spike(rates, counts)[units] for model, rates in predicted.items()}
+    kept = _with_others(comparison.condition)
+    if not kept.any():
+        raise NothingToDraw(f"No condition of session {comparison.session.eid} has two test trials to compare.")
     series = {"truth": gaussian_filter1d(counts[..., units].astype(np.float32) / bin_s, _SMOOTHING_BINS, axis=1)}
     series |= {model: rates[..., units] / bin_s for model, rates in predicted.items()}
+    series = {name: deviations(values[kept], comparison.condition[kept]) for name, values in series.items()}
     groups, moved_s = comparison.groups(group_by), comparison.first_movement_s()
+    groups, moved_s = (None if values is None else values[kept] for values in (groups, moved_s))
     order = trial_order(series["truth"], groups=groups, first_movement_s=moved_s)
 
     fig = Figure(figsize=(WIDTH_IN, 1.65 * len(units) + 0.7), layout="constrained")
@@ -103,14 +119,16 @@ def raster_figure(comparison: Comparison, *, n_units: int = 3, group_by: str = "
     headers |= {"truth": f"truth, smoothed (s.d. {1000 * _SMOOTHING_BINS * bin_s:g} ms)"}
     plotted = []
     for row, unit in enumerate(units):
-        largest_hz = _largest(series, row)
+        # Single trials are noisy and predictions are expectations: on one scale either would be invisible.
+        predicted_hz = _largest([rates[..., row] for name, rates in series.items() if name != "truth"], 99.5)
+        largest_hz = dict.fromkeys(series, predicted_hz) | {"truth": _largest([series["truth"][..., row]], 97)}
         for column, (name, rates_hz) in enumerate(series.items()):
             ax = axes[row, column]
             image = plot_raster(
                 ax,
                 rates_hz[order, :, row],
                 time_s=time_s,
-                largest_hz=largest_hz,
+                largest_hz=largest_hz[name],
                 first_movement_s=None if moved_s is None else moved_s[order],
                 boundaries=boundaries,
             )
@@ -118,22 +136,28 @@ def raster_figure(comparison: Comparison, *, n_units: int = 3, group_by: str = "
             score = f"{scores[name][row]:.2f} {METRIC_TITLES['bits_per_spike']}" if name in scores else ""
             ax.set_title("\n".join(filter(None, [header, score])), fontsize=7)
             ax.tick_params(axis="y", length=0)
-            plotted.append(_table(rates_hz[order, :, row], unit, name, comparison.trials[order], time_s))
+            if column in (0, len(series) - 1):
+                fig.colorbar(image, ax=ax, label="Δ spikes/s", extend="both", pad=0.02, aspect=14)
+            plotted.append(_table(rates_hz[order, :, row], unit, name, comparison.trials[kept][order], time_s))
         axes[row, 0].set_ylabel(comparison.unit_title(unit) + ("\ntrial" if groups is None else ""))
-        fig.colorbar(image, ax=axes[row, :], label="spikes/s", extend="max", pad=0.01, aspect=12)
     for ax in axes[-1]:
         ax.set_xlabel("time from event (s)")
         ax.xaxis.set_major_locator(MaxNLocator(4))
     if groups is not None:
         _name_groups(axes[:, 0], groups[order], boundaries)
-    fig.suptitle(_caption(len(order), groups is not None, group_by, moved_s is not None), color=NOTE_COLOR)
+    note_above(fig, _caption(len(order), groups is not None, group_by, moved_s is not None))
     return fig, pd.concat(plotted, ignore_index=True)
 
 
-def _largest(series: dict[str, np.ndarray], row: int) -> float:
-    """End of a unit's shared colour scale: single trials are noisy, so a few of their peaks may exceed it."""
-    truth, *models = (rates[..., row] for rates in series.values())
-    return max(np.percentile(truth, 95), *(np.percentile(rates, 99.5) for rates in models), 1e-3)
+def _with_others(condition: np.ndarray) -> np.ndarray:
+    """Whether each trial (K,) has another one of its condition."""
+    labels, number = np.unique(condition, return_counts=True)
+    return np.isin(condition, labels[number >= 2])
+
+
+def _largest(rates_hz: list[np.ndarray], percentile: float) -> float:
+    """Ends of a colour scale, beyond which the largest values lie."""
+    return max(*(float(np.percentile(np.abs(values), percentile)) for values in rates_hz), 1e-3)
 
 
 def _name_groups(axes: np.ndarray, groups: np.ndarray, boundaries: np.ndarray) -> None:
@@ -145,9 +169,10 @@ def _name_groups(axes: np.ndarray, groups: np.ndarray, boundaries: np.ndarray) -
 
 
 def _caption(n_trials: int, grouped: bool, group_by: str, moved: bool) -> str:
-    within = "time of first movement (blue dots)" if moved else "similarity (first principal component)"
+    within = "time of first movement (dots)" if moved else "similarity (first principal component)"
     ordered = f"{group_by}, then by {within}" if grouped else within
-    return f"{n_trials} test trials, ordered by {ordered}. Colours: one scale per unit."
+    scales = "Per unit one colour scale for the truth, and one for the models."
+    return f"{n_trials} test trials less their condition's average, ordered by {ordered}. {scales}"
 
 
 def _table(rates_hz: np.ndarray, unit: int, series: str, trials: np.ndarray, time_s: np.ndarray) -> pd.DataFrame:
@@ -159,7 +184,7 @@ def _table(rates_hz: np.ndarray, unit: int, series: str, trials: np.ndarray, tim
             "row": np.repeat(np.arange(n_trials), n_bins),
             "trial": np.repeat(trials, n_bins),
             "time_s": np.tile(time_s, n_trials),
-            "rate_hz": rates_hz.ravel(),
+            "deviation_hz": rates_hz.ravel(),
         }
     )
 

@@ -8,8 +8,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullLocator
 from pandas.api.types import is_float_dtype
 
+from neds.figures.panels import note_above
 from neds.figures.save import NothingToDraw
-from neds.figures.style import NOTE_COLOR, WIDTH_IN, figure_style
+from neds.figures.style import WIDTH_IN, figure_style
 
 _PANELS_PER_ROW = 4
 _TRIAL_COLOR = "#0072B2"
@@ -51,7 +52,7 @@ def search_figure(trials: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     fig.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=len(entries))
     n_failed = len(trials) - len(drawn)
     failed = f" {n_failed} failed and are not drawn." if n_failed else ""
-    fig.suptitle(f"Dots: {len(drawn)} trials of the search, at their best validation.{failed}", color=NOTE_COLOR)
+    note_above(fig, f"Dots: {len(drawn)} trials of the search, at their best validation.{failed}")
     return fig, drawn.reset_index(drop=True)
 
 

@@ -1,6 +1,5 @@
-"""The one style of all figures: what models and metrics are called, their colours, and sizes for print."""
+"""The one style of all figures: the colours of models, and sizes for print. What models are called: `names.py`."""
 
-import re
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -10,22 +9,22 @@ import matplotlib
 import numpy as np
 from matplotlib.lines import Line2D
 
+from neds.figures.names import model_family, model_title
+
 WIDTH_IN = 7.1
 """Width of a figure over two columns of a journal page."""
 
 TRUTH_COLOR = "#000000"
-NOTE_COLOR = "#555555"
+LINE_STYLES = ("-", (0, (2.5, 1.2)), (0, (1, 1)), (0, (4, 1, 1, 1)))
+"""What tells lines of one colour apart."""
 
-METRIC_TITLES = {
-    "bits_per_spike": "bits per spike",
-    "bits_per_spike_train_null": "bits per spike (null: training rate)",
-    "r2": "R²",
-    "r2_psth": "R² of condition averages",
-    "r2_residual": "R² of single-trial deviations",
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced accuracy",
-    "expected_accuracy": "expected balanced accuracy",
-}
+NOTE_COLOR = "#555555"
+PAPER_COLOR = "#332288"
+
+# What a masking scheme does with a bin.
+SEEN_COLOR = "#DCE6EE"
+PREDICTED_COLOR = "#D55E00"
+HIDDEN_COLOR = "#8C8C8C"
 
 
 @dataclass(frozen=True)
@@ -37,22 +36,30 @@ class ModelStyle:
     is_reference: bool = False
 
 
-# The colours of Okabe and Ito, which people with any common colour blindness tell apart. The unimodal models share
-# theirs, because no task has both.
-_MODELS = {
-    "psth": ModelStyle("condition average", "#999999"),
-    "linear": ModelStyle("linear", "#009E73"),
-    "rrr": ModelStyle("reduced-rank regression", "#CC79A7"),
-    "rrr-multi": ModelStyle("RRR, multi-session", "#F0E442"),
-    "neds-encoding-scratch": ModelStyle("NEDS encoding only, from scratch", "#56B4E9"),
-    "neds-decoding-scratch": ModelStyle("NEDS decoding only, from scratch", "#56B4E9"),
-    "neds-encoding-finetuned": ModelStyle("NEDS encoding only, fine-tuned", "#0072B2"),
-    "neds-decoding-finetuned": ModelStyle("NEDS decoding only, fine-tuned", "#0072B2"),
-    "neds-mm-scratch": ModelStyle("NEDS, from scratch", "#E69F00"),
-    "neds-mm-finetuned": ModelStyle("NEDS, fine-tuned", "#D55E00"),
-    "oracle": ModelStyle("oracle", "#000000", is_reference=True),
+# The colours of Okabe and Ito, but wine for yellow, which vanishes on white: people with any common colour blindness tell
+# them apart. A model that is fitted to many sessions has the darker shade of its single-session form. The unimodal models
+# share theirs, because no task has both.
+_COLORS = {
+    "psth": "#BBBBBB",
+    "linear": "#009E73",
+    "rrr": "#CC79A7",
+    "rrr-multi": "#882255",
+    "neds-encoding-scratch": "#56B4E9",
+    "neds-decoding-scratch": "#56B4E9",
+    "neds-encoding-finetuned": "#0072B2",
+    "neds-decoding-finetuned": "#0072B2",
+    "neds-encoding-pretrained": "#0072B2",
+    "neds-decoding-pretrained": "#0072B2",
+    "neds-mm-scratch": "#E69F00",
+    "neds-mm-finetuned": "#D55E00",
+    "neds-mm-pretrained": "#D55E00",
+    "oracle": "#000000",
 }
-_COLORS_OF_OTHERS = ("#332288", "#882255", "#44AA99", "#AA4499", "#117733", "#661100")
+_COLORS_OF_OTHERS = ("#44AA99", "#AA4499", "#117733", "#661100", "#6699CC", "#999933")
+
+# Paul Tol's "bright" and "muted" schemes without what they share; regions beyond these take another marker.
+_REGION_COLORS = ("#4477AA", "#EE6677", "#228833", "#CCBB44", "#AA3377", "#66CCEE", "#332288", "#882255")
+_REGION_MARKERS = ("o", "^", "s", "D", "v")
 
 _PARAMETERS = {
     "font.family": "DejaVu Sans",
@@ -93,29 +100,29 @@ def figure_style() -> Iterator[None]:
         yield
 
 
-def model_label(model: str, training: str) -> str:
-    """One name for a model and how it was trained, e.g. neds-mm-finetuned; a baseline has no training."""
-    return f"{model}-{training}" if training else model
-
-
 def model_style(label: str) -> ModelStyle:
     """The style of a model by its label, with or without a seed: neds-mm-finetuned-all, neds-mm-scratch-seed0, psth.
 
-    A model that is not known here keeps one colour in all figures, too. One that is fine-tuned from another pretraining set
-    than "all" is called after that set, any other by its label.
+    NEDS keeps its colour whatever it was pretrained on. A model that is not known here keeps one colour in all figures, too.
     """
-    label = _known_form(label)
-    color = _COLORS_OF_OTHERS[zlib.crc32(label.encode()) % len(_COLORS_OF_OTHERS)]
-    base, _, pretraining_set = label.partition("-finetuned-")
-    family = _MODELS.get(f"{base}-finetuned")
-    title = f"{family.title} from {pretraining_set}" if pretraining_set and family else label
-    return _MODELS.get(label, ModelStyle(title, color))
+    family = model_family(label)
+    color = _COLORS.get(family, _COLORS_OF_OTHERS[zlib.crc32(family.encode()) % len(_COLORS_OF_OTHERS)])
+    return ModelStyle(model_title(label), color, is_reference=family == "oracle")
 
 
-def in_order(labels: Iterable[str]) -> list[str]:
-    """Model labels in the order of every legend: baselines, then NEDS, then what is not known here, by name."""
-    ranks = {label: rank for rank, label in enumerate(_MODELS)}
-    return sorted(labels, key=lambda label: (ranks.get(_known_form(label), len(ranks)), label))
+def paper_marker(**more: object) -> dict[str, object]:
+    """Arguments of `Axes.errorbar` for a number of the paper, which is of other data than what is drawn beside it."""
+    marker = {"fmt": "D", "markersize": 3.5, "markerfacecolor": "white", "markeredgewidth": 0.8, "color": PAPER_COLOR}
+    return marker | {"elinewidth": 0.8, "capsize": 0} | more
+
+
+def region_looks(names: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Colour and marker of each region (or session), in the given order; no pair twice, up to forty."""
+    colors, markers = len(_REGION_COLORS), len(_REGION_MARKERS)
+    return {
+        name: (_REGION_COLORS[rank % colors], _REGION_MARKERS[rank // colors % markers])
+        for rank, name in enumerate(names)
+    }
 
 
 def legend_lines(labels: Iterable[str]) -> list[Line2D]:
@@ -134,8 +141,3 @@ def legend_columns(titles: Iterable[str], width_in: float) -> int:
 def bin_centers_s(window_start_s: float, bin_s: float, n_bins: int) -> np.ndarray:
     """Time (T,) of each bin's centre from the alignment event, in seconds."""
     return window_start_s + (np.arange(n_bins) + 0.5) * bin_s
-
-
-def _known_form(label: str) -> str:
-    """The label without its seed, and without the pretraining set where that is all sessions."""
-    return re.sub(r"-seed\d+$", "", label).replace("-finetuned-all", "-finetuned")

@@ -1,4 +1,4 @@
-"""True against decoded traces of continuous behaviour, trial after trial.
+"""True against decoded traces of continuous behaviour (paper: Fig. 2E, F), trial after trial.
 
 Shapes: K test trials, T bins.
 """
@@ -10,9 +10,10 @@ from matplotlib.figure import Figure
 
 from neds.evaluation.metrics import r2
 from neds.figures.comparison import Comparison
+from neds.figures.names import METRIC_TITLES
+from neds.figures.panels import note_above
 from neds.figures.save import NothingToDraw
 from neds.figures.style import (
-    METRIC_TITLES,
     NOTE_COLOR,
     TRUTH_COLOR,
     WIDTH_IN,
@@ -93,9 +94,9 @@ def traces_figure(comparison: Comparison, *, n_trials: int = 10) -> tuple[Figure
     handles = legend_lines(comparison.predicted)
     n_columns = legend_columns([handle.get_label() for handle in handles], WIDTH_IN)
     fig.legend(handles=handles, loc="outside lower center", ncols=n_columns)
-    fig.suptitle(
+    note_above(
+        fig,
         f"{len(shown)} test trials evenly spaced over the session; R² over all {len(comparison.trials)} test trials.",
-        color=NOTE_COLOR,
     )
     return fig, pd.concat(plotted, ignore_index=True)
 

@@ -47,8 +47,11 @@ class NEDS(nn.Module):
         )
         self.token_dropout = nn.Dropout(settings.token_dropout)
         self.mask_vector = nn.Parameter(0.02 * torch.randn(settings.dim))
-        self.position = nn.Parameter(0.02 * torch.randn(len(inputs), design.n_bins, settings.dim))
-        self.modality = nn.Parameter(0.02 * torch.randn(len(inputs), settings.dim))
+        # Drawn whether used or not, so that a model without one of them starts with all its other weights the same.
+        position = nn.Parameter(0.02 * torch.randn(len(inputs), design.n_bins, settings.dim))
+        modality = nn.Parameter(0.02 * torch.randn(len(inputs), settings.dim))
+        self.register_parameter("position", position if settings.position_embedding else None)
+        self.register_parameter("modality", modality if settings.modality_embedding else None)
         self.encoder = Encoder(settings)
         order = list(design.modalities)
         self.input_rows = [order.index(name) for name in mode.inputs]
@@ -64,7 +67,11 @@ class NEDS(nn.Module):
         tokens = self.token_dropout(tokens)
         masked = hidden[:, self.input_rows, :, None]
         x_BMTD = torch.where(masked, self.mask_vector.to(tokens.dtype), tokens)
-        x_BMTD = x_BMTD + self.position + self.modality[:, None] + self.stitchers.session[batch.sessions][:, :, None]
+        if self.position is not None:
+            x_BMTD = x_BMTD + self.position
+        if self.modality is not None:
+            x_BMTD = x_BMTD + self.modality[:, None]
+        x_BMTD = x_BMTD + self.stitchers.session[batch.sessions][:, :, None]
         n_inputs, n_bins = x_BMTD.shape[1:3]
         time_bins = torch.arange(n_bins, device=x_BMTD.device).repeat(n_inputs)
         h_BMTD = self.encoder(x_BMTD.flatten(1, 2), time_bins).unflatten(1, (n_inputs, n_bins))

@@ -34,6 +34,10 @@ class ModelSettings(Settings):
     """Dropout of attention probabilities; anything above 0 leaves the fused attention kernel on a CPU."""
     unit_dropout: float = Field(0.0, ge=0, lt=1)
     """In training, up to this share of a trial's units is replaced by their mean."""
+    modality_embedding: bool = True
+    """Add to every token a learned vector of its modality; without it a token's modality shows in its content alone."""
+    position_embedding: bool = True
+    """Add to every token a learned vector of its time bin; attention sees distances in time without it, too."""
 
     @model_validator(mode="after")
     def _heads_divide_dim(self) -> "ModelSettings":

@@ -58,6 +58,17 @@ class CountsTokens(nn.Module):
             tokens.append(x)
         return torch.cat(tokens)
 
+    def unit_vectors(self, session: int) -> Tensor:
+        """What one standard deviation of each unit's count adds to a token, (N_s, D), where all units are at their mean.
+
+        That is the derivative of the token there. For two matrices it is their product with the slope
+        1 / (1 + |b|)^2 of the softsign at the first bias b between them.
+        """
+        (first, bias), *second = (ragged.matrices()[session] for ragged in self.maps)
+        if not second:
+            return first.T
+        return (second[0][0] * (1 + bias.abs()).pow(-2) @ first).T
+
     def _kept_units(self, x_bTN: Tensor) -> Tensor:
         share = self.unit_dropout * torch.rand(len(x_bTN), 1, 1, device=x_bTN.device)
         return torch.rand(len(x_bTN), 1, x_bTN.shape[-1], device=x_bTN.device) >= share
@@ -117,6 +128,10 @@ class CountsReadout(nn.Module):
     def forward(self, h_BTD: Tensor, batch: Batch) -> list[Tensor]:
         matrices = self.map.matrices()
         return [F.linear(h_BTD[rows], *matrices[session]) for session, rows in batch.groups]
+
+    def unit_vectors(self, session: int) -> Tensor:
+        """Each unit's weights, (N_s, D)."""
+        return self.map.matrices()[session][0]
 
 
 class ContinuousReadout(nn.Module):

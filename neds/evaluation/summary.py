@@ -1,0 +1,53 @@
+"""Scores as figures and tables need them: seeds averaged within a session, then sessions summarised."""
+
+import pandas as pd
+
+from neds.evaluation.score import PRIMARY_METRIC
+from neds.modalities import Modality
+
+
+def session_scores(metrics: pd.DataFrame, *, each_input: bool = False) -> pd.DataFrame:
+    """Every score of every session, averaged over seeds; unknown scores are left out.
+
+    Args:
+        metrics: the metrics table.
+        each_input: also the encoding tasks that see one input alone; otherwise only those with all inputs of a model.
+
+    Returns:
+        Columns target, metric, inputs, model, training ("" for a baseline), eid, n_seeds, value.
+    """
+    rows = metrics.assign(training=metrics["training"].fillna("").astype(str)).dropna(subset="value")
+    if not each_input:
+        n_inputs = rows["inputs"].str.count(r"\+")
+        most = n_inputs.groupby([rows["model"], rows["training"], rows["target"]]).transform("max")
+        rows = rows[n_inputs == most]
+    known = ["target", "metric", "inputs", "model", "training", "eid"]
+    return rows.groupby(known, as_index=False).agg(n_seeds=("seed", "nunique"), value=("value", "mean"))
+
+
+def over_sessions(scores: pd.DataFrame) -> pd.DataFrame:
+    """Mean, standard error and number of sessions of each score of `session_scores`.
+
+    Returns:
+        Columns target, metric, inputs, model, training, mean, sem (NaN for one session), n_sessions, n_seeds (the most).
+    """
+    known = ["target", "metric", "inputs", "model", "training"]
+    return scores.groupby(known, as_index=False).agg(
+        mean=("value", "mean"), sem=("value", "sem"), n_sessions=("eid", "nunique"), n_seeds=("n_seeds", "max")
+    )
+
+
+def drawn_metrics(modalities: dict[str, Modality], *, plain_accuracy: bool = False) -> dict[str, str]:
+    """The metric by which each target is drawn: the primary one of its kind.
+
+    Args:
+        plain_accuracy: for categorical targets accuracy, as the paper reports it, instead of balanced accuracy.
+    """
+    metrics = PRIMARY_METRIC | ({"categorical": "accuracy"} if plain_accuracy else {})
+    return {name: metrics[modality.kind] for name, modality in modalities.items()}
+
+
+def n_text(means: pd.DataFrame, thing: str) -> str:
+    """The `n_sessions` of some means in words, e.g. "4 test sessions" or "3 to 4 test sessions"."""
+    least, most = (int(means["n_sessions"].min()), int(means["n_sessions"].max())) if len(means) else (0, 0)
+    return f"{most if least == most else f'{least} to {most}'} {thing}{'' if most == 1 else 's'}"

@@ -1,0 +1,178 @@
+"""The network as a drawing: values of a trial -> stitchers -> tokens -> encoder -> readouts, from its own settings."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.patches import FancyBboxPatch, Rectangle
+
+from neds.figures.style import NOTE_COLOR, SEEN_COLOR
+from neds.modalities import Modality
+from neds.model.network import NEDS, Design
+from neds.model.settings import ModelSettings
+from neds.model.stitching import SessionShape
+
+_MOST_SQUARES = 12
+_X = {"values": 0.0, "stitcher": 2.0, "tokens": 3.7, "encoder": 5.35, "readout": 7.1, "output": 8.95}
+_WIDTH = {"stitcher": 1.45, "tokens": 1.4, "encoder": 1.5, "readout": 1.6}
+
+
+def describe_network(design: Design) -> pd.DataFrame:
+    """What the drawing says of each modality, and of the whole network (modality "").
+
+    Returns:
+        A row per fact: modality, quantity, value (text).
+    """
+    settings, facts = design.settings, []
+    for name, modality in design.modalities.items():
+        facts.append((name, "values", _values(modality, design.n_bins)))
+        if name in design.mode.inputs:
+            facts.append((name, "stitcher", _stitcher(modality, settings, design.n_bins)))
+            facts.append((name, "tokens", str(design.n_bins)))
+        if name in design.mode.outputs:
+            facts.append((name, "readout", _readout(modality, settings)))
+            facts.append((name, "output", _output(modality)))
+    counts = [modality.name for modality in design.modalities.values() if modality.kind == "counts"]
+    network = NEDS(design, [SessionShape("", dict.fromkeys(counts, 1))])
+    added = {"position": settings.position_embedding, "modality": settings.modality_embedding, "session": True}
+    facts += [
+        ("", "added to every token", " + ".join(name for name, is_used in added.items() if is_used)),
+        ("", "tokens", str(len(design.mode.inputs) * design.n_bins)),
+        ("", "layers", str(settings.layers)),
+        ("", "width D", str(settings.dim)),
+        ("", "heads", str(settings.heads)),
+        ("", "MLP", str(settings.mlp)),
+        ("", "shared parameters", str(network.parameter_counts()["shared"])),
+    ]
+    return pd.DataFrame(facts, columns=["modality", "quantity", "value"])
+
+
+def plot_architecture(design: Design, facts: pd.DataFrame, ax: Axes) -> None:
+    """The network from left to right, a row per modality; dashed boxes have weights of their own for every session.
+
+    Args:
+        facts: of `describe_network`.
+    """
+    said = {(modality, quantity): value for modality, quantity, value in facts.itertuples(index=False)}
+    n_rows = len(design.modalities)
+    for row, (name, modality) in enumerate(design.modalities.items()):
+        y = row + 0.5
+        ax.text(_X["values"], y - 0.17, modality.title, va="center", fontsize=7)
+        ax.text(_X["values"], y + 0.2, said[name, "values"], va="center", fontsize=6, color=NOTE_COLOR)
+        if (name, "stitcher") in said:
+            _box(ax, "stitcher", y, said[name, "stitcher"], own=True)
+            _squares(ax, y, design.n_bins)
+            _arrow(ax, _X["stitcher"] - 0.2, _X["stitcher"], y)
+            _arrow(ax, _X["stitcher"] + _WIDTH["stitcher"], _X["tokens"], y)
+            _arrow(ax, _X["tokens"] + _WIDTH["tokens"], _X["encoder"], y)
+        if (name, "readout") in said:
+            _box(ax, "readout", y, said[name, "readout"], own=True)
+            _arrow(ax, _X["encoder"] + _WIDTH["encoder"], _X["readout"], y)
+            _arrow(ax, _X["readout"] + _WIDTH["readout"], _X["output"], y)
+            ax.text(_X["output"] + 0.06, y, said[name, "output"], va="center", fontsize=6)
+    lines = [
+        "encoder",
+        f"{said['', 'layers']} layers, {said['', 'heads']} heads",
+        f"D = {said['', 'width D']}, MLP {said['', 'MLP']}",
+        "rotary time angles",
+        f"{int(said['', 'shared parameters']) / 1e6:.2f} M parameters",
+    ]
+    box = (_X["encoder"], 0.1), _WIDTH["encoder"], n_rows - 0.2
+    ax.add_patch(FancyBboxPatch(*box, boxstyle="round,pad=0,rounding_size=0.12", facecolor=SEEN_COLOR, linewidth=0.8))
+    middle = _X["encoder"] + _WIDTH["encoder"] / 2
+    ax.text(middle, n_rows / 2, "\n".join(lines), ha="center", va="center", fontsize=6.5, linespacing=1.25)
+    headings = {
+        "values": "a trial",
+        "stitcher": "stitchers",
+        "tokens": f"{said['', 'tokens']} tokens",
+        "readout": "readouts",
+        "output": "predictions, losses",
+    }
+    for column, heading in headings.items():
+        x = _X[column] + _WIDTH.get(column, 0) / 2
+        ax.text(x, -0.3, heading, ha="center" if column in _WIDTH else "left", va="center", fontsize=7.5)
+    ax.text(
+        _X["tokens"] + _WIDTH["tokens"] / 2,
+        n_rows + 0.12,
+        f"+ embeddings: {said['', 'added to every token']}",
+        ha="center",
+        va="top",
+        fontsize=6,
+        color=NOTE_COLOR,
+    )
+    ax.set_xlim(0, 10.7)
+    ax.set_ylim(n_rows + 0.45, -0.6)
+    ax.axis("off")
+
+
+def _values(modality: Modality, n_bins: int) -> str:
+    return {
+        "counts": f"N units × {n_bins} bins",
+        "continuous": f"{f'{modality.width} × ' if modality.width > 1 else ''}{n_bins} bins",
+        "categorical": f"one of {len(modality.classes)} classes",
+    }[modality.kind]
+
+
+def _stitcher(modality: Modality, settings: ModelSettings, n_bins: int) -> str:
+    width, dim, classes = modality.width, settings.dim, len(modality.classes)
+    if settings.stitcher == "linear":
+        return {
+            "counts": f"linear N → {dim}",
+            "continuous": f"linear {width} → {dim}",
+            "categorical": f"linear {classes} → {dim}",
+        }[modality.kind]
+    return {
+        "counts": f"N → 2N → {dim}",
+        "continuous": f"{width} → {2 * width} → {dim}",
+        "categorical": f"{classes} → 2 × {n_bins} → {dim}",
+    }[modality.kind]
+
+
+def _readout(modality: Modality, settings: ModelSettings) -> str:
+    return {
+        "counts": f"linear {settings.dim} → N",
+        "continuous": f"linear {settings.dim} → {modality.width}",
+        "categorical": f"pool bins, {settings.dim} → {len(modality.classes)}",
+    }[modality.kind]
+
+
+def _output(modality: Modality) -> str:
+    return {
+        "counts": "log rates, Poisson",
+        "continuous": "values, squared error",
+        "categorical": "logits, cross-entropy",
+    }[modality.kind]
+
+
+def _box(ax: Axes, column: str, y: float, text: str, *, own: bool) -> None:
+    style = {"linestyle": (0, (3, 2)) if own else "-", "linewidth": 0.8, "facecolor": "white"}
+    shape = "round,pad=0,rounding_size=0.1"
+    ax.add_patch(FancyBboxPatch((_X[column], y - 0.3), _WIDTH[column], 0.6, boxstyle=shape, **style))
+    ax.text(_X[column] + _WIDTH[column] / 2, y, text, ha="center", va="center", fontsize=6)
+
+
+def _squares(ax: Axes, y: float, n_bins: int) -> None:
+    """The tokens of a modality: one square each, or the first and the last few when there are many."""
+    number = min(n_bins, _MOST_SQUARES)
+    step = _WIDTH["tokens"] / number
+    gap = number // 2 if n_bins > _MOST_SQUARES else None
+    for index in range(number):
+        x = _X["tokens"] + index * step
+        if index == gap:
+            ax.text(x + step / 2, y, "…", ha="center", va="center", fontsize=7)
+            continue
+        ax.add_patch(Rectangle((x, y - 0.2), 0.8 * step, 0.4, facecolor=SEEN_COLOR, edgecolor="black", linewidth=0.5))
+
+
+def _arrow(ax: Axes, start: float, end: float, y: float) -> None:
+    ax.annotate(
+        "",
+        (end, y),
+        (start, y),
+        arrowprops={
+            "arrowstyle": "-|>",
+            "linewidth": 0.6,
+            "mutation_scale": 5,
+            "shrinkA": 0,
+            "shrinkB": 0,
+            "color": "black",
+        },
+    )

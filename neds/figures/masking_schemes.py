@@ -1,0 +1,132 @@
+"""The masking schemes of a model: what one trial of each shows and hides, as training draws it.
+
+Shapes: M modalities, T bins.
+"""
+
+import itertools
+from typing import get_args
+
+import pandas as pd
+import torch
+from matplotlib.axes import Axes
+from matplotlib.patches import Patch, Rectangle
+
+from neds.figures.style import HIDDEN_COLOR, PREDICTED_COLOR, SEEN_COLOR
+from neds.modalities import Modality
+from neds.model.masking import draw_masks
+from neds.model.modes import Mode
+from neds.model.settings import Scheme
+
+STATES = {
+    "seen": {"facecolor": SEEN_COLOR},
+    "predicted": {"facecolor": PREDICTED_COLOR},
+    "hidden": {"facecolor": HIDDEN_COLOR},
+    "predicted, no token": {"facecolor": "white", "edgecolor": PREDICTED_COLOR, "hatch": "//////"},
+}
+"""How a bin of a modality is drawn: read by the model; hidden and to be predicted; hidden but not to be predicted; to be
+predicted by a model that never reads its modality."""
+
+_DRAWN_TRIALS = 32
+_MOST_BINS_WITH_BORDERS = 50
+
+
+def example_masks(
+    modalities: dict[str, Modality], mode: Mode, *, n_bins: int, ratio: float, single_behaviour: float
+) -> pd.DataFrame:
+    """One trial of every scheme that trains a model, drawn by the function that draws them in training.
+
+    Schemes come in the order of `neds.model.settings.Scheme`. The encoding scheme has two examples where it shows sometimes
+    all behaviours and sometimes one alone.
+
+    Args:
+        ratio, single_behaviour: as in `neds.model.masking.draw_masks`.
+
+    Returns:
+        A row per example, modality and bin: scheme, example (a few words, or ""), share (of the trials), modality, bin and
+        state (of `STATES`).
+    """
+    total = sum(mode.scheme_weights.values())
+    n_behaviours = sum(modality.group == "behaviour" for modality in modalities.values())
+    tables = []
+    for scheme in filter(mode.scheme_weights.get, get_args(Scheme)):
+        weight = mode.scheme_weights[scheme]
+        examples = {"": (weight / total, single_behaviour)}
+        if scheme == "encoding" and n_behaviours > 1:
+            examples = {
+                "all behaviours seen": (weight / total * (1 - single_behaviour), 0.0),
+                "one behaviour alone": (weight / total * single_behaviour, 1.0),
+            }
+        for example, (share, alone) in examples.items():
+            if share > 0:
+                rows = _example(modalities, mode, scheme, n_bins=n_bins, ratio=ratio, single_behaviour=alone)
+                rows.insert(0, "scheme", scheme)
+                rows.insert(1, "example", example)
+                rows.insert(2, "share", share)
+                tables.append(rows)
+    return pd.concat(tables, ignore_index=True)
+
+
+def _example(
+    modalities: dict[str, Modality], mode: Mode, scheme: str, *, n_bins: int, ratio: float, single_behaviour: float
+) -> pd.DataFrame:
+    mask = draw_masks(
+        list(modalities.values()),
+        n_trials=_DRAWN_TRIALS,
+        n_bins=n_bins,
+        scheme_weights={scheme: 1.0},
+        ratio=ratio,
+        single_behaviour=single_behaviour,
+        generator=torch.Generator().manual_seed(0),
+    )
+    # A random scheme hides nothing in some trials, above all with few bins. Those would be poor examples.
+    trial = int(mask.target.flatten(1).any(1).int().argmax())
+    rows = []
+    for row, name in enumerate(modalities):
+        for time_bin in range(n_bins):
+            hidden, target = bool(mask.hidden[trial, row, time_bin]), bool(mask.target[trial, row, time_bin])
+            target = target and name in mode.outputs
+            if name not in mode.inputs:
+                state = "predicted, no token" if target else None
+            else:
+                state = "predicted" if target else "hidden" if hidden else "seen"
+            if state:
+                rows.append({"modality": name, "bin": time_bin, "state": state})
+    return pd.DataFrame(rows)
+
+
+def plot_mask(rows: pd.DataFrame, modalities: dict[str, Modality], ax: Axes) -> None:
+    """One example as a grid: modalities from top to bottom, bins from left to right.
+
+    Args:
+        rows: of one example of `example_masks`.
+        modalities: all of them, in the order of the model's tokens; one without rows stays empty.
+    """
+    n_bins = int(rows["bin"].max()) + 1
+    for row, name in enumerate(modalities):
+        states = rows.loc[rows["modality"] == name].sort_values("bin")["state"].tolist()
+        first = 0
+        for state, run in itertools.groupby(states):
+            length = len(list(run))
+            ax.add_patch(Rectangle((first, row + 0.08), length, 0.84, **{"linewidth": 0} | STATES[state]))
+            first += length
+        if n_bins <= _MOST_BINS_WITH_BORDERS:
+            ax.vlines(range(1, n_bins), row + 0.08, row + 0.92, color="white", linewidth=0.25)
+    ax.set_xlim(0, n_bins)
+    ax.set_ylim(len(modalities), 0)
+    ax.set_yticks([row + 0.5 for row in range(len(modalities))], [m.title for m in modalities.values()])
+    ax.set_xticks([0, n_bins])
+    ax.tick_params(left=False)
+    for side in ("left", "bottom"):
+        ax.spines[side].set_visible(False)
+
+
+def mask_legend(rows: pd.DataFrame) -> list[Patch]:
+    """A legend entry for each state that is drawn."""
+    words = {
+        "seen": "seen",
+        "predicted": "hidden and predicted",
+        "hidden": "hidden, not predicted",
+        "predicted, no token": "predicted, never read",
+    }
+    drawn = set(rows["state"])
+    return [Patch(label=words[state], **{"linewidth": 0} | look) for state, look in STATES.items() if state in drawn]

@@ -1,0 +1,86 @@
+"""What models and metrics are called in every figure and table, and in what order models appear."""
+
+import re
+from collections.abc import Iterable
+
+import pandas as pd
+
+METRIC_TITLES = {
+    "bits_per_spike": "bits per spike",
+    "bits_per_spike_train_null": "bits per spike (null: training rate)",
+    "r2": "R²",
+    "r2_psth": "R² of condition averages",
+    "r2_residual": "R² of single-trial deviations",
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "expected_accuracy": "expected balanced accuracy",
+}
+
+# In the order of every legend. The paper's words: a single-session model is trained from scratch, a multi-session model is
+# pretrained on other sessions and fine-tuned; a unimodal model only encodes or only decodes.
+MODEL_TITLES = {
+    "psth": "condition average",
+    "linear": "linear",
+    "rrr": "RRR",
+    "rrr-multi": "RRR multi-session",
+    "NDT2": "NDT2 multi-session",
+    "POYO+": "POYO+ multi-session",
+    "neds-encoding-scratch": "unimodal NEDS single-session",
+    "neds-decoding-scratch": "unimodal NEDS single-session",
+    "neds-encoding-finetuned": "unimodal NEDS multi-session",
+    "neds-decoding-finetuned": "unimodal NEDS multi-session",
+    "neds-encoding-pretrained": "unimodal NEDS pretraining",
+    "neds-decoding-pretrained": "unimodal NEDS pretraining",
+    "neds-mm-scratch": "NEDS single-session",
+    "neds-mm-finetuned": "NEDS multi-session",
+    "neds-mm-pretrained": "NEDS pretraining",
+    "oracle": "oracle (true rates)",
+}
+
+_NEDS = re.compile(
+    r"(?P<family>neds-[a-z]+-(?:scratch|finetuned|pretrained))(?:-(?P<set>.+?))?(?:-(?P<trials>\d+)trials)?"
+)
+
+
+def model_label(model: str, training: str) -> str:
+    """One name for a model and how it was trained, e.g. neds-mm-finetuned-all; a baseline has no training."""
+    return f"{model}-{training}" if training else model
+
+
+def labels_of(table: pd.DataFrame) -> pd.Series:
+    """The label of each row of a table with the columns model and training (empty or NaN for a baseline)."""
+    pairs = zip(table["model"], table["training"], strict=True)
+    labels = [model_label(model, training if isinstance(training, str) else "") for model, training in pairs]
+    return pd.Series(labels, index=table.index, dtype=object)
+
+
+def model_family(label: str) -> str:
+    """The key of `MODEL_TITLES` that a label belongs to, whatever its pretraining set, number of trials and seed.
+
+    A label that is not known here is its own family, less its seed.
+    """
+    label = _without_seed(label)
+    known = _NEDS.fullmatch(label)
+    return known["family"] if known else label
+
+
+def model_title(label: str) -> str:
+    """What a model is called, e.g. "NEDS multi-session (two, 50 trials)"; a set of all sessions goes without saying."""
+    title = MODEL_TITLES.get(model_family(label), _without_seed(label))
+    known = _NEDS.fullmatch(_without_seed(label))
+    details = []
+    if known and known["set"] not in (None, "all"):
+        details.append(known["set"])
+    if known and known["trials"]:
+        details.append(f"{known['trials']} trials")
+    return f"{title} ({', '.join(details)})" if details else title
+
+
+def in_order(labels: Iterable[str]) -> list[str]:
+    """Model labels in the order of every legend: baselines, then NEDS, then what is not known here, by name."""
+    ranks = {family: rank for rank, family in enumerate(MODEL_TITLES)}
+    return sorted(labels, key=lambda label: (ranks.get(model_family(label), len(ranks)), label))
+
+
+def _without_seed(label: str) -> str:
+    return re.sub(r"-seed\d+$", "", label)

@@ -1,0 +1,80 @@
+"""Figure 1: the masking schemes and the network, drawn from the configuration in use."""
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from neds.figures.architecture import describe_network, plot_architecture
+from neds.figures.masking_schemes import example_masks, mask_legend, plot_mask
+from neds.figures.style import NOTE_COLOR, WIDTH_IN, figure_style
+from neds.modalities import Modality
+from neds.model.modes import ModeName, preset
+from neds.model.network import Design
+from neds.model.settings import MaskingSettings, ModelSettings
+
+_MODE_TITLES = {"mm": "multimodal", "encoding": "encoding only", "decoding": "decoding only"}
+_PANELS_PER_ROW = 6
+
+
+@figure_style()
+def overview_figure(
+    *,
+    modes: list[ModeName],
+    modalities: dict[str, Modality],
+    model: ModelSettings,
+    masking: MaskingSettings,
+    n_bins: int,
+) -> tuple[Figure, pd.DataFrame]:
+    """An example trial of every masking scheme of every mode, and the network of the first mode, and what was drawn.
+
+    Args:
+        n_bins: T, bins of a trial.
+
+    Returns:
+        The figure, and a table with a row per bin of each example (panel "masking"; columns mode, scheme, example, share,
+        modality, bin, state) and per fact of the network (panel "network"; mode, modality, quantity, value).
+    """
+    kinds = {name: preset(name, modalities, masking) for name in modes}
+    examples = {
+        name: example_masks(
+            modalities, mode, n_bins=n_bins, ratio=masking.ratio, single_behaviour=masking.single_behaviour
+        )
+        for name, mode in kinds.items()
+    }
+    design = Design(model, modalities, kinds[modes[0]], n_bins)
+    facts = describe_network(design)
+    panels = [
+        (mode, scheme, example, rows)
+        for mode, table in examples.items()
+        for (scheme, example), rows in table.groupby(["scheme", "example"], sort=False)
+    ]
+    n_rows = -(-len(panels) // _PANELS_PER_ROW)
+    mask_in, network_in = 0.85 + 0.16 * len(modalities), 0.45 + 0.36 * len(modalities)
+    upper_in, lower_in = n_rows * mask_in + 0.45, network_in + 0.35
+    fig = Figure(figsize=(WIDTH_IN, upper_in + lower_in), layout="constrained")
+    upper, lower = fig.subfigures(2, 1, height_ratios=[upper_in, lower_in])
+    axes = upper.subplots(n_rows, _PANELS_PER_ROW, squeeze=False)
+    for ax, (mode, scheme, example, rows) in zip(axes.flat, panels, strict=False):
+        plot_mask(rows, modalities, ax)
+        title = scheme.replace("_", " ") if mode == "mm" else f"{_MODE_TITLES[mode]} model"
+        ax.set_title("\n".join([title, example, f"{100 * rows['share'].iloc[0]:.0f} % of trials"]), fontsize=6.5)
+    for position, ax in enumerate(axes.flat):
+        if position >= len(panels):
+            ax.remove()
+        elif position % _PANELS_PER_ROW:
+            ax.set_yticklabels([])
+        if position == 0:
+            ax.set_xlabel("time bin", labelpad=0)
+    drawn = pd.concat(examples, names=["mode"]).reset_index("mode").reset_index(drop=True)
+    upper.legend(handles=mask_legend(drawn), loc="outside lower center", ncols=4)
+    plot_architecture(design, facts, lower.subplots())
+    lower.suptitle(
+        f"Network of the {_MODE_TITLES[modes[0]]} model. Dashed: weights of each session; the encoder is shared by all.",
+        color=NOTE_COLOR,
+    )
+    upper.suptitle(
+        f"Masking: one scheme is drawn per trial; random bins are hidden with probability {masking.ratio:g}.",
+        color=NOTE_COLOR,
+    )
+    table = [drawn.assign(panel="masking"), facts.assign(panel="network", mode=modes[0])]
+    columns = ["panel", "mode", "scheme", "example", "share", "modality", "bin", "state", "quantity", "value"]
+    return fig, pd.concat(table, ignore_index=True)[columns]

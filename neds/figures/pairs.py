@@ -1,0 +1,158 @@
+"""One model against another, session by session (paper: Fig. 2B and 3): scatter, mean relative gain and a paired test."""
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from scipy.stats import wilcoxon
+
+from neds.evaluation.summary import drawn_metrics, session_scores
+from neds.figures.names import METRIC_TITLES, labels_of, model_family, model_title
+from neds.figures.panels import note_above, panel_grid, panel_title
+from neds.figures.paper import PAPER_NOTE, PaperNumbers, PaperScore
+from neds.figures.save import NothingToDraw
+from neds.figures.style import NOTE_COLOR, figure_style, model_style, paper_marker
+from neds.modalities import Modality
+
+FEWEST_SESSIONS = 6
+"""With fewer pairs a two-sided Wilcoxon signed-rank test cannot give p < 0.05."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How much a model gains over another, over the sessions that both were scored on.
+
+    Attributes:
+        n_sessions: pairs.
+        relative_gain: mean over sessions of (ours - other) / other, over the `n_gain` sessions with a positive score of
+            the other model; NaN where there is none.
+        wilcoxon_p: of the two-sided Wilcoxon signed-rank test; NaN for fewer than `FEWEST_SESSIONS` pairs, or without
+            any difference.
+    """
+
+    n_sessions: int
+    relative_gain: float
+    n_gain: int
+    wilcoxon_p: float
+
+
+def compare(ours: np.ndarray, other: np.ndarray) -> Difference:
+    """Compare the scores (n,) of two models on the same sessions."""
+    positive = other > 0
+    gain = float(np.mean(ours[positive] / other[positive] - 1)) if positive.any() else np.nan
+    testable = len(ours) >= FEWEST_SESSIONS and np.any(ours != other)
+    p = float(wilcoxon(ours, other).pvalue) if testable else np.nan
+    return Difference(len(ours), gain, int(positive.sum()), p)
+
+
+def plot_pairs(
+    ax: Axes,
+    ours: np.ndarray,
+    other: np.ndarray,
+    *,
+    color: str,
+    paper: tuple[PaperScore, PaperScore] | None = None,
+) -> None:
+    """A dot per session, ours upwards against the other's to the right, and the line on which they are equal.
+
+    Args:
+        paper: our and the other's score in the paper.
+    """
+    values = [*ours, *other, *(score.mean for score in paper or ())]
+    margin = 0.08 * (max(values) - min(values)) or 0.05
+    limits = (min(values) - margin, max(values) + margin)
+    ax.plot(limits, limits, color=NOTE_COLOR, linewidth=0.6, linestyle=(0, (3, 2)), zorder=1)
+    ax.scatter(other, ours, s=14, color=color, edgecolor="black", linewidth=0.4, zorder=3)
+    if paper:
+        up, right = paper
+        ax.errorbar(right.mean, up.mean, xerr=right.sem, yerr=up.sem, zorder=2, **paper_marker())
+    ticks = [tick for tick in MaxNLocator(3).tick_values(*limits) if limits[0] <= tick <= limits[1]]
+    ax.set(xlim=limits, ylim=limits, xticks=ticks, yticks=ticks, aspect="equal")
+
+
+@figure_style()
+def pairs_figure(
+    metrics: pd.DataFrame,
+    modalities: dict[str, Modality],
+    *,
+    rows: Sequence[Sequence[tuple[str, str]]],
+    paper: PaperNumbers | None = None,
+) -> tuple[Figure, pd.DataFrame]:
+    """A row of panels, one per target, for each comparison of two models; and what was plotted.
+
+    Args:
+        metrics: the metrics table of all evaluations.
+        rows: the pairs (our model, other model) of each row. A target is drawn for the first pair of which both have it,
+            because a unimodal model has some targets only.
+        paper: numbers to draw beside one's own, which are then plain accuracy for categorical targets.
+
+    Raises:
+        NothingToDraw: no two models were scored on the same session.
+    """
+    scores = session_scores(metrics)
+    scores = scores.assign(label=labels_of(scores))
+    metric_of = drawn_metrics(modalities, plain_accuracy=paper is not None)
+    panels = []
+    for pairs in rows:
+        for target, metric in metric_of.items():
+            chosen = scores[(scores["target"] == target) & (scores["metric"] == metric)]
+            by_model = chosen.pivot(index="eid", columns="label", values="value")
+            found = [pair for pair in pairs if set(pair) <= set(by_model.columns)]
+            both = by_model[list(found[0])].dropna() if found else by_model[[]]
+            if len(both) and found:
+                panels.append((target, found[0], both))
+    if not panels:
+        raise NothingToDraw("No two of these models were scored on the same test session.")
+
+    n_columns = min(5, len({target for target, *_ in panels}))
+    fig, axes = panel_grid(len(panels), panels_per_row=max(3, n_columns), panel_height_in=2.0, extra_height_in=0.3)
+    plotted = []
+    for ax, (target, (ours, other), both) in zip(axes, panels, strict=True):
+        metric, difference = metric_of[target], compare(both[ours].to_numpy(), both[other].to_numpy())
+        published = _paper_pair(paper, ours, other, target, metric)
+        plot_pairs(ax, both[ours], both[other], color=model_style(ours).color, paper=published)
+        verdict = _verdict(difference, _paper_gain(paper, ours, other, target))
+        panel_title(ax, modalities[target].title, f"{METRIC_TITLES[metric]}\n{verdict}")
+        ax.set_xlabel(textwrap.fill(model_title(other), 20, break_on_hyphens=False))
+        if not plotted or ax.get_subplotspec().is_first_col() or plotted[-1]["ours"].iloc[0] != ours:
+            ax.set_ylabel(model_title(ours))
+        known = {"target": target, "metric": metric, "ours": ours, "other": other, **vars(difference)}
+        if published:
+            known |= {"paper_ours": published[0].mean, "paper_other": published[1].mean}
+        values = pd.DataFrame({"eid": both.index, "value_ours": both[ours], "value_other": both[other]})
+        plotted.append(values.assign(**known))
+    note = "Dots: test sessions (mean over seeds). Percent: mean over sessions of the relative gain."
+    test = f" p: Wilcoxon signed-rank test, two-sided, from {FEWEST_SESSIONS} sessions on."
+    note_above(fig, note + test + (f"\n{PAPER_NOTE}" if paper else ""))
+    return fig, pd.concat(plotted, ignore_index=True)
+
+
+def _verdict(difference: Difference, paper_percent: float | None) -> str:
+    lines = [f"n = {difference.n_sessions}"]
+    if difference.n_gain:
+        of_some = f" of {difference.n_gain}" if difference.n_gain < difference.n_sessions else ""
+        lines = [f"{100 * difference.relative_gain:+.0f} %{of_some}, {lines[0]}"]
+    if np.isfinite(difference.wilcoxon_p):
+        lines.append(f"p = {difference.wilcoxon_p:.2g}")
+    if paper_percent is not None:
+        lines.append(f"paper: {paper_percent:+g} %")
+    return "\n".join(lines)
+
+
+def _paper_pair(
+    paper: PaperNumbers | None, ours: str, other: str, target: str, metric: str
+) -> tuple[PaperScore, PaperScore] | None:
+    pair = [paper.score(model_family(label), target, metric) for label in (ours, other)] if paper else [None]
+    return (pair[0], pair[1]) if all(pair) else None
+
+
+def _paper_gain(paper: PaperNumbers | None, ours: str, other: str, target: str) -> float | None:
+    """The paper's gain of its multi-session over its single-session model, in percent, where that is compared."""
+    if paper is None or (model_family(ours), model_family(other)) != ("neds-mm-finetuned", "neds-mm-scratch"):
+        return None
+    return paper.gain_percent.get(target)

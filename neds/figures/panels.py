@@ -1,0 +1,45 @@
+"""Figures of several small panels: their grid, titles, the note above and the legend below them."""
+
+import textwrap
+from collections.abc import Sequence
+
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from neds.figures.style import NOTE_COLOR, WIDTH_IN, legend_columns
+
+
+def panel_grid(
+    n_panels: int, *, panels_per_row: int, panel_height_in: float, extra_height_in: float = 0.75
+) -> tuple[Figure, list[Axes]]:
+    """A figure as wide as its panels need, at most over two columns of a page, and its axes row by row.
+
+    Args:
+        extra_height_in: for the note above and the legend below the panels.
+    """
+    n_columns = min(n_panels, panels_per_row)
+    n_rows = -(-n_panels // n_columns)
+    width_in = min(WIDTH_IN, max(3.5, WIDTH_IN / panels_per_row * n_columns + 0.2))
+    fig = Figure(figsize=(width_in, panel_height_in * n_rows + extra_height_in), layout="constrained")
+    axes = list(fig.subplots(n_rows, n_columns, squeeze=False).ravel())
+    for ax in axes[n_panels:]:
+        ax.remove()
+    return fig, axes[:n_panels]
+
+
+def panel_title(ax: Axes, title: str, note: str = "", *, width: int = 22) -> None:
+    """A title that is wrapped after so many characters, and a note in the line below."""
+    ax.set_title("\n".join(filter(None, [textwrap.fill(title, width, break_on_hyphens=False), note])), fontsize=7)
+
+
+def note_above(fig: Figure, text: str) -> None:
+    """What the whole figure shows: error bars, n, data. It is wrapped to the figure's width; a newline stays one."""
+    n_characters = int(18 * fig.get_figwidth())
+    lines = [line for part in text.split("\n") for line in textwrap.wrap(part, n_characters)]
+    fig.suptitle("\n".join(lines), color=NOTE_COLOR)
+
+
+def legend_below(fig: Figure, handles: Sequence[Artist], titles: Sequence[str]) -> None:
+    n_columns = legend_columns(titles, fig.get_figwidth())
+    fig.legend(handles, titles, loc="outside lower center", ncols=n_columns, columnspacing=1.5)

@@ -1,0 +1,146 @@
+"""Encoding by brain region: how well its units are predicted, and from which behaviour alone.
+
+Shapes: R regions, I inputs.
+"""
+
+import textwrap
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.patches import Rectangle
+
+from neds.figures.names import METRIC_TITLES, in_order, labels_of, model_title
+from neds.figures.panels import legend_below, note_above
+from neds.figures.save import NothingToDraw
+from neds.figures.style import NOTE_COLOR, WIDTH_IN, figure_style, model_style
+from neds.modalities import Modality
+
+_COLOR_MAP = "viridis"
+_NO_REGIONS = ("", "root", "void")
+_MOST_REGIONS = 40
+
+
+def unit_scores(units: pd.DataFrame) -> pd.DataFrame:
+    """Bits per spike of every unit that lies in a known region, averaged over seeds; silent units are left out.
+
+    Args:
+        units: the evaluations' tables of units below one another.
+
+    Returns:
+        Columns label, inputs, region, eid, target, unit, bits_per_spike.
+    """
+    rows = units[~units["beryl"].fillna("").isin(_NO_REGIONS)].dropna(subset="bits_per_spike")
+    label = labels_of(rows)
+    rows = rows.assign(label=label, region=rows["beryl"])
+    known = ["label", "inputs", "region", "eid", "target", "unit"]
+    return rows.groupby(known, as_index=False)["bits_per_spike"].mean()
+
+
+def region_table(scores: pd.DataFrame) -> pd.DataFrame:
+    """Mean and standard error over units for each region, by model and inputs.
+
+    Args:
+        scores: as `unit_scores` returns.
+
+    Returns:
+        Columns label, inputs, region, n_units, n_sessions, mean, sem (NaN for one unit).
+    """
+    return scores.groupby(["label", "inputs", "region"], as_index=False).agg(
+        n_units=("unit", "size"),
+        n_sessions=("eid", "nunique"),
+        mean=("bits_per_spike", "mean"),
+        sem=("bits_per_spike", "sem"),
+    )
+
+
+def plot_region_scores(ax: Axes, table: pd.DataFrame, regions: Sequence[str]) -> None:
+    """A row per region, a dot with s.e.m. over units per model; `table` is of one kind of inputs."""
+    labels = in_order(table["label"].unique())
+    for place, label in enumerate(labels):
+        own = table[table["label"] == label].set_index("region").reindex(regions)
+        style, offset = model_style(label), 0.16 * (place - (len(labels) - 1) / 2)
+        rows = np.arange(len(regions)) + offset
+        ax.errorbar(own["mean"], rows, xerr=own["sem"], fmt="o", markersize=3, color=style.color, label=style.title)
+    ax.axvline(0, color=NOTE_COLOR, linewidth=0.5)
+    ax.set_ylim(len(regions) - 0.5, -0.5)
+
+
+def plot_region_inputs(ax: Axes, scores: np.ndarray, *, inputs: Sequence[str]) -> AxesImage:
+    """Scores (R, I) as an image with their values; a frame marks the largest of a region among the single inputs.
+
+    Args:
+        inputs: names of the columns; the first is all inputs together and takes no part in that.
+    """
+    largest = max(float(np.nanmax(scores)), 1e-6)
+    image = ax.imshow(scores, cmap=_COLOR_MAP, aspect="auto", vmin=0, vmax=largest)
+    for row, values in enumerate(scores):
+        for column, value in enumerate(values):
+            color = "white" if not value > 0.6 * largest else "black"
+            ax.text(column, row, f"{value:.2f}", ha="center", va="center", color=color, fontsize=6)
+        if np.isfinite(values[1:]).any():
+            best = 1 + int(np.nanargmax(values[1:]))
+            ax.add_patch(Rectangle((best - 0.46, row - 0.46), 0.92, 0.92, fill=False, color="#D55E00", linewidth=1.2))
+    ax.axvline(0.5, color="white", linewidth=2)
+    ax.set_xticks(range(len(inputs)), [textwrap.fill(name, 11) for name in inputs])
+    ax.spines[:].set_visible(False)
+    ax.tick_params(length=0)
+    return image
+
+
+@figure_style()
+def region_encoding_figure(
+    units: pd.DataFrame, modalities: dict[str, Modality], *, model: str, min_units: int
+) -> tuple[Figure, pd.DataFrame]:
+    """Bits per spike by Beryl region of each model, and of one model by input; and what was plotted.
+
+    Args:
+        units: the evaluations' tables of units below one another.
+        model: label of the model whose inputs are shown apart.
+        min_units: regions with fewer units are left out.
+
+    Raises:
+        NothingToDraw: no region is known, or none has so many units.
+    """
+    table = region_table(unit_scores(units)) if "beryl" in units else pd.DataFrame()
+    if table.empty:
+        raise NothingToDraw("The regions of the units are not known, so encoding cannot be shown by region.")
+    n_inputs = table["inputs"].str.count(r"\+")
+    table["all_inputs"] = n_inputs == n_inputs.groupby(table["label"]).transform("max")
+    own = table[(table["label"] == model) & table["all_inputs"]].sort_values("mean", ascending=False)
+    regions = own.loc[own["n_units"] >= min_units].nlargest(_MOST_REGIONS, "n_units")["region"]
+    regions = [region for region in own["region"] if region in set(regions)]
+    if not regions:
+        raise NothingToDraw(f"No brain region has {min_units} units or more that {model_title(model)} predicts.")
+    drawn = table[table["region"].isin(regions)]
+
+    fig = Figure(figsize=(WIDTH_IN, 0.21 * len(regions) + 1.5), layout="constrained")
+    left, right = fig.subplots(1, 2, width_ratios=(1, 1.25))
+    plot_region_scores(left, drawn[drawn["all_inputs"]], regions)
+    counted = own.set_index("region").loc[regions]
+    left.set_yticks(range(len(regions)), [f"{name} ({n})" for name, n in counted["n_units"].items()])
+    left.set_xlabel(f"{METRIC_TITLES['bits_per_spike']}, all inputs")
+    by_input = drawn[drawn["label"] == model].pivot(index="region", columns="inputs", values="mean").loc[regions]
+    everything = counted["inputs"].iloc[0]
+    alone = [name for name in modalities if name in by_input and name != everything]
+    image = plot_region_inputs(
+        right, by_input[[everything, *alone]].to_numpy(), inputs=["all", *(modalities[name].title for name in alone)]
+    )
+    right.set_yticks([])
+    right.set_title(f"{model_title(model)}, by input")
+    fig.colorbar(image, ax=right, label=METRIC_TITLES["bits_per_spike"], pad=0.02, aspect=15)
+    legend_below(fig, *left.get_legend_handles_labels())
+    note_above(fig, _note(counted, min_units, n_left_out=len(own) - len(regions)))
+    return fig, drawn.reset_index(drop=True)
+
+
+def _note(counted: pd.DataFrame, min_units: int, *, n_left_out: int) -> str:
+    """What the figure shows; `counted` has the regions drawn."""
+    note = f"Means over the units of each region (in brackets: their number, {counted['n_units'].sum()} in all)"
+    note += "; bars: s.e.m. over units."
+    if n_left_out:
+        note += f" {n_left_out} regions not drawn: under {min_units} units, or beyond the {_MOST_REGIONS} largest."
+    return note + "\nFrame: the one input that alone predicts a region best."

@@ -1,0 +1,28 @@
+"""Settings of the analysis that tells brain regions from unit embeddings."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from neds.settings import Settings
+
+
+class RegionSettings(Settings):
+    """Which regions are told apart, how the classifier is tested, and how the units are laid out in a plane."""
+
+    classes: list[str] | None = ["PO", "LP", "DG", "CA1", "VISa"]
+    """Names of the classes; null for every Beryl region with enough units, an empty list for no such analysis."""
+    merge: dict[str, list[str]] = {}
+    """Regions of a class that is not a region itself, e.g. {thalamus: [PO, LP]}."""
+    min_units: int = Field(5, ge=2)
+    """A class with fewer units is left out, of a session's own classifier by the units of the session."""
+    hold_out: Literal["units", "sessions"] = "units"
+    """What the classifier is tested on: units left out at random, or whole sessions."""
+    folds: int = Field(5, ge=2)
+    """Parts of the cross-validation; with fewer sessions than that, each is held out once."""
+    penalty: float = Field(0.001, gt=0)
+    """C of the support vector machine; smaller is smoother."""
+    projection: Literal["umap", "pca"] = "umap"
+    """How the units are laid out in a plane."""
+    neighbors: int = Field(15, ge=2)
+    """Neighbours of a unit that UMAP keeps close; fewer show finer structure."""

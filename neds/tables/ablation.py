@@ -1,0 +1,91 @@
+"""An ablation (paper: Tables 2, 9 and 11): variants beside the unchanged model, mean and s.e.m. over test sessions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from neds.ablations.paper import UNCHANGED, PaperRow
+from neds.evaluation.summary import n_text, over_sessions, session_scores
+from neds.modalities import Modality
+from neds.model.checkpoint import read_checkpoint
+from neds.tables.benchmark import score_columns
+from neds.tables.write import MeansTable
+
+_PARAMETERS = "parameters (M)"
+
+
+@dataclass(frozen=True)
+class TrainedVariant:
+    """A checkpoint and the way in which its model was trained ("scratch", "scratch-<variant>")."""
+
+    checkpoint: Path
+    training: str
+
+
+def shared_parameters(models: Sequence[TrainedVariant]) -> dict[str, float]:
+    """Number of parameters that sessions share, in millions, by training; mean over checkpoints that hold a network.
+
+    Raises:
+        UserError: a checkpoint that is missing or damaged.
+    """
+    numbers: dict[str, list[int]] = {}
+    for model in models:
+        description = read_checkpoint(model.checkpoint, with_weights=False)[0]
+        if not description.skipped:
+            numbers.setdefault(model.training, []).append(description.record["parameters"]["shared"])
+    return {training: float(np.mean(found)) / 1e6 for training, found in numbers.items()}
+
+
+def ablation_table(
+    metrics: pd.DataFrame,
+    modalities: dict[str, Modality],
+    *,
+    title: str,
+    variants: Sequence[str],
+    parameters: dict[str, float],
+    paper: Sequence[PaperRow] = (),
+) -> MeansTable:
+    """A row for the unchanged model and one per variant; columns as in the benchmark, and the number of parameters.
+
+    Args:
+        metrics: scores of the variants and of the unchanged model, as in the metrics table.
+        variants: their names, in the order of the rows; one without any score is left out.
+        parameters: of `shared_parameters`.
+        paper: numbers to add in rows of their own.
+    """
+    trainings = {"scratch": UNCHANGED} | {f"scratch-{name}": name for name in variants}
+    means = over_sessions(session_scores(metrics))
+    means = means[means["training"].isin(trainings)]
+    means = means.assign(name=means["training"].map(trainings)).assign(row=lambda t: t["name"].map(_row_title))
+    columns = score_columns(modalities)
+    found = [name for name in trainings.values() if name in set(means["name"])]
+    rows = [_row_title(name) for name in found]
+    n_sessions = n_text(means, "test session")
+    caption = f"NEDS with one thing changed, trained from scratch: mean ± s.e.m. over {n_sessions}."
+    if paper:
+        published = pd.DataFrame([row.model_dump() for row in paper]).assign(n_sessions=10)
+        published["row"] = [f"{_row_title(name)} (paper)" for name in published["name"]]
+        rows += list(dict.fromkeys(published["row"]))
+        means = pd.concat([means, published])
+        caption += " (paper): as published, over ten IBL sessions (other data)."
+    means["column"] = [columns.get(key) for key in zip(means["target"], means["metric"], strict=True)]
+    sizes = [
+        {
+            "row": _row_title(trainings[training]),
+            "column": _PARAMETERS,
+            "mean": size,
+            "sem": np.nan,
+            "n_sessions": np.nan,
+        }
+        for training, size in parameters.items()
+        if trainings.get(training) in found
+    ]
+    entries = pd.concat([means.dropna(subset="column"), pd.DataFrame(sizes)])
+    return MeansTable(entries, rows, [*columns.values(), _PARAMETERS], "model", title[0].upper() + title[1:], caption)
+
+
+def _row_title(name: str) -> str:
+    return name.replace("-", " ")

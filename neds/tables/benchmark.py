@@ -1,0 +1,51 @@
+"""The benchmark (paper: Table 10): every model's scores, mean and standard error over test sessions."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from neds.evaluation.score import PRIMARY_METRIC
+from neds.evaluation.summary import n_text, over_sessions, session_scores
+from neds.figures.names import METRIC_TITLES, in_order, labels_of, model_title
+from neds.figures.paper import PaperNumbers
+from neds.modalities import Modality
+from neds.tables.write import MeansTable
+
+
+def score_columns(modalities: dict[str, Modality]) -> dict[tuple[str, str], str]:
+    """Title of each column of scores by (target, metric); categorical targets have accuracy and balanced accuracy."""
+    columns = {}
+    for name, modality in modalities.items():
+        extra = ["accuracy"] if modality.kind == "categorical" else []
+        for metric in [*extra, PRIMARY_METRIC[modality.kind]]:
+            columns[name, metric] = f"{modality.title}: {METRIC_TITLES[metric]}"
+    return columns
+
+
+def benchmark_table(
+    metrics: pd.DataFrame, modalities: dict[str, Modality], *, models: Sequence[str], paper: PaperNumbers | None = None
+) -> MeansTable:
+    """A row per model, a column per target and metric.
+
+    Args:
+        metrics: the metrics table of all evaluations.
+        models: labels of the models; one without any score is left out.
+        paper: numbers to add in rows of their own.
+    """
+    columns = score_columns(modalities)
+    means = over_sessions(session_scores(metrics))
+    means["label"] = labels_of(means)
+    means = means[means["label"].isin(models)].assign(row=lambda t: t["label"].map(model_title))
+    rows = [model_title(label) for label in in_order(means["label"].unique())]
+    caption = f"Mean ± s.e.m. over {n_text(means, 'test session')}."
+    if paper:
+        published = pd.DataFrame([score.model_dump() for score in paper.scores]).assign(n_sessions=10)
+        published["row"] = [f"{model_title(label)} (paper)" for label in published["label"]]
+        rows += [f"{model_title(label)} (paper)" for label in in_order(published["label"].unique())]
+        means = pd.concat([means, published])
+        caption += " (paper): as published, over ten IBL sessions (other data)."
+    means["column"] = [columns.get(key) for key in zip(means["target"], means["metric"], strict=True)]
+    means = means.dropna(subset="column")
+    return MeansTable(
+        means, list(dict.fromkeys(rows)), list(columns.values()), "model", "Scores of all models", caption
+    )

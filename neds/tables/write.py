@@ -1,0 +1,99 @@
+"""A table of means: CSV with plain numbers; Markdown, LaTeX and a web page with "mean ± s.e.m." to read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from neds.files.atomic import write_csv, write_text
+from neds.tables.page import table_page
+
+_LATEX = {"²": "$^2$", "±": r"$\pm$", "–": "--", "_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#"}
+
+
+@dataclass(frozen=True)
+class MeansTable:
+    """Means over sessions, by row and column.
+
+    Attributes:
+        entries: columns row, column, mean, sem (NaN for one session), n_sessions; one line per cell that is not empty.
+        rows, columns: titles, in order.
+        heading: title of the column of row titles.
+        title: what the table is of, in a few words.
+        caption: what the numbers are: n, errors, data.
+    """
+
+    entries: pd.DataFrame
+    rows: Sequence[str]
+    columns: Sequence[str]
+    heading: str
+    title: str
+    caption: str
+
+    def numbers(self) -> pd.DataFrame:
+        """Mean, s.e.m. and n of each cell without rounding, one column each; NaN and n 0 where there is none."""
+        found = self._found()
+        table = pd.DataFrame({self.heading: list(self.rows)})
+        for column in self.columns:
+            values = [found.get((row, column), (np.nan, np.nan, 0)) for row in self.rows]
+            for place, suffix in enumerate(("", ", s.e.m.", ", n")):
+                table[column + suffix] = [value[place] for value in values]
+        return table
+
+    def cells(self) -> list[list[str]]:
+        """The heading line, then a line of text per row."""
+        text = {key: mean_and_error(mean, sem) for key, (mean, sem, _) in self._found().items()}
+        lines = [[row, *(text.get((row, column), "–") for column in self.columns)] for row in self.rows]
+        return [[self.heading, *self.columns], *lines]
+
+    def _found(self) -> dict[tuple[str, str], tuple[float, float, int]]:
+        keys = zip(self.entries["row"], self.entries["column"], strict=True)
+        values = zip(self.entries["mean"], self.entries["sem"], self.entries["n_sessions"], strict=True)
+        return dict(zip(keys, values, strict=True))
+
+
+def mean_and_error(mean: float, sem: float) -> str:
+    """As in 0.27 ± 0.03; the mean alone without an error, which one session does not have."""
+    return f"{mean:.2f} ± {sem:.2f}" if np.isfinite(sem) else f"{mean:.2f}"
+
+
+def write_table(table: MeansTable, stem: Path) -> None:
+    """Write stem.csv, stem.md, stem.html, and stem.tex, which needs the LaTeX package booktabs."""
+    write_csv(stem.with_name(f"{stem.name}.csv"), table.numbers())
+    write_text(stem.with_name(f"{stem.name}.md"), _markdown(table.cells(), table.caption))
+    write_text(stem.with_name(f"{stem.name}.tex"), _latex(table.cells(), table.caption))
+    heading, *lines = table.cells()
+    page = table_page(pd.DataFrame(lines, columns=heading).replace("–", ""), title=table.title, note=table.caption)
+    write_text(stem.with_name(f"{stem.name}.html"), page)
+
+
+def _markdown(lines: list[list[str]], caption: str) -> str:
+    text = [f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines]
+    text.insert(1, "|---" * len(lines[0]) + "|")
+    return "\n".join([*text, "", caption, ""])
+
+
+def _latex(lines: list[list[str]], caption: str) -> str:
+    body = [" & ".join(map(_latex_text, line)) + r" \\" for line in lines[1:]]
+    heading = " & ".join(map(_latex_heading, lines[0])) + r" \\"
+    text = [
+        r"\begin{table}",
+        rf"\caption{{{_latex_text(caption)}}}",
+        rf"\begin{{tabular}}{{l{'r' * (len(lines[0]) - 1)}}}",
+        *(r"\toprule", heading, r"\midrule", *body, r"\bottomrule"),
+        r"\end{tabular}",
+        r"\end{table}",
+    ]
+    return "\n".join([*text, ""])
+
+
+def _latex_heading(text: str) -> str:
+    """A heading such as "choice: accuracy" over two lines, so that a table of many columns fits a page."""
+    upper, colon, lower = text.partition(": ")
+    return rf"\shortstack{{{_latex_text(upper)}\\{_latex_text(lower)}}}" if colon else _latex_text(text)
+
+
+def _latex_text(text: str) -> str:
+    return "".join(_LATEX.get(character, character) for character in text)
