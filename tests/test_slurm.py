@@ -20,6 +20,9 @@ from neds.model.checkpoint import read_checkpoint
 from neds.training.stage import TrainingRun, run_training
 from tests import slurm_cluster
 from tests.aligned_sessions import make_session
+from tests.alf_trees import SESSION_PATH, write_session
+from tests.download_runs import use_scratch_home
+from tests.loopback_alyx import serving
 from tests.slurm_cluster import Cluster, wait_until
 
 pytestmark = pytest.mark.slow
@@ -327,13 +330,19 @@ def test_search_runs_in_one_allocation_without_gpus_and_joins_no_other_ray(ordea
     assert trials["status"].tolist() == ["finished", "finished"]
 
 
-def test_downloads_run_on_the_submitting_host(tmp_path):
-    (tmp_path / "sessions.tsv").write_text("eid\trole\nd23a44ef-1402-4ed7-97f5-47e9a7a504d9\ttest\n")
-    config = {"source": "one", "sessions": "sessions.tsv", "regimes": ["scratch"]}
-    (tmp_path / "my.yaml").write_text(yaml.safe_dump(config))
-    set_profile(tmp_path)
-    planned = subprocess.run(
-        command(tmp_path, "-n", "sessions"), capture_output=True, text=True, env=environment(tmp_path)
-    )
-    rules = set(re.findall(r"^(\w*rule \w+):", planned.stdout + planned.stderr, re.MULTILINE))
-    assert rules == {"localrule download_one", "rule partition", "localrule sessions"}
+def test_downloads_run_on_the_submitting_host(cluster, tmp_path, monkeypatch):
+    folder = use_scratch_home(tmp_path, monkeypatch)
+    write_session(tmp_path / "alf")
+    with serving(tmp_path / "alf") as server:
+        eid = server.eid(SESSION_PATH)
+        (folder / "sessions.tsv").write_text(f"eid\trole\n{eid}\ttest\n")
+        config = {"source": "one", "sessions": "sessions.tsv", "regimes": ["scratch"]}
+        config["download"] = {"base_url": server.url}
+        (folder / "my.yaml").write_text(yaml.safe_dump(config))
+        set_profile(folder)
+        n_before = len(cluster.jobs())
+        account = {"ONE_USERNAME": server.username, "ONE_PASSWORD": server.password}
+        finish(start(folder, cluster, f"results/aligned/{eid}.h5", **account), folder)
+        assert server.served
+    (job,) = cluster.jobs()[n_before:]
+    assert is_of(job, "partition")
