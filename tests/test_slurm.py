@@ -19,8 +19,8 @@ import yaml
 from neds.model.checkpoint import read_checkpoint
 from neds.training.stage import TrainingRun, run_training
 from tests import slurm_cluster
-from tests.aligned_sessions import make_session
 from tests.alf_trees import SESSION_PATH, write_session
+from tests.aligned_sessions import make_session
 from tests.download_runs import use_scratch_home
 from tests.loopback_alyx import serving
 from tests.slurm_cluster import Cluster, wait_until
