@@ -42,7 +42,7 @@ CONFIG = {
     "model": {"dim": 16, "layers": 1, "heads": 2, "mlp": 16},
     # Two processes train as one does when nothing is dropped out at random.
     "training": {"validate_every": 2},
-    "training_overrides": {"pretrain": {"epochs": 300}, "finetuned": {"epochs": 1}},
+    "training_overrides": {"pretrain": {"epochs": 100}, "finetuned": {"epochs": 1}},
 }
 for dropout in ("token_dropout", "mlp_dropout", "unit_dropout"):
     CONFIG["model"][dropout] = 0.0
