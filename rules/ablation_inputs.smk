@@ -65,12 +65,12 @@ def ablation_settings(wildcards):
     )
 
 
-def ablation_title(wildcards):
-    return ABLATIONS[wildcards.ablation].title
+def ablation_labels(wildcards):
+    return {"table": ABLATIONS[wildcards.ablation].title}
 
 
 def ablation_files():
-    return tabulated("ablation_{ablation}", caption="ablation", labels={"table": ablation_title})
+    return tabulated("ablation_{ablation}", caption="ablation", labels=ablation_labels)
 
 
 def ablation_targets():

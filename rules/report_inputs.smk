@@ -17,14 +17,17 @@ def page_title(wildcards):
     return PAGES[wildcards.table][0]
 
 
+def page_labels(wildcards):
+    return {"table": page_title(wildcards)}
+
+
 def page_category(wildcards):
     return PAGES[wildcards.table][1]
 
 
 def page_files():
     path = f"{RESULTS}/tables/{{table}}.html"
-    labels = {"table": page_title}
-    return {"html": report(path, caption="captions/page.rst", category=page_category, labels=labels)}
+    return {"html": report(path, caption="captions/page.rst", category=page_category, labels=page_labels)}
 
 
 def table_pages():

@@ -104,7 +104,9 @@ def extract_embeddings(*, aligned: list[Path], checkpoint: Path, output: Path) -
     if absent:
         raise UserError(f"{checkpoint}: was trained on {', '.join(absent)}, of which no aligned file was given")
     embeddings = unit_embeddings(model, [sessions[shape.eid] for shape in description.sessions])
-    write_embeddings(output, embeddings, description.record)
+    # How long the training took is not the same in another run with the same result.
+    record = {key: value for key, value in description.record.items() if key != "seconds"}
+    write_embeddings(output, embeddings, record)
 
 
 def write_embeddings(path: Path, embeddings: Embeddings, record: dict) -> None:
