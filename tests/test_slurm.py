@@ -163,11 +163,12 @@ def ordeal(cluster, tmp_path_factory) -> Ordeal:
         lost = next(mode for mode in MODES if list(nodes.values()).count(nodes[mode]) == 1)
         warned, limited = (mode for mode in MODES if mode != lost)
         cluster.kill_node(nodes[lost])
-        # SLURM looks at the limits every half minute, and warns two minutes before.
+        # SLURM looks at the limits every half minute, warns two minutes before, and with that lets a stopped job go on.
         end_at(cluster, running[warned]["id"], seconds=130)
-        end_at(cluster, running[limited]["id"], seconds=20)
+        wait_until(lambda: state_of(cluster, running[warned]["id"]) != "STOPPED", "SLURM has warned")
+        # At its next look this one's time is over, before it could leave upon a warning.
+        end_at(cluster, running[limited]["id"], seconds=10)
         wait_until(lambda: state_of(cluster, running[limited]["id"]) == "TIMEOUT", "the time is over")
-        cluster.query("scancel", "--signal=CONT", running[warned]["id"])
         snakemake.wait(timeout=3600)
     finally:
         snakemake.kill()
