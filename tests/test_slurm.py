@@ -215,6 +215,9 @@ def log_of(folder: Path, mode: str) -> pd.DataFrame:
 
 def train_here(folder: Path, mode: str, to: Path) -> tuple[pd.DataFrame, dict[str, torch.Tensor]]:
     """Log and last weights of the same pretraining in this process, with nothing in its way."""
+    # Sums round otherwise with another number of threads; the profile gives pretraining two.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
     record = read_checkpoint(folder / model_of(mode) / "last.safetensors")[0].record
     model = to / model_of(mode)
     run_training(
@@ -224,6 +227,7 @@ def train_here(folder: Path, mode: str, to: Path) -> tuple[pd.DataFrame, dict[st
         last=model / "last.safetensors",
         log_csv=model / "log.csv",
     )
+    torch.set_num_threads(threads)
     return log_of(to, mode), read_checkpoint(model / "last.safetensors")[1]
 
 
