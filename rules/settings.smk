@@ -10,6 +10,11 @@ def modality_entries():
     return [modality.model_dump() for modality in CONFIG.modality_registry().values()]
 
 
+def download_settings():
+    """Without the pause between downloads, which changes no result."""
+    return as_json(CONFIG.download.model_dump(exclude={"pause_s"}))
+
+
 def partition_settings():
     return as_json({"modalities": modality_entries(), "partition": CONFIG.partition.model_dump()})
 

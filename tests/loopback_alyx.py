@@ -8,16 +8,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 import one.params
 
 _IDS = uuid.UUID("11111111-2222-4333-8444-555555555555")
+_FILTERS = {
+    "sessions": ("django", "tag", "lab", "subject", "date_range", "limit", "offset"),
+    "insertions": ("django", "limit", "offset"),
+    "trajectories": ("session", "provenance", "limit", "offset"),
+    "channels": ("trajectory_estimate", "limit", "offset"),
+}
 _SCHEMA = {
     "paths": {
-        "/sessions": {"get": {"parameters": [{"name": "django", "in": "query", "schema": {"type": "string"}}]}},
-        "/sessions/{id}": {"get": {"parameters": [{"name": "id", "in": "path"}]}},
+        f"/{endpoint}": {"get": {"parameters": [{"name": name, "in": "query"} for name in names]}}
+        for endpoint, names in _FILTERS.items()
     }
+    | {"/sessions/{id}": {"get": {"parameters": [{"name": "id", "in": "path"}]}}}
 }
 
 
@@ -28,6 +35,11 @@ class LoopbackAlyx(ThreadingHTTPServer):
         url: base address.
         username, password, token: the account.
         failing: path prefix -> status with which requests of such paths are answered.
+        faults: path prefix -> what befalls the next requests of such paths, one after another: a status, "drop" (no answer),
+            "truncate" (half the body), "corrupt" (one wrong byte), "stall" (nothing comes any more) or "fine".
+        page: most records of one answer to a request for a list.
+        tags: name of a data release -> ids of its sessions.
+        regions: session id -> Allen ids of the regions of its channels.
         served: relative paths of the data files that were handed out.
     """
 
@@ -39,14 +51,53 @@ class LoopbackAlyx(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.username, self.password, self.token = "tester", "correct", "0123abcd"
         self.failing: dict[str, int] = {}
+        self.faults: dict[str, list[int | str]] = {}
+        self.page = 250
+        self.tags: dict[str, set[str]] = {}
+        self.regions: dict[str, list[int]] = {}
+        self.closing = threading.Event()
         self.served: list[str] = []
-        self.sessions = {}
-        for folder in self.root.glob("*/Subjects/*/*/*"):
-            record = self._session(folder)
-            self.sessions[record["id"]] = record
+        self.sessions: dict[str, dict] = {}
+        self.register()
+
+    def register(self) -> None:
+        """Take the records of all sessions from the ALF folder, as it is now."""
+        found = [self._session(folder) for folder in sorted(self.root.glob("*/Subjects/*/*/*"))]
+        self.sessions = {record["id"]: record for record in found}
 
     def eid(self, session_path: str) -> str:
         return str(uuid.uuid3(_IDS, session_path))
+
+    def listed(self, endpoint: str, asked: dict[str, str]) -> list[dict]:
+        """The records of an endpoint that fulfil some filters, as far as `_FILTERS` names them."""
+        if endpoint == "sessions":
+            return [session for session in self.sessions.values() if self._fulfils(session, asked)]
+        if endpoint == "insertions":
+            eids = asked["django"].removeprefix("session__in,")
+            return [
+                {"id": _dataset_id(f"{eid}/{name}"), "session": eid, "name": name}
+                for eid, session in self.sessions.items()
+                if eid in eids
+                for name in sorted({"probe00", "probe01"} & set(_folders(session)))
+            ]
+        if endpoint == "trajectories":
+            return [{"id": eid} for eid in self.regions if eid == asked["session"]]
+        return [{"brain_region": region} for region in self.regions[asked["trajectory_estimate"]]]
+
+    def _fulfils(self, session: dict, asked: dict[str, str]) -> bool:
+        first, last = asked.get("date_range", "0,9").split(",")
+        return (
+            asked.get("django", f"pk,{session['id']}") == f"pk,{session['id']}"
+            and ("tag" not in asked or session["id"] in self.tags.get(asked["tag"], ()))
+            and asked.get("lab", session["lab"]) == session["lab"]
+            and asked.get("subject", session["subject"]) in session["subject"]
+            and first <= session["start_time"][:10] <= last
+        )
+
+    def record(self, path: str) -> dict:
+        """The database's record of a data file, given its path relative to the ALF folder; it may be changed."""
+        records = [record for session in self.sessions.values() for record in session["data_dataset_session_related"]]
+        return next(record for record in records if record["id"] == _dataset_id(path))
 
     def _session(self, folder: Path) -> dict:
         path = folder.relative_to(self.root)
@@ -81,12 +132,17 @@ class LoopbackAlyx(ThreadingHTTPServer):
         }
 
 
+def _folders(session: dict) -> list[str]:
+    return [part for record in session["data_dataset_session_related"] for part in Path(record["data_url"]).parts]
+
+
 def _dataset_id(path: str) -> str:
     return str(uuid.uuid3(_IDS, path))
 
 
 class _Handler(BaseHTTPRequestHandler):
     server: LoopbackAlyx
+    fault: int | str = "fine"
 
     def log_message(self, *_):
         pass
@@ -114,26 +170,43 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer({"detail": "Invalid token."}, status=403)
         elif parts == ["me"]:
             self._answer({"username": self.server.username})
-        elif parts == ["sessions"]:
-            wanted = parse_qs(address.query)["django"][0].removeprefix("pk,")
-            found = [session for eid, session in self.server.sessions.items() if eid == wanted]
-            self._answer({"count": len(found), "next": None, "previous": None, "results": found})
+        elif len(parts) == 1 and parts[0] in _FILTERS:
+            self._answer_page(parts[0], {name: values[0] for name, values in parse_qs(address.query).items()})
         elif parts[0] == "sessions" and parts[1] in self.server.sessions:
             self._answer(self.server.sessions[parts[1]])
         else:
             self._answer({"detail": "Not found."}, status=404)
+
+    def _answer_page(self, endpoint: str, asked: dict[str, str]):
+        found = self.server.listed(endpoint, asked)
+        start = int(asked.get("offset", 0))
+        end = start + int(asked.get("limit", self.server.page))
+        following = f"{self.server.url}/{endpoint}?{urlencode(asked | {'offset': end})}" if end < len(found) else None
+        self._answer({"count": len(found), "next": following, "previous": None, "results": found[start:end]})
 
     def _is_failing(self) -> bool:
         for prefix, status in self.server.failing.items():
             if self.path.startswith(prefix):
                 self._answer({"detail": "on purpose"}, status=status)
                 return True
-        return False
+        self.fault = "fine"
+        for prefix, faults in self.server.faults.items():
+            if faults and self.path.startswith(prefix):
+                self.fault = faults.pop(0)
+                break
+        if isinstance(self.fault, int):
+            self._answer({"detail": "on purpose"}, status=self.fault)
+        elif self.fault == "stall":
+            self.server.closing.wait()
+        return isinstance(self.fault, int) or self.fault in ("drop", "stall")
 
     def _send_file(self, path: Path):
         # Served names carry the dataset's id before the suffix: spikes.times.<id>.npy
         stem, _, suffix = path.name.rsplit(".", 2)
         path = path.with_name(f"{stem}.{suffix}")
+        if not (self.server.root / path).is_file():
+            self._answer({"detail": "no such file"}, status=404)
+            return
         self.server.served.append(path.as_posix())
         self._send((self.server.root / path).read_bytes(), content_type="application/octet-stream")
 
@@ -145,7 +218,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        if self.fault == "corrupt":
+            body = body[:-1] + bytes([body[-1] ^ 1])
+        self.wfile.write(body[: len(body) // 2] if self.fault == "truncate" else body)
 
 
 @contextmanager
@@ -160,5 +235,6 @@ def serving(root: Path) -> Iterator[LoopbackAlyx]:
         try:
             yield server
         finally:
+            server.closing.set()
             server.shutdown()
             thread.join()

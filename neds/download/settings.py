@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from neds.settings import Settings
 
@@ -24,6 +24,8 @@ class DownloadSettings(Settings):
     one that was loaded."""
     probes: list[str] = []
     """Probes to load, e.g. [probe00]; empty: all of the session."""
+    pause_s: float = Field(0.1, ge=0)
+    """Source one: the least time, in seconds, between the starts of two downloads of files. It changes no result."""
 
     @field_validator("revision_before")
     @classmethod
