@@ -42,6 +42,13 @@ class PartitionSettings(Settings):
     """A session with fewer kept trials is unusable."""
     min_units: int = Field(10, ge=1)
     """A session with fewer kept units is unusable."""
+    split: Literal["random", "blocks"] = "random"
+    """random: trial by trial, as in the paper; blocks: contiguous trials, so that what drifts slowly tells a model nothing
+    of the trials that it is tested on."""
+    split_blocks: int = Field(3, ge=1)
+    """Split blocks: how many blocks of each split lie spread over the session."""
+    split_gap_s: float = Field(5.0, ge=0)
+    """Split blocks: least time between the windows of trials of different splits; the trials in between are dropped."""
     split_fractions: list[Annotated[float, Field(gt=0, lt=1)]] = Field([0.7, 0.1, 0.2], min_length=3, max_length=3)
     """Shares of the kept trials for training, validation and test."""
     split_seed: int = 0

@@ -15,11 +15,11 @@ from neds.partition.behaviour import RECIPES, align_behaviour, download_problems
 from neds.partition.binning import bin_edges, spikes_in_windows
 from neds.partition.conditions import condition_index
 from neds.partition.settings import PartitionSettings
-from neds.partition.split import assign_split
+from neds.partition.split import split_trials
 from neds.partition.statistics import training_statistics
 from neds.partition.trials import drop_by_first_reason, keep_trials
 from neds.partition.units import keep_units
-from neds.partition.unusable import Unusable, require_trials, require_units, write_outcome
+from neds.partition.unusable import Unusable, require_splits, require_trials, require_units, write_outcome
 
 UNIT_COLUMNS = ["uuid", "probe", "acronym", "beryl", "cosmos", "depth_um", "channel", "label"]
 
@@ -56,7 +56,12 @@ def _aligned(header: AlignedSession, raw: RawSession, settings: PartitionSetting
     if not len(raw.spike_times):
         raise Unusable(f"no spikes{download_problems(raw)}")
     rows, edges, values, sources, dropped = _trials_and_behaviour(header, raw, settings)
-    split = assign_split(len(rows), eid=raw.eid, seed=settings.split_seed, fractions=settings.split_fractions)
+    split, kept, between = split_trials(edges[:, [0, -1]], eid=raw.eid, settings=settings)
+    dropped |= between
+    require_trials(kept.sum(), len(raw.trials), settings, dropped)
+    require_splits(split[kept], dropped)
+    rows, edges, split = rows[kept], edges[kept], split[kept]
+    values = {name: v[kept] for name, v in values.items()}
     training = split == SPLITS.index("train")
 
     windowed = spikes_in_windows(raw.spike_times, raw.spike_units, edges)
