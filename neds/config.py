@@ -17,7 +17,7 @@ from neds.figures.settings import FiguresSettings
 from neds.modalities import Modality, resolve
 from neds.model.modes import ModeName
 from neds.model.settings import MaskingSettings, ModelSettings
-from neds.partition.settings import ArraySettings, PartitionSettings
+from neds.partition.settings import IBL_EVENTS, NO_EVENT, ArraySettings, PartitionSettings
 from neds.regions.settings import RegionSettings
 from neds.roster import ROLES, Session, read_sheet, synthetic_sessions
 from neds.settings import Settings
@@ -78,10 +78,16 @@ class Config(Settings):
         custom = {name: Modality(name=name, **entry) for name, entry in self.custom_modalities.items()}
         return resolve(self.modalities, custom)
 
+    @property
+    def has_conditions(self) -> bool:
+        """Whether there are trials of task conditions, over which averages can be taken."""
+        return self.source == "aligned" or not self.partition.cuts_windows
+
     def baselines_in_use(self, sessions: list[Session]) -> list[BaselineName]:
         """The baselines that this source and these sessions allow."""
         possible = {
             "oracle": self.source == "synthetic",
+            "psth": self.has_conditions,
             "rrr-multi": any(session.role == "train" for session in sessions),
         }
         return [name for name in self.baselines if possible.get(name, True)]
@@ -142,10 +148,20 @@ def _modality_faults(config: Config, sessions: list[Session]) -> list[str]:
             faults += described(error, Modality, entry, prefix=f"custom_modalities.{name}")
     if not faults:
         try:
-            config.modality_registry()
+            modalities = config.modality_registry()
+            fault = "" if config.has_conditions else config.partition.fault_of(modalities)
         except UserError as error:
-            faults.append(f"config key {error}")
+            fault = str(error)
+        faults += [f"config key {fault}"] if fault else []
     return faults
+
+
+def _alignment_faults(config: Config, sessions: list[Session]) -> list[str]:
+    event = config.partition.align
+    if config.source in ("synthetic", "alf", "one") and event not in (*IBL_EVENTS, NO_EVENT):
+        hint = did_you_mean(event, list(IBL_EVENTS), otherwise=f"known are {', '.join(IBL_EVENTS)}, and {NO_EVENT}")
+        return [f"config key partition.align: the IBL's trials have no event {event}; {hint}"]
+    return []
 
 
 def _override_faults(config: Config, sessions: list[Session]) -> list[str]:
@@ -268,6 +284,7 @@ def _pretraining_faults(config: Config, roles: dict[str, str]) -> list[str]:
 # Each check with the keys that it reads; it is left out where one of these is faulty already.
 _CHECKS = {
     _modality_faults: ("modalities", "custom_modalities"),
+    _alignment_faults: ("source", "partition.align"),
     _override_faults: ("training_overrides",),
     _source_faults: ("source", "sessions", "download.alf_root"),
     _repetitions: (

@@ -155,7 +155,7 @@ rule left_out:
     conda:
         "../envs/neds.yaml"
     params:
-        messages=CATALOGUE.messages() or ["nothing"],
+        messages=left_out_messages,
     shell:
         "printf '%s\\n' {params.messages:q} > {output} 2> {log}"
 

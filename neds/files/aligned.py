@@ -36,7 +36,8 @@ class AlignedSession:
         units: (N rows) uuid, probe, acronym, beryl, cosmos, depth_um, channel, label, rate_hz (in the window, training
             trials).
         trials: (K rows) original_index, align_time_s (NaN when unknown), condition (index of the trial's choice x block x
-            reward combination, 0 when the session has none of them), and the task columns that were known.
+            reward combination, 0 when the session has none of them, -1 for fixed windows, which are no trials), and the
+            task columns that were known.
         split: (K,) index into `SPLITS`.
         n_trials_before: trials in the source before any was dropped.
         dropped: trials and units dropped, by reason, e.g. {"trials: no choice": 12, "units: rate below 2 Hz": 40}.
@@ -66,6 +67,11 @@ class AlignedSession:
     @property
     def n_trials(self) -> int:
         return len(self.split)
+
+    @property
+    def has_conditions(self) -> bool:
+        """Whether averages over trials of one condition mean anything."""
+        return bool((self.trials["condition"] >= 0).any())
 
     @property
     def n_units(self) -> int:

@@ -11,6 +11,7 @@ import numpy as np
 from neds.errors import UserError
 from neds.files.raw import RawSession, Trace
 from neds.modalities import BUILT_IN, Modality
+from neds.partition.array_values import categorical
 from neds.partition.settings import PartitionSettings
 from neds.partition.unusable import Unusable
 
@@ -74,14 +75,39 @@ RECIPES: dict[str, Callable[[RawSession, PartitionSettings], Measured]] = {
 }
 
 
-def require_recipes(modalities: dict[str, Modality]) -> None:
-    """Raise UserError for a modality that cannot be computed from a raw file."""
-    unknown = [name for name in modalities if name != "spikes" and name not in RECIPES]
+def require_measured(modalities: dict[str, Modality], raw: RawSession) -> None:
+    """Raise UserError for a modality that no raw file of this source holds, nor anything to compute it from."""
+    known = {"spikes", *RECIPES, *raw.traces, *raw.trials.columns, *raw.provenance.get("mapped", [])}
+    unknown = [name for name in modalities if name not in known]
     if unknown:
         raise UserError(
             f"modalities: {', '.join(unknown)} cannot be computed from a recording; known are spikes, {', '.join(RECIPES)} "
-            "(others need a recipe in neds/partition/behaviour.py, or source: aligned)"
+            "(others need a trace or a column of trials so named in the raw file, or a recipe in "
+            "neds/partition/behaviour.py, or source: aligned)"
         )
+
+
+def measure(modality: Modality, raw: RawSession, settings: PartitionSettings) -> Measured:
+    """A behaviour of the recording: the trace, or trials column of class names, that is named after it; else its recipe's.
+
+    Raises:
+        Unusable: the recording does not have it.
+        UserError: it has another width, or a text that is no class.
+    """
+    name = modality.name
+    if modality.kind == "continuous" and (name in raw.traces or name not in RECIPES):
+        trace = _trace(raw, name)
+        width = trace.values.shape[1] if trace.values.ndim > 1 else 1
+        if width != modality.width:
+            raise UserError(f"modalities: {name} has {width} values per sample; set `width` of the modality to {width}")
+        return Measured(name, trace)
+    column = raw.trials.get(name)
+    if column is not None and column.dtype == object:
+        where = f"session {raw.eid}, trials column {name}"
+        return Measured(f"trials.{name}", categorical(column.to_numpy().astype(str), modality, where=where))
+    if name not in RECIPES:
+        raise Unusable(f"no trials column {name} with class names{download_problems(raw)}")
+    return RECIPES[name](raw, settings)
 
 
 def align_behaviour(
@@ -94,7 +120,7 @@ def align_behaviour(
         edges: (K, T + 1) bin edges in seconds.
 
     Returns:
-        Continuous (K, T, 1) float32, a trace interpolated linearly at the right edge of each bin, or categorical (K,)
+        Continuous (K, T, width) float32, a trace interpolated linearly at the right edge of each bin, or categorical (K,)
         class indices; and masks (K,) of the trials to be dropped, by reason.
     """
     if not isinstance(measured.data, Trace):
@@ -102,9 +128,10 @@ def align_behaviour(
     trace = measured.data
     bin_s = edges[0, 1] - edges[0, 0] if len(edges) else 0.0
     far = _nearest_sample_s(trace.times, edges[:, [0, -1]]).max(axis=1, initial=0) > bin_s * (1 + 1e-6)
-    values = np.interp(edges[:, 1:], trace.times, trace.values).astype(np.float32)
-    unknown = ~np.isfinite(values).all(axis=1)
-    return values[:, :, None], {
+    columns = trace.values.reshape(len(trace.times), -1).T
+    values = np.stack([np.interp(edges[:, 1:], trace.times, v).astype(np.float32) for v in columns], axis=-1)
+    unknown = ~np.isfinite(values).all(axis=(1, 2))
+    return values, {
         f"{measured.source} does not cover the window": far,
         f"{measured.source} is NaN": unknown,
     }
