@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 from neds.ablations.settings import AblationSettings
 from neds.ablations.variants import variant_faults
 from neds.baselines.names import BaselineName
-from neds.download.settings import DownloadSettings
+from neds.download.settings import EXTRAS, DownloadSettings
 from neds.errors import UserError
 from neds.faults import described, did_you_mean, overlap, validated_in_part
 from neds.figures.settings import FiguresSettings
@@ -82,6 +82,13 @@ class Config(Settings):
     def has_conditions(self) -> bool:
         """Whether there are trials of task conditions, over which averages can be taken."""
         return self.source == "aligned" or not self.partition.cuts_windows
+
+    def download_settings(self) -> DownloadSettings:
+        """Settings of the download with what was left to the modalities filled in."""
+        extras = self.download.extras
+        if extras is None:
+            extras = list(dict.fromkeys(EXTRAS[name] for name in self.modalities if name in EXTRAS))
+        return self.download.model_copy(update={"extras": extras})
 
     def baselines_in_use(self, sessions: list[Session]) -> list[BaselineName]:
         """The baselines that this source and these sessions allow."""

@@ -34,7 +34,7 @@ if CONFIG.source in ("synthetic", "alf"):
         conda:
             "../envs/ibl.yaml"
         params:
-            settings=as_json(CONFIG.download.model_dump()),
+            settings=download_settings(),
             root=alf_root,
             session_path=session_path,
             code=code_digest("neds.download.stage"),
@@ -60,7 +60,7 @@ if CONFIG.source == "one":
         resources:
             one_cache=1,
         params:
-            settings=as_json(CONFIG.download.model_dump()),
+            settings=download_settings(),
             cache=CONFIG.download.cache_dir or f"{RESULTS}/one_cache",
             code=code_digest("neds.download.stage"),
         shell:

@@ -10,6 +10,10 @@ def modality_entries():
     return [modality.model_dump() for modality in CONFIG.modality_registry().values()]
 
 
+def download_settings():
+    return as_json(CONFIG.download_settings().model_dump())
+
+
 def partition_settings():
     return as_json({"modalities": modality_entries(), "partition": CONFIG.partition.model_dump()})
 

@@ -11,7 +11,7 @@ from neds.config import check_config
 from neds.errors import UserError
 from neds.evaluation.score import score
 from neds.files.raw import Trace
-from neds.modalities import BUILT_IN, Modality
+from neds.modalities import PAPER, Modality
 from tests.test_blocks import smallest_distance_s
 from tests.test_config import ROOT
 from tests.test_partition import recording, run, with_trace
@@ -25,7 +25,7 @@ WINDOWS = {
     "split_blocks": 1,
     "min_trials": 20,
 }
-CONTINUOUS = {name: BUILT_IN[name] for name in ("spikes", "wheel_speed", "whisker_motion_energy")}
+CONTINUOUS = {name: PAPER[name] for name in ("spikes", "wheel_speed", "whisker_motion_energy")}
 
 
 def untrialled():
@@ -70,12 +70,12 @@ def test_a_trace_of_several_values_is_a_modality_by_its_name(tmp_path):
     clock = np.arange(0, 260, 0.02)
     raw = with_trace(raw, "paws", Trace(clock, np.column_stack([clock, -clock])))
     paws = Modality(name="paws", kind="continuous", width=2)
-    session = run(tmp_path, raw, modalities={"spikes": BUILT_IN["spikes"], "paws": paws}, **WINDOWS)
+    session = run(tmp_path, raw, modalities={"spikes": PAPER["spikes"], "paws": paws}, **WINDOWS)
     right_edges_s = session.trials["align_time_s"].to_numpy()[:, None] + 0.1 * np.arange(1, 21)
     np.testing.assert_allclose(session.values["paws"][..., 1], -right_edges_s, rtol=1e-5)
     with pytest.raises(UserError, match="paws has 2 values per sample; set `width`"):
         wrong = Modality(name="paws", kind="continuous")
-        run(tmp_path, raw, modalities={"spikes": BUILT_IN["spikes"], "paws": wrong}, **WINDOWS)
+        run(tmp_path, raw, modalities={"spikes": PAPER["spikes"], "paws": wrong}, **WINDOWS)
 
 
 def test_one_value_per_trial_is_refused_of_windows(tmp_path):

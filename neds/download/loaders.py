@@ -7,7 +7,8 @@ import pandas as pd
 from iblatlas.regions import BrainRegions
 from one.api import One
 
-from neds.download.behaviour import load_trials, load_wheel, load_whisker_motion_energy
+from neds.download.behaviour import load_licks, load_trials, load_wheel, load_whisker_motion_energy
+from neds.download.cameras import load_paw_speeds, load_pupil
 from neds.download.session_files import SessionFiles, Unavailable
 from neds.download.settings import DownloadSettings
 from neds.download.spike_sorting import Probe, load_probe
@@ -42,12 +43,12 @@ def load_session(one: One, *, one_eid: str, eid: str, source: str, settings: Dow
             f"session {eid}: {reason}; a session without trials is of no use here, take it off the sessions sheet"
         ) from None
     problems, remarks = {}, {}
-    traces = _load_traces(files, problems, remarks)
+    traces = _load_traces(files, problems, remarks) | _load_extras(files, settings, problems)
     probes = _load_probes(files, settings, problems, remarks)
     spike_times, spike_units, units = _merge(probes)
     provenance = {
         "source": source,
-        "settings": settings.model_dump(include={"base_url", "revision_before", "spike_sorter", "probes"}),
+        "settings": settings.model_dump(exclude={"alf_root", "cache_dir"}),
         "versions": {package: version(package) for package in ("ONE-api", "ibllib", "iblatlas")},
         "spike_sorting": {name: probe.collection for name, probe in probes.items()},
         "datasets": files.record(),
@@ -83,6 +84,21 @@ def _load_traces(files: SessionFiles, problems: dict[str, str], remarks: dict[st
             continue
         if remark:
             remarks[name] = remark
+    return traces
+
+
+def _load_extras(files: SessionFiles, settings: DownloadSettings, problems: dict[str, str]) -> dict[str, Trace]:
+    loaders = {
+        "pupil": lambda: {"pupil_diameter": load_pupil(files)},
+        "paws": lambda: load_paw_speeds(files, settings.pose_tracker),
+        "licks": lambda: {"licks": load_licks(files)},
+    }
+    traces = {}
+    for extra in settings.extras or []:
+        try:
+            traces |= loaders[extra]()
+        except Unavailable as reason:
+            problems[extra] = str(reason)
     return traces
 
 

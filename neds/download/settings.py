@@ -1,10 +1,21 @@
 """Settings of the download stage. Light: importing this imports neither ONE nor ibllib."""
 
 from datetime import date
+from typing import Literal
 
 from pydantic import field_validator
 
 from neds.settings import Settings
+
+Extra = Literal["pupil", "paws", "licks", "lfp"]
+EXTRAS: dict[str, Extra] = {
+    "pupil_diameter": "pupil",
+    "left_paw_speed": "paws",
+    "right_paw_speed": "paws",
+    "licks": "licks",
+    "lfp": "lfp",
+}
+"""What has to be loaded for a modality beside trials, spikes, wheel and motion energy."""
 
 
 class DownloadSettings(Settings):
@@ -24,6 +35,10 @@ class DownloadSettings(Settings):
     one that was loaded."""
     probes: list[str] = []
     """Probes to load, e.g. [probe00]; empty: all of the session."""
+    extras: list[Extra] | None = None
+    """What to load beside trials, spikes, wheel and motion energy; null: what `modalities` need, and by hand nothing."""
+    pose_tracker: Literal["dlc", "lightningPose"] = "dlc"
+    """Which tracking of the left video the paws are taken from."""
 
     @field_validator("revision_before")
     @classmethod
