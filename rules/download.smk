@@ -59,10 +59,11 @@ if CONFIG.source == "one":
             "../envs/ibl.yaml"
         resources:
             one_cache=1,
+            pause_ms=round(1000 * CONFIG.download.pause_s),
         params:
             settings=download_settings(),
             cache=CONFIG.download.cache_dir or f"{RESULTS}/one_cache",
             code=code_digest("neds.download.stage"),
         shell:
             "python -m workflow_scripts.download --source one --eid {wildcards.eid} --cache-dir {params.cache:q}"
-            " --output {output} --settings {params.settings:q} 2>&1 | tee {log}"
+            " --pause-ms {resources.pause_ms} --output {output} --settings {params.settings:q} 2>&1 | tee {log}"

@@ -158,6 +158,7 @@ def modalities_and(**more):
 
 
 def left_out_messages(wildcards):
+    """A function, so that Snakemake takes no name in a message, such as {mode}, for a wildcard."""
     return CATALOGUE.messages() or ["nothing"]
 
 

@@ -3,6 +3,7 @@
 import iblutil.io.hashfile
 import one.params
 
+from neds.download import retries
 from neds.download.settings import DownloadSettings
 from neds.download.stage import download
 from neds.files.raw import read_raw
@@ -20,6 +21,7 @@ def use_scratch_home(tmp_path, monkeypatch):
     monkeypatch.setattr(one.params, "CACHE_DIR_DEFAULT", str(home / "Downloads" / "ONE"))
     # ONE's hashing clears a buffer of 256 MB for every file, however small.
     monkeypatch.setattr(iblutil.io.hashfile, "BUF_SIZE", 2**16)
+    monkeypatch.setattr(retries, "WAITS_S", (0, 0))
     for name in ("ONE_USERNAME", "ONE_PASSWORD", "ONE_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     return home
@@ -39,7 +41,7 @@ def load_remote(server, tmp_path, *, eid=None, cache="cache", **settings):
         source="one",
         eid=eid or server.eid(SESSION_PATH),
         cache_dir=tmp_path / cache,
-        settings=DownloadSettings(base_url=server.url, **settings),
+        settings=DownloadSettings(base_url=server.url, pause_s=0, **settings),
         output=output,
     )
     return read_raw(output)

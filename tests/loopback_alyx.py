@@ -28,6 +28,8 @@ class LoopbackAlyx(ThreadingHTTPServer):
         url: base address.
         username, password, token: the account.
         failing: path prefix -> status with which requests of such paths are answered.
+        faults: path prefix -> what befalls the next requests of such paths, one after another: a status, "drop" (no answer),
+            "truncate" (half the body), "corrupt" (one wrong byte), "stall" (nothing comes any more) or "fine".
         served: relative paths of the data files that were handed out.
     """
 
@@ -39,14 +41,24 @@ class LoopbackAlyx(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.username, self.password, self.token = "tester", "correct", "0123abcd"
         self.failing: dict[str, int] = {}
+        self.faults: dict[str, list[int | str]] = {}
+        self.closing = threading.Event()
         self.served: list[str] = []
-        self.sessions = {}
-        for folder in self.root.glob("*/Subjects/*/*/*"):
-            record = self._session(folder)
-            self.sessions[record["id"]] = record
+        self.sessions: dict[str, dict] = {}
+        self.register()
+
+    def register(self) -> None:
+        """Take the records of all sessions from the ALF folder, as it is now."""
+        found = [self._session(folder) for folder in sorted(self.root.glob("*/Subjects/*/*/*"))]
+        self.sessions = {record["id"]: record for record in found}
 
     def eid(self, session_path: str) -> str:
         return str(uuid.uuid3(_IDS, session_path))
+
+    def record(self, path: str) -> dict:
+        """The database's record of a data file, given its path relative to the ALF folder; it may be changed."""
+        records = [record for session in self.sessions.values() for record in session["data_dataset_session_related"]]
+        return next(record for record in records if record["id"] == _dataset_id(path))
 
     def _session(self, folder: Path) -> dict:
         path = folder.relative_to(self.root)
@@ -87,6 +99,7 @@ def _dataset_id(path: str) -> str:
 
 class _Handler(BaseHTTPRequestHandler):
     server: LoopbackAlyx
+    fault: int | str = "fine"
 
     def log_message(self, *_):
         pass
@@ -128,12 +141,24 @@ class _Handler(BaseHTTPRequestHandler):
             if self.path.startswith(prefix):
                 self._answer({"detail": "on purpose"}, status=status)
                 return True
-        return False
+        self.fault = "fine"
+        for prefix, faults in self.server.faults.items():
+            if faults and self.path.startswith(prefix):
+                self.fault = faults.pop(0)
+                break
+        if isinstance(self.fault, int):
+            self._answer({"detail": "on purpose"}, status=self.fault)
+        elif self.fault == "stall":
+            self.server.closing.wait()
+        return isinstance(self.fault, int) or self.fault in ("drop", "stall")
 
     def _send_file(self, path: Path):
         # Served names carry the dataset's id before the suffix: spikes.times.<id>.npy
         stem, _, suffix = path.name.rsplit(".", 2)
         path = path.with_name(f"{stem}.{suffix}")
+        if not (self.server.root / path).is_file():
+            self._answer({"detail": "no such file"}, status=404)
+            return
         self.server.served.append(path.as_posix())
         self._send((self.server.root / path).read_bytes(), content_type="application/octet-stream")
 
@@ -145,7 +170,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        if self.fault == "corrupt":
+            body = body[:-1] + bytes([body[-1] ^ 1])
+        self.wfile.write(body[: len(body) // 2] if self.fault == "truncate" else body)
 
 
 @contextmanager
@@ -160,5 +187,6 @@ def serving(root: Path) -> Iterator[LoopbackAlyx]:
         try:
             yield server
         finally:
+            server.closing.set()
             server.shutdown()
             thread.join()

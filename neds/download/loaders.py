@@ -9,9 +9,10 @@ from one.api import One
 
 from neds.download.behaviour import load_licks, load_trials, load_wheel, load_whisker_motion_energy
 from neds.download.cameras import load_paw_speeds, load_pupil
-from neds.download.session_files import SessionFiles, Unavailable
+from neds.download.session_files import NeededFiles, Planned, SessionFiles, Unavailable
 from neds.download.settings import DownloadSettings
 from neds.download.spike_sorting import Probe, load_probe
+from neds.download.verified import VerifyingOne
 from neds.errors import UserError
 from neds.files.raw import RawSession, Trace
 
@@ -39,16 +40,14 @@ def load_session(one: One, *, one_eid: str, eid: str, source: str, settings: Dow
     try:
         trials = load_trials(files)
     except Unavailable as reason:
-        raise UserError(
-            f"session {eid}: {reason}; a session without trials is of no use here, take it off the sessions sheet"
-        ) from None
+        raise _of_no_use(eid, reason) from None
     problems, remarks = {}, {}
     traces = _load_traces(files, problems, remarks) | _load_extras(files, settings, problems)
     probes = _load_probes(files, settings, problems, remarks)
     spike_times, spike_units, units = _merge(probes)
     provenance = {
         "source": source,
-        "settings": settings.model_dump(exclude={"alf_root", "cache_dir"}),
+        "settings": settings.model_dump(exclude={"alf_root", "cache_dir", "pause_s"}),
         "versions": {package: version(package) for package in ("ONE-api", "ibllib", "iblatlas")},
         "spike_sorting": {name: probe.collection for name, probe in probes.items()},
         "datasets": files.record(),
@@ -66,6 +65,35 @@ def load_session(one: One, *, one_eid: str, eid: str, source: str, settings: Dow
         trials=trials,
         traces=traces,
         provenance=provenance,
+    )
+
+
+def needed_datasets(database: VerifyingOne, *, eid: str, settings: DownloadSettings) -> pd.DataFrame:
+    """Records of the datasets that `load_session` would download, indexed by session and dataset id.
+
+    The loaders run as for the session, up to the point where each would use its files.
+
+    Raises:
+        UserError: the session has no trials.
+    """
+    files = NeededFiles(database, eid, revision=settings.revision_before)
+    with database.planning() as asked_for:
+        try:
+            load_trials(files)
+        except Planned:
+            pass
+        except Unavailable as reason:
+            raise _of_no_use(eid, reason) from None
+        _load_traces(files, {}, {})
+        _load_extras(files, settings, {})
+        _load_probes(files, settings, {}, {})
+    datasets = pd.concat(asked_for)
+    return datasets[~datasets.index.duplicated()]
+
+
+def _of_no_use(eid: str, reason: Unavailable) -> UserError:
+    return UserError(
+        f"session {eid}: {reason}; a session without trials is of no use here, take it off the sessions sheet"
     )
 
 

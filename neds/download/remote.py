@@ -1,34 +1,28 @@
 """A session of an Alyx database, through ONE-api."""
 
-import http.client
 import os
-import urllib.error
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import one.params
+import pandas as pd
 import requests
-from one.alf.path import ALFPath
 from one.alf.spec import is_uuid_string
-from one.api import OneAlyx
 
-from neds.download.loaders import load_session
+from neds.download.loaders import load_session, needed_datasets
+from neds.download.retries import NETWORK_ERRORS, first_line, retried
 from neds.download.settings import DownloadSettings
+from neds.download.verified import VerifyingOne
 from neds.errors import UserError
 from neds.files.raw import RawSession
-
-_NETWORK_ERRORS = (
-    requests.RequestException,
-    urllib.error.URLError,
-    http.client.HTTPException,
-    ConnectionError,
-    TimeoutError,
-)
 
 
 def load_remote(*, eid: str, cache_dir: Path, settings: DownloadSettings) -> RawSession:
     """Load one session from the database `settings.base_url`, downloading what `cache_dir` does not hold yet.
+
+    All datasets that are needed are brought to the cache and verified before the first of them is loaded.
 
     The account is taken from the environment (ONE_TOKEN, or ONE_USERNAME and ONE_PASSWORD), else from ONE's stored
     parameters. Nothing is asked; ONE keeps the token that it is given in its parameters, as always.
@@ -38,27 +32,37 @@ def load_remote(*, eid: str, cache_dir: Path, settings: DownloadSettings) -> Raw
             damaged file.
     """
     url = settings.base_url.rstrip("/")
-    with _explained(eid, url):
-        database = _connect(url, cache_dir)
-        # ONE refuses UUIDs of the versions that Alyx never makes.
-        folder = database.eid2path(eid) if is_uuid_string(eid) else None
-        if folder is None:
-            raise UserError(f"session {eid}: {url} has no such session, or your account may not see it; check the eid")
-        _remove_partial_files(folder)
+    with explained(url, what=f"session {eid}: the download from {url}"):
+        database = retried(partial(connect, url, cache_dir, pause_s=settings.pause_s), what=url)
+        datasets = retried(partial(find_datasets, database, eid, settings), what=f"session {eid}")
+        database.bring(datasets)
         return load_session(database, one_eid=eid, eid=eid, source="one", settings=settings)
 
 
-def _remove_partial_files(folder: ALFPath) -> None:
-    # ONE downloads to a name that carries the dataset's id, renames the file at the end, and in a later run takes one
-    # that still has such a name for complete.
-    for file in folder.rglob("*.*.*.*"):
-        if file.without_uuid() != file:
-            file.unlink()
+def connect(url: str, cache_dir: Path, *, pause_s: float) -> VerifyingOne:
+    """Log in to the database at `url`.
+
+    Raises:
+        UserError: no account is known.
+        one of NETWORK_ERRORS: the login is refused, or the network fails.
+    """
+    # An own instance and not ONE(), which returns the first one of the process whatever it is asked for later.
+    return VerifyingOne(base_url=url, cache_dir=Path(cache_dir).absolute(), pause_s=pause_s, **_account(url))
 
 
-def _connect(url: str, cache_dir: Path) -> OneAlyx:
-    # OneAlyx and not ONE(), which returns the first instance of the process whatever it is asked for later.
-    return OneAlyx(base_url=url, cache_dir=Path(cache_dir).absolute(), mode="remote", silent=True, **_account(url))
+def find_datasets(database: VerifyingOne, eid: str, settings: DownloadSettings) -> pd.DataFrame:
+    """Records of the datasets that loading a session needs, indexed by session and dataset id.
+
+    Raises:
+        UserError: an unknown session, or one without trials.
+        one of NETWORK_ERRORS: the network fails.
+    """
+    # ONE refuses UUIDs of the versions that Alyx never makes.
+    if not is_uuid_string(eid) or database.eid2path(eid) is None:
+        raise UserError(
+            f"session {eid}: {database.alyx.base_url} has no such session, or your account may not see it; check the eid"
+        )
+    return needed_datasets(database, eid=eid, settings=settings)
 
 
 def _account(url: str) -> dict[str, str]:
@@ -82,16 +86,15 @@ def _how_to_log_in(url: str) -> str:
 
 
 @contextmanager
-def _explained(eid: str, url: str) -> Iterator[None]:
+def explained(url: str, *, what: str) -> Iterator[None]:
+    """Turn network failures within the block into UserErrors. `what` is the subject of their sentence."""
     try:
         yield
-    except _NETWORK_ERRORS as error:
+    except NETWORK_ERRORS as error:
         if _is_login_failure(error):
             raise UserError(f"{url}: the login was refused; check the account: {_how_to_log_in(url)}") from None
-        what = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise UserError(
-            f"session {eid}: the download from {url} failed ({what}); files already complete are kept, "
-            "running again resumes with the rest"
+            f"{what} failed ({first_line(error)}); files already complete are kept, running again resumes with the rest"
         ) from error
 
 

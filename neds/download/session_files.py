@@ -16,6 +16,10 @@ class Unavailable(Exception):
     """A part of a session cannot be loaded; the message is the reason, one sentence."""
 
 
+class Planned(Unavailable):
+    """A part of a session was noted as needed, not loaded."""
+
+
 class SessionFiles:
     """One session of a ONE instance.
 
@@ -38,15 +42,25 @@ class SessionFiles:
         Raises:
             Unavailable: several collections hold it.
         """
-        found = sorted(self.one.list_collections(self.eid, filename=filename))
+        found = self.collections_with(filename)
         if len(found) > 1:
             raise Unavailable(f"{filename} is in several collections ({', '.join(found)})")
         return found[0] if found else default
 
+    def collections_with(self, start: str) -> list[str]:
+        """Collections, sorted, of the available datasets whose names begin with `start`."""
+        paths = [path for path in self.available() if Path(path).name.startswith(start)]
+        return sorted({rel_path_parts(path, assert_valid=False)[0] or "" for path in paths})
+
+    def available(self) -> list[str]:
+        """Paths, relative to the session's folder, of all datasets but those of a revision later than `revision`."""
+        paths = self.one.list_datasets(self.eid)
+        return [path for path in paths if self.revision is None or _revision(path) <= self.revision]
+
     def probes(self) -> list[str]:
         """Names of the session's probes, sorted, those without a spike sorting too."""
         names = set()
-        for relative in self.one.list_datasets(self.eid):
+        for relative in self.available():
             top, *folders, dataset = Path(relative).parts
             if not folders or top not in ("alf", "raw_ephys_data"):
                 continue
@@ -65,18 +79,22 @@ class SessionFiles:
             Unavailable: the session has no such object, it is ambiguous, or a needed attribute is missing.
             UserError: a damaged file.
         """
+        collection = filters.get("collection")
+        there = [rel_path_parts(path, as_dict=True, assert_valid=False) for path in self.available()]
+        there = [parts for parts in there if parts.get("object") == name and collection in (None, parts["collection"])]
+        if not there:
+            raise Unavailable(f"the session has no {name} datasets")
+        missing = [attribute for attribute in needed if attribute not in {parts["attribute"] for parts in there}]
+        if missing:
+            raise Unavailable(f"the session has no {' and no '.join(f'{name}.{attribute}' for attribute in missing)}")
         try:
             files = self.one.load_object(self.eid, name, revision=self.revision, download_only=True, **filters)
         except ALFObjectNotFound:
             raise Unavailable(f"the session has no {name} datasets") from None
         except ALFError as error:
             raise Unavailable(f"{name} is ambiguous: {error.message}") from None
-        by_attribute = {file.attribute: file for file in files}
-        missing = [f"{name}.{attribute}" for attribute in needed if attribute not in by_attribute]
-        if missing:
-            raise Unavailable(f"the session has no {' and no '.join(missing)}")
         self.use(files)
-        return by_attribute
+        return {file.attribute: file for file in files}
 
     def use(self, files: list[ALFPath]) -> None:
         """Check `files` and note them for the record.
@@ -106,6 +124,17 @@ class SessionFiles:
                 }
             )
         return entries
+
+
+class NeededFiles(SessionFiles):
+    """A session of which files are found but neither downloaded nor loaded: their use ends in `Planned`."""
+
+    def use(self, files: list[ALFPath]) -> None:
+        raise Planned("its files are to be downloaded")
+
+
+def _revision(path: str) -> str:
+    return rel_path_parts(path, assert_valid=False)[1] or ""
 
 
 def _check_readable(file: Path) -> None:

@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Literal
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from neds.settings import Settings
 
@@ -39,6 +39,8 @@ class DownloadSettings(Settings):
     """What to load beside trials, spikes, wheel and motion energy; null: what `modalities` need, and by hand nothing."""
     pose_tracker: Literal["dlc", "lightningPose"] = "dlc"
     """Which tracking of the left video the paws are taken from."""
+    pause_s: float = Field(0.1, ge=0)
+    """Source one: the least time, in seconds, between the starts of two downloads of files. It changes no result."""
 
     @field_validator("revision_before")
     @classmethod

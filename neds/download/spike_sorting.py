@@ -43,6 +43,7 @@ def load_probe(files: SessionFiles, name: str, *, spike_sorter: str, regions: Br
     """
     # Without `atlas` the loader downloads the Allen volumes; only their table of regions is needed.
     loader = SpikeSortingLoader(one=files.one, eid=files.eid, pname=name, atlas=SimpleNamespace(regions=regions))
+    loader.collections = [found for found in loader.collections if found in files.collections_with("spikes.")]
     if not loader.collections:
         raise Unavailable("the session has no spike sorting of this probe")
     chosen = {"spike_sorter": spike_sorter, "revision": files.revision}

@@ -1,0 +1,62 @@
+"""Trying again when the network fails."""
+
+import http.client
+import logging
+import time
+import urllib.error
+from collections.abc import Callable
+from typing import TypeVar
+
+import requests
+
+_log = logging.getLogger(__name__)
+Result = TypeVar("Result")
+
+WAITS_S = (2, 8, 30, 60)
+"""Seconds before the second, third, ... attempt."""
+
+
+class WrongBytes(Exception):
+    """What arrived is not what the database's record says; the message tells the difference."""
+
+
+NETWORK_ERRORS = (
+    requests.RequestException,
+    urllib.error.URLError,
+    http.client.HTTPException,
+    ConnectionError,
+    TimeoutError,
+)
+
+
+def retried(action: Callable[[], Result], *, what: str) -> Result:
+    """The result of `action`, which is tried again after passing failures, each time after a longer wait.
+
+    Args:
+        what: name of the action, for the log.
+
+    Raises:
+        WrongBytes, or one of NETWORK_ERRORS: the last failure, or the first that no waiting mends.
+    """
+    for wait_s in (*WAITS_S, None):
+        try:
+            return action()
+        except (*NETWORK_ERRORS, WrongBytes) as error:
+            if wait_s is None or not _may_pass(error):
+                raise
+            _log.warning("%s: %s; trying again in %d s", what, first_line(error), wait_s)
+            time.sleep(wait_s)
+    raise AssertionError("the last attempt returns or raises")
+
+
+def first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+
+
+def _may_pass(error: Exception) -> bool:
+    if isinstance(error, urllib.error.HTTPError):
+        # Not all of what is refused for now gets a status of its own, but a file that is not there does.
+        return error.code != 404
+    response = getattr(error, "response", None)
+    # Of 429 and 503 from the database ONE has waited for the end already.
+    return response is None or (response.status_code >= 500 and response.status_code != 503)
