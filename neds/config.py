@@ -157,10 +157,19 @@ def _modality_faults(config: Config, sessions: list[Session]) -> list[str]:
         try:
             modalities = config.modality_registry()
             fault = "" if config.has_conditions else config.partition.fault_of(modalities)
+            fault = fault or _shared_factors_fault(config, modalities)
         except UserError as error:
             fault = str(error)
         faults += [f"config key {fault}"] if fault else []
     return faults
+
+
+def _shared_factors_fault(config: Config, modalities: dict[str, Modality]) -> str:
+    """Why rrr-multi cannot share its factors of behaviours; empty where it can."""
+    own = [name for name, m in modalities.items() if m.width is None and m.group == "behaviour"]
+    if not own or "rrr-multi" not in config.baselines:
+        return ""
+    return f"baselines: rrr-multi needs the same columns of {own[0]} in every session; remove one, or give it a `width`"
 
 
 def _alignment_faults(config: Config, sessions: list[Session]) -> list[str]:
@@ -290,7 +299,7 @@ def _pretraining_faults(config: Config, roles: dict[str, str]) -> list[str]:
 
 # Each check with the keys that it reads; it is left out where one of these is faulty already.
 _CHECKS = {
-    _modality_faults: ("modalities", "custom_modalities"),
+    _modality_faults: ("modalities", "custom_modalities", "baselines"),
     _alignment_faults: ("source", "partition.align"),
     _override_faults: ("training_overrides",),
     _source_faults: ("source", "sessions", "download.alf_root"),

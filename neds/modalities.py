@@ -27,8 +27,9 @@ class Modality(Settings):
     kind: Kind
     group: Group = "behaviour"
     """Encoding predicts the neural group from the behaviour group, decoding the reverse."""
-    width: int = Field(1, ge=1)
-    """Values per bin of a continuous modality; unused by the other kinds."""
+    width: int | None = Field(1, ge=1)
+    """Values per bin of a continuous modality; null: many, of which each session keeps as principal components as many as it
+    needs. Unused by the other kinds."""
     classes: list[str] = []
     """Names of a categorical modality's classes, in the order of their indices."""
     label: str = ""
@@ -60,6 +61,7 @@ BUILT_IN = {
         Modality(name="left_paw_speed", kind="continuous", label="left paw speed", unit="px/s"),
         Modality(name="right_paw_speed", kind="continuous", label="right paw speed", unit="px/s"),
         Modality(name="licks", kind="counts", label="licks", unit="licks per bin"),
+        Modality(name="lfp", kind="continuous", group="neural", width=None, label="LFP band power", unit="dB"),
         Modality(name="reward", kind="categorical", classes=["no", "yes"], label="reward"),
         Modality(
             name="contrast",

@@ -26,15 +26,17 @@ def score(session: AlignedSession, target: str, predicted: np.ndarray, trials: n
     kind = session.modalities[target].kind
     if kind == "counts":
         units = unit_scores(session, target, predicted, trials)
-        return {name: _mean(units[name]) for name in units if name != "n_spikes"}
+        return {name: metrics.mean_of_known(units[name]) for name in units if name != "n_spikes"}
     if kind == "continuous":
         columns = range(truth.shape[-1])
-        scores = {"r2": _mean([metrics.r2(truth[..., c], predicted[..., c]) for c in columns])}
+        scores = {"r2": metrics.mean_of_known(metrics.r2_by_column(truth, predicted))}
+        if len(columns) > 1:
+            scores["r2_weighted"] = metrics.r2_weighted(truth, predicted)
         if not session.has_conditions:
             return scores
         return scores | {
-            "r2_psth": _mean([metrics.r2_psth(truth[..., c], predicted[..., c], condition) for c in columns]),
-            "r2_residual": _mean([metrics.r2_residual(truth[..., c], predicted[..., c], condition) for c in columns]),
+            name: metrics.mean_of_known([metric(truth[..., c], predicted[..., c], condition) for c in columns])
+            for name, metric in (("r2_psth", metrics.r2_psth), ("r2_residual", metrics.r2_residual))
         }
     known = truth >= 0
     truth, probabilities = truth[known], predicted[known]
@@ -69,10 +71,3 @@ def unit_scores(session: AlignedSession, target: str, predicted: np.ndarray, tri
     return scores.assign(
         r2_psth=[metrics.r2(truth_psth[..., n], predicted_psth[..., n]) for n in range(counts.shape[-1])]
     )
-
-
-def _mean(values: object) -> float:
-    """Mean over the values that are known; NaN when there are none."""
-    values = np.asarray(values, dtype=np.float64)
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if len(known) else float("nan")

@@ -14,6 +14,7 @@ from neds.files.aligned import SPLITS, AlignedSession
 from neds.modalities import Modality
 from neds.partition.array_file import read_arrays
 from neds.partition.array_values import categorical, continuous, spike_counts
+from neds.partition.components import reduced
 from neds.partition.conditions import condition_index
 from neds.partition.settings import ArraySettings, PartitionSettings
 from neds.partition.split import split_trials
@@ -139,10 +140,13 @@ def _aligned(
     dropped |= units_dropped
     require_units(kept.sum(), n_units, settings, dropped)
     values = {name: counts[:, :, kept] if name == "spikes" else values[name] for name in header.modalities}
+    values, modalities, components = reduced(values, header.modalities, training, settings)
     return replace(
         header,
+        modalities=modalities,
         values=values,
-        statistics=training_statistics(values, header.modalities, training),
+        statistics=training_statistics(values, modalities, training),
+        components=components,
         units=units.loc[kept].reset_index(drop=True),
         trials=_trials(source, n_trials).loc[kept_trials].reset_index(drop=True),
         split=split,

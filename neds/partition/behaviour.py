@@ -131,7 +131,7 @@ def measure(modality: Modality, raw: RawSession, settings: PartitionSettings) ->
     if modality.kind == "continuous" and (name in raw.traces or name not in RECIPES):
         trace = _trace(raw, name)
         width = trace.values.shape[1] if trace.values.ndim > 1 else 1
-        if width != modality.width:
+        if modality.width not in (None, width):
             raise UserError(f"modalities: {name} has {width} values per sample; set `width` of the modality to {width}")
         return Measured(name, trace)
     if modality.kind == "counts":

@@ -43,6 +43,10 @@ class PartitionSettings(Settings):
     whatever task."""
     whisker_camera: Literal["left", "right", "auto"] = "auto"
     """Camera of the whisker motion energy; auto takes the left one, or the right one where there is no left one."""
+    component_variance: float = Field(0.99, gt=0, le=1)
+    """Share of the variance that the principal components of a modality with many values per bin (LFP) hold together."""
+    max_components: int = Field(50, ge=1)
+    """Most principal components of such a modality."""
     min_trials: int = Field(50, ge=3)
     """A session with fewer kept trials is unusable."""
     min_units: int = Field(10, ge=1)

@@ -15,6 +15,7 @@ from neds.files.raw import RawSession, read_raw
 from neds.modalities import Modality
 from neds.partition.behaviour import align_behaviour, download_problems, measure, require_measured
 from neds.partition.binning import bin_edges, spikes_in_windows
+from neds.partition.components import reduced
 from neds.partition.conditions import NO_CONDITION, condition_index, task_factors
 from neds.partition.settings import PartitionSettings
 from neds.partition.split import split_trials
@@ -100,13 +101,16 @@ def _aligned(header: AlignedSession, raw: RawSession, settings: PartitionSetting
     require_units(kept_units.sum(), len(raw.units), settings, dropped)
     values = cut.values | {"spikes": windowed.counts(kept_units)}
     values = {name: values[name] for name in header.modalities}
+    values, modalities, components = reduced(values, header.modalities, training, settings)
 
     units = raw.units.loc[kept_units, UNIT_COLUMNS].assign(rate_hz=rates_hz[kept_units]).reset_index(drop=True)
     return replace(
         header,
         n_trials_before=len(cut.table),
+        modalities=modalities,
         values=values,
-        statistics=training_statistics(values, header.modalities, training),
+        statistics=training_statistics(values, modalities, training),
+        components=components,
         units=units,
         trials=_trials(cut, header, settings),
         split=split,
