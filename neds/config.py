@@ -88,7 +88,16 @@ class Config(Settings):
         extras = self.download.extras
         if extras is None:
             extras = list(dict.fromkeys(EXTRAS[name] for name in self.modalities if name in EXTRAS))
-        return self.download.model_copy(update={"extras": extras})
+        cut = self.partition
+        of_partition = {
+            "step_s": cut.bin_s,
+            "event": cut.align,
+            "start_s": cut.window_start_s,
+            "end_s": cut.window_end_s,
+        }
+        own = {key: value for key, value in self.download.lfp.model_dump().items() if value is not None}
+        lfp = of_partition | own if "lfp" in extras else own
+        return DownloadSettings.model_validate(self.download.model_dump() | {"extras": extras, "lfp": lfp})
 
     def baselines_in_use(self, sessions: list[Session]) -> list[BaselineName]:
         """The baselines that this source and these sessions allow."""
