@@ -31,6 +31,7 @@ test: .venv/test.stamp  ## run all tests and checks
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --requirement envs/torch.txt
 	$(BIN)/python -m pip install --quiet --requirement envs/neds.txt --requirement envs/ibl.txt --requirement envs/workflow.txt
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
 	touch $@
 
 .venv/test.stamp: .venv/run.stamp envs/test.txt

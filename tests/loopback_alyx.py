@@ -8,16 +8,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 import one.params
 
 _IDS = uuid.UUID("11111111-2222-4333-8444-555555555555")
+_FILTERS = {
+    "sessions": ("django", "tag", "lab", "subject", "date_range", "limit", "offset"),
+    "insertions": ("django", "limit", "offset"),
+    "trajectories": ("session", "provenance", "limit", "offset"),
+    "channels": ("trajectory_estimate", "limit", "offset"),
+}
 _SCHEMA = {
     "paths": {
-        "/sessions": {"get": {"parameters": [{"name": "django", "in": "query", "schema": {"type": "string"}}]}},
-        "/sessions/{id}": {"get": {"parameters": [{"name": "id", "in": "path"}]}},
+        f"/{endpoint}": {"get": {"parameters": [{"name": name, "in": "query"} for name in names]}}
+        for endpoint, names in _FILTERS.items()
     }
+    | {"/sessions/{id}": {"get": {"parameters": [{"name": "id", "in": "path"}]}}}
 }
 
 
@@ -30,6 +37,9 @@ class LoopbackAlyx(ThreadingHTTPServer):
         failing: path prefix -> status with which requests of such paths are answered.
         faults: path prefix -> what befalls the next requests of such paths, one after another: a status, "drop" (no answer),
             "truncate" (half the body), "corrupt" (one wrong byte), "stall" (nothing comes any more) or "fine".
+        page: most records of one answer to a request for a list.
+        tags: name of a data release -> ids of its sessions.
+        regions: session id -> Allen ids of the regions of its channels.
         served: relative paths of the data files that were handed out.
     """
 
@@ -42,6 +52,9 @@ class LoopbackAlyx(ThreadingHTTPServer):
         self.username, self.password, self.token = "tester", "correct", "0123abcd"
         self.failing: dict[str, int] = {}
         self.faults: dict[str, list[int | str]] = {}
+        self.page = 250
+        self.tags: dict[str, set[str]] = {}
+        self.regions: dict[str, list[int]] = {}
         self.closing = threading.Event()
         self.served: list[str] = []
         self.sessions: dict[str, dict] = {}
@@ -54,6 +67,32 @@ class LoopbackAlyx(ThreadingHTTPServer):
 
     def eid(self, session_path: str) -> str:
         return str(uuid.uuid3(_IDS, session_path))
+
+    def listed(self, endpoint: str, asked: dict[str, str]) -> list[dict]:
+        """The records of an endpoint that fulfil some filters, as far as `_FILTERS` names them."""
+        if endpoint == "sessions":
+            return [session for session in self.sessions.values() if self._fulfils(session, asked)]
+        if endpoint == "insertions":
+            eids = asked["django"].removeprefix("session__in,")
+            return [
+                {"id": _dataset_id(f"{eid}/{name}"), "session": eid, "name": name}
+                for eid, session in self.sessions.items()
+                if eid in eids
+                for name in sorted({"probe00", "probe01"} & set(_folders(session)))
+            ]
+        if endpoint == "trajectories":
+            return [{"id": eid} for eid in self.regions if eid == asked["session"]]
+        return [{"brain_region": region} for region in self.regions[asked["trajectory_estimate"]]]
+
+    def _fulfils(self, session: dict, asked: dict[str, str]) -> bool:
+        first, last = asked.get("date_range", "0,9").split(",")
+        return (
+            asked.get("django", f"pk,{session['id']}") == f"pk,{session['id']}"
+            and ("tag" not in asked or session["id"] in self.tags.get(asked["tag"], ()))
+            and asked.get("lab", session["lab"]) == session["lab"]
+            and asked.get("subject", session["subject"]) in session["subject"]
+            and first <= session["start_time"][:10] <= last
+        )
 
     def record(self, path: str) -> dict:
         """The database's record of a data file, given its path relative to the ALF folder; it may be changed."""
@@ -93,6 +132,10 @@ class LoopbackAlyx(ThreadingHTTPServer):
         }
 
 
+def _folders(session: dict) -> list[str]:
+    return [part for record in session["data_dataset_session_related"] for part in Path(record["data_url"]).parts]
+
+
 def _dataset_id(path: str) -> str:
     return str(uuid.uuid3(_IDS, path))
 
@@ -127,14 +170,19 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer({"detail": "Invalid token."}, status=403)
         elif parts == ["me"]:
             self._answer({"username": self.server.username})
-        elif parts == ["sessions"]:
-            wanted = parse_qs(address.query)["django"][0].removeprefix("pk,")
-            found = [session for eid, session in self.server.sessions.items() if eid == wanted]
-            self._answer({"count": len(found), "next": None, "previous": None, "results": found})
+        elif len(parts) == 1 and parts[0] in _FILTERS:
+            self._answer_page(parts[0], {name: values[0] for name, values in parse_qs(address.query).items()})
         elif parts[0] == "sessions" and parts[1] in self.server.sessions:
             self._answer(self.server.sessions[parts[1]])
         else:
             self._answer({"detail": "Not found."}, status=404)
+
+    def _answer_page(self, endpoint: str, asked: dict[str, str]):
+        found = self.server.listed(endpoint, asked)
+        start = int(asked.get("offset", 0))
+        end = start + int(asked.get("limit", self.server.page))
+        following = f"{self.server.url}/{endpoint}?{urlencode(asked | {'offset': end})}" if end < len(found) else None
+        self._answer({"count": len(found), "next": following, "previous": None, "results": found[start:end]})
 
     def _is_failing(self) -> bool:
         for prefix, status in self.server.failing.items():

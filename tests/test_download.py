@@ -11,7 +11,11 @@ import pytest
 from neds.download.settings import DownloadSettings
 from neds.download.stage import download
 from neds.errors import UserError
-from tests.alf_trees import REGIONS, SESSION_PATH, write_session
+from neds.files.aligned import read_aligned
+from neds.modalities import BUILT_IN
+from neds.partition.settings import PartitionSettings
+from neds.partition.stage import partition
+from tests.alf_trees import REGIONS, SESSION_PATH, write_session, write_trials
 from tests.download_runs import ALF, EID, load_local, use_scratch_home
 
 
@@ -131,6 +135,31 @@ def test_a_session_without_spike_sorting_has_no_units(alf, tmp_path):
     assert len(raw.units) == len(raw.spike_times) == 0
     assert "uuid" in raw.units
     assert "probe07" in raw.provenance["problems"]
+
+
+def test_a_spike_sorting_without_spikes_leaves_its_probe_out(alf, tmp_path):
+    root, _ = alf
+    for name in ("times", "clusters", "amps", "depths"):
+        file = root / ALF / "probe01" / "pykilosort" / f"spikes.{name}.npy"
+        np.save(file, np.load(file)[:0])
+    raw = load_local(root, tmp_path)
+    assert raw.provenance["problems"] == {"probe01": "the spike sorting is empty"}
+    assert set(raw.units["probe"]) == {"probe00"}
+
+
+def test_trials_riddled_with_nan_are_kept_as_they_are_and_judged_by_partition(alf, tmp_path):
+    root, written = alf
+    trials = written.trials.copy()
+    trials.loc[:10, ["stimOn_times", "firstMovement_times"]] = np.nan
+    trials["feedback_times"] = np.nan
+    write_trials(root / ALF, trials)
+    raw = load_local(root, tmp_path)
+    pd.testing.assert_frame_equal(raw.trials[trials.columns], trials)
+    output = tmp_path / "aligned.h5"
+    partition(raw=tmp_path / "local.h5", modalities=BUILT_IN, settings=PartitionSettings(), output=output)
+    aligned = read_aligned(output)
+    assert aligned.reason.startswith("0 of 20 trials kept, fewer than min_trials 50")
+    assert aligned.dropped == {"trials: no stimOn_times": 11, "trials: no feedback_times": 9}
 
 
 def test_camera_times_in_excess_are_dropped_from_the_start(alf, tmp_path):

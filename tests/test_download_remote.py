@@ -145,7 +145,7 @@ def test_a_server_that_stays_unavailable_names_the_session(pristine, tmp_path, m
     monkeypatch.setattr(one.webclient, "sleep", lambda seconds: None)
     with serving(pristine[0]) as server:
         server.failing[prefix] = 503
-        with pytest.raises(UserError, match=f"session {server.eid(SESSION_PATH)}: .*503.* running again resumes"):
+        with pytest.raises(UserError, match=f"session {server.eid(SESSION_PATH)}: .*503.* run again to resume"):
             load_remote(server, tmp_path)
         server.failing.clear()
         load_remote(server, tmp_path)

@@ -77,8 +77,8 @@ def test_passing_faults_are_overcome_and_leave_no_trace(pristine, tmp_path, monk
             "corrupt",
             r"_ibl_trials\.table\.pqt: its MD5 is \w{32} where the database's record says \w{32}, at every attempt",
         ),
-        ("drop", r"the download from .* failed \(Remote end closed .*running again resumes"),
-        (500, r"the download from .* failed \(HTTP Error 500.*running again resumes"),
+        ("drop", r"the download from .* failed \(Remote end closed .*run again to resume"),
+        (500, r"the download from .* failed \(HTTP Error 500.*run again to resume"),
     ],
 )
 def test_a_lasting_fault_is_one_sentence_and_nothing_wrong_is_kept(pristine, tmp_path, fault, said):

@@ -78,8 +78,8 @@ def add_settings(parser: argparse.ArgumentParser, *, help: str) -> None:
     )
 
 
-def settings_value(text: str) -> dict:
-    """The mapping that a --settings argument holds.
+def settings_value(text: str, *, option: str = "--settings") -> dict:
+    """The mapping that the argument of `option` holds.
 
     Raises:
         UserError: neither JSON text nor a readable YAML file.
@@ -87,11 +87,11 @@ def settings_value(text: str) -> dict:
     try:
         value = json.loads(text) if text.lstrip().startswith("{") else yaml.safe_load(Path(text).read_text())
     except FileNotFoundError:
-        raise UserError(f"--settings: no file {text}; give JSON text or the path of a YAML file") from None
+        raise UserError(f"{option}: no file {text}; give JSON text or the path of a YAML file") from None
     except (json.JSONDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"--settings: {' '.join(str(error).split())}") from None
+        raise UserError(f"{option}: {' '.join(str(error).split())}") from None
     if not isinstance(value, dict):
-        raise UserError("--settings: expected a mapping of keys to values")
+        raise UserError(f"{option}: expected a mapping of keys to values")
     return value
 
 

@@ -1,0 +1,57 @@
+"""How much a sheet of sessions would download."""
+
+import logging
+import shutil
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+from neds.download.connection import connect, explained
+from neds.download.remote import find_datasets
+from neds.download.retries import retried
+from neds.download.settings import DownloadSettings
+from neds.download.verified import readable_size
+from neds.errors import UserError
+
+_log = logging.getLogger(__name__)
+
+
+def amounts(eids: list[str], *, cache_dir: Path, settings: DownloadSettings) -> pd.DataFrame:
+    """What each session needs: columns eid, files, bytes, bytes_missing (of the cache), problem (empty: none).
+
+    Nothing is downloaded but the database's records, a few requests for each session.
+
+    Raises:
+        UserError: no account, a refused login, or a failing network.
+    """
+    url = settings.base_url.rstrip("/")
+    rows = []
+    with explained(url, what=f"asking {url}"):
+        database = retried(partial(connect, url, cache_dir, pause_s=settings.pause_s), what=url)
+        for number, eid in enumerate(eids, start=1):
+            row = {"eid": eid, "files": 0, "bytes": 0, "bytes_missing": 0, "problem": ""}
+            try:
+                datasets = retried(partial(find_datasets, database, eid, settings), what=f"session {eid}")
+            except UserError as error:
+                row["problem"] = str(error)
+            else:
+                row |= {"files": len(datasets), "bytes": int(datasets["file_size"].sum())}
+                row["bytes_missing"] = int(database.missing(datasets)["file_size"].sum())
+            rows.append(row)
+            _log.info(
+                "%d of %d: %s", number, len(eids), row["problem"] or f"session {eid}, {readable_size(row['bytes'])}"
+            )
+    return pd.DataFrame(rows)
+
+
+def summary(table: pd.DataFrame, *, cache_dir: Path) -> str:
+    """One sentence about `amounts`."""
+    existing = next(folder for folder in (cache_dir, *cache_dir.absolute().parents) if folder.is_dir())
+    free = shutil.disk_usage(existing).free
+    n_usable = (table["problem"] == "").sum()
+    total, missing = readable_size(table["bytes"].sum()), readable_size(table["bytes_missing"].sum())
+    return (
+        f"{n_usable} of {len(table)} sessions can be downloaded: {table['files'].sum()} files, {total}, of which {missing} "
+        f"are not in {cache_dir} yet; {readable_size(free)} are free there"
+    )
