@@ -54,10 +54,12 @@ def write_nwb(path: Path, *, seed: int = 0, with_trials: bool = True, with_hand:
     behavior = file.create_processing_module("behavior", "behaviour")
     clock = np.arange(0.01, END_S, 0.02)
     # In cm/s with a conversion to m/s, and at a rate with a starting time.
-    speeds = TimeSeries("speed", data=100 * speed(clock), unit="m/s", conversion=0.01, rate=50.0, starting_time=0.01)
+    speeds = TimeSeries(
+        name="speed", data=100 * speed(clock), unit="m/s", conversion=0.01, rate=50.0, starting_time=0.01
+    )
     behavior.add(BehavioralTimeSeries(name="treadmill", time_series=speeds))
     if with_hand:
-        series = SpatialSeries("hand", data=hand(clock), reference_frame="the screen", timestamps=clock)
+        series = SpatialSeries(name="hand", data=hand(clock), reference_frame="the screen", timestamps=clock)
         behavior.add(Position(name="Position", spatial_series=series))
     with NWBHDF5IO(path, "w") as io:
         io.write(file)
