@@ -19,6 +19,11 @@ def partition_settings():
     return as_json({"modalities": modality_entries(), "partition": CONFIG.partition.model_dump()})
 
 
+def mapping_settings():
+    categorical = [entry for entry in modality_entries() if entry["kind"] == "categorical"]
+    return as_json({"modalities": categorical, "mapping": CONFIG.mapping().model_dump()})
+
+
 def array_settings():
     return as_json(
         {

@@ -33,6 +33,7 @@ def keep_trials(trials: pd.DataFrame, settings: PartitionSettings) -> tuple[np.n
     missing = [column for column in (*known, *(["goCue_times"] if of_task else [])) if column not in trials]
     if missing:
         there = "" if of_task else f"; it has {', '.join(trials.columns)}"
+        there = "; trial_rule: all needs none of the IBL's" if of_task and len(missing) > 1 else there
         raise Unusable(f"trials table without column {', '.join(missing)}{there}")
     if trials[settings.align].dtype.kind not in "iuf":
         raise UserError(f"partition.align: column {settings.align} of the trials holds no times; name one that does")
