@@ -18,7 +18,7 @@ import pandas as pd
 
 from neds.files.aligned import read_aligned
 from neds.files.raw import RawSession, Trace, read_raw, write_raw
-from neds.modalities import BUILT_IN
+from neds.modalities import PAPER
 from neds.partition.settings import PartitionSettings
 from neds.partition.stage import partition
 
@@ -62,7 +62,7 @@ def write_recording(path: Path) -> None:
 
 def report_partition(raw: Path, output: Path) -> None:
     start_s = time.process_time()
-    partition(raw=raw, modalities=BUILT_IN, settings=PartitionSettings(), output=output)
+    partition(raw=raw, modalities=PAPER, settings=PartitionSettings(), output=output)
     peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
     print(time.process_time() - start_s, peak_gb)
 

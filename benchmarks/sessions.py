@@ -14,7 +14,7 @@ import torch
 
 from neds.data.store import TrialStore, stacked_valid
 from neds.files.aligned import AlignedSession
-from neds.modalities import BUILT_IN
+from neds.modalities import PAPER
 from neds.model.loss import loss_terms, total_loss
 from neds.model.masking import draw_masks
 from neds.model.modes import preset
@@ -41,9 +41,9 @@ def noise_session(index: int, n_units: int) -> AlignedSession:
         lab="",
         bin_s=0.05,
         window_start_s=-0.5,
-        modalities=BUILT_IN,
+        modalities=PAPER,
         values=values,
-        statistics=training_statistics(values, BUILT_IN, np.ones(N_TRIALS, bool)),
+        statistics=training_statistics(values, PAPER, np.ones(N_TRIALS, bool)),
         units=pd.DataFrame({"uuid": [str(n) for n in range(n_units)]}),
         trials=pd.DataFrame({"original_index": range(N_TRIALS)}),
         split=np.zeros(N_TRIALS, np.int8),
@@ -54,9 +54,9 @@ def noise_session(index: int, n_units: int) -> AlignedSession:
 def ms_per_trial(unit_counts: list[int], *, batch_size: int, steps: int, device: torch.device) -> tuple[float, int]:
     """Median time of a step per trial, in ms, and number of parameters."""
     sessions = [noise_session(index, n_units) for index, n_units in enumerate(unit_counts)]
-    store = TrialStore(sessions, names=list(BUILT_IN), device=device)
+    store = TrialStore(sessions, names=list(PAPER), device=device)
     masking = MaskingSettings()
-    model = NEDS(Design(ModelSettings(), BUILT_IN, preset("mm", BUILT_IN, masking), N_BINS), store.shapes).to(device)
+    model = NEDS(Design(ModelSettings(), PAPER, preset("mm", PAPER, masking), N_BINS), store.shapes).to(device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
     generator, rng = torch.Generator().manual_seed(0), np.random.default_rng(0)
     times = []
@@ -65,16 +65,16 @@ def ms_per_trial(unit_counts: list[int], *, batch_size: int, steps: int, device:
         started = time.perf_counter()
         batch = store.batch(chosen, rng.integers(0, N_TRIALS, batch_size))
         mask = draw_masks(
-            list(BUILT_IN.values()),
+            list(PAPER.values()),
             n_trials=batch_size,
             n_bins=N_BINS,
             scheme_weights=model.design.mode.scheme_weights,
             ratio=masking.ratio,
             single_behaviour=masking.single_behaviour,
             generator=generator,
-        ).where_known(stacked_valid(batch, BUILT_IN))
-        target = dict(zip(BUILT_IN, mask.target.unbind(1), strict=True))
-        loss = total_loss(loss_terms(BUILT_IN, model(batch, mask.hidden), batch, target), {})
+        ).where_known(stacked_valid(batch, PAPER))
+        target = dict(zip(PAPER, mask.target.unbind(1), strict=True))
+        loss = total_loss(loss_terms(PAPER, model(batch, mask.hidden), batch, target), {})
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()

@@ -142,6 +142,7 @@ class Catalogue:
             for kind in ("continuous", "categorical")
         )
         all_trials = ("all" in config.train_trials, "add all to train_trials")
+        conditions = (config.has_conditions, "align trials to an event (partition: align)")
         multimodal = ("mm" in config.modes, "add mm to modes")
         several_behaviours = (len(behaviours) > 1, "add a second behaviour to modalities")
         other_models = (bool(self.multi_session_rows()), "add rrr-multi to baselines or a second set to finetune_from")
@@ -149,8 +150,8 @@ class Catalogue:
         several_numbers = (len(config.train_trials) > 1, "give train_trials several numbers, e.g. [25, 50, 100, all]")
         return {
             "gain": [scratch, pretrained, all_trials],
-            "{eid}/psths": [encodes, all_trials],
-            "{eid}/raster": [encodes, all_trials],
+            "{eid}/psths": [conditions, encodes, all_trials],
+            "{eid}/raster": [conditions, encodes, all_trials],
             "{eid}/traces": [decodes, continuous, all_trials],
             "multi_session": [pretrained, other_models, all_trials],
             "pretraining_size": [pretrained, several_sizes, all_trials],

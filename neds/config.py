@@ -10,16 +10,17 @@ from pydantic import Field, ValidationError
 from neds.ablations.settings import AblationSettings
 from neds.ablations.variants import variant_faults
 from neds.baselines.names import BaselineName
-from neds.download.settings import DownloadSettings
+from neds.conversion.settings import RAW_TRACES, BrainsetsMapping, FileMapping, NwbMapping
+from neds.download.settings import EXTRAS, DownloadSettings
 from neds.errors import UserError
 from neds.faults import described, did_you_mean, overlap, validated_in_part
 from neds.figures.settings import FiguresSettings
-from neds.modalities import Modality, resolve
+from neds.modalities import BUILT_IN, Modality, resolve
 from neds.model.modes import ModeName
 from neds.model.settings import MaskingSettings, ModelSettings
-from neds.partition.settings import ArraySettings, PartitionSettings
+from neds.partition.settings import IBL_EVENTS, NO_EVENT, ArraySettings, PartitionSettings
 from neds.regions.settings import RegionSettings
-from neds.roster import ROLES, Session, read_sheet, synthetic_sessions
+from neds.roster import CONVERTED, ROLES, Session, read_sheet, synthetic_sessions
 from neds.settings import Settings
 from neds.synthetic.settings import SyntheticSettings
 from neds.training.settings import TrainingSettings
@@ -34,7 +35,7 @@ Override = Literal["pretrain", "scratch", "finetuned", "mm", "encoding", "decodi
 class Config(Settings):
     """What `config.yaml` may say. Its comments explain every key."""
 
-    source: Literal["synthetic", "alf", "one", "aligned"] = "synthetic"
+    source: Literal["synthetic", "alf", "one", "aligned", "nwb", "brainsets"] = "synthetic"
     """Where recordings come from."""
     sessions: str | None = None
     """The sessions sheet; null for source synthetic, which makes its own list."""
@@ -43,7 +44,7 @@ class Config(Settings):
     modalities: list[str] = Field(["spikes", "wheel_speed", "whisker_motion_energy", "choice", "block"], min_length=2)
     """What the models deal with. A session that lacks one of them is unusable."""
     custom_modalities: dict[str, dict[str, Any]] = {}
-    """Modalities of one's own arrays: name -> {kind: continuous | categorical | counts, width, classes, label, unit}."""
+    """Modalities of one's own data: name -> {kind: continuous | categorical | counts, width, classes, label, unit}."""
     modes: list[ModeName] = Field(["mm"], min_length=1)
     """Models: mm (multimodal), encoding and decoding (unimodal)."""
     regimes: list[Regime] = Field(["scratch", "finetuned"], min_length=1)
@@ -62,6 +63,8 @@ class Config(Settings):
     synthetic: SyntheticSettings = Field(default_factory=SyntheticSettings)
     download: DownloadSettings = Field(default_factory=DownloadSettings)
     arrays: ArraySettings = Field(default_factory=ArraySettings)
+    nwb: NwbMapping = Field(default_factory=NwbMapping)
+    brainsets: BrainsetsMapping = Field(default_factory=BrainsetsMapping)
     partition: PartitionSettings = Field(default_factory=PartitionSettings)
     model: ModelSettings = Field(default_factory=ModelSettings)
     masking: MaskingSettings = Field(default_factory=MaskingSettings)
@@ -78,10 +81,38 @@ class Config(Settings):
         custom = {name: Modality(name=name, **entry) for name, entry in self.custom_modalities.items()}
         return resolve(self.modalities, custom)
 
+    def mapping(self) -> FileMapping | None:
+        """Where the files of this source have what; None for sources whose files are all alike."""
+        return (
+            {"nwb": self.nwb, "brainsets": self.brainsets}[self.source].filled() if self.source in CONVERTED else None
+        )
+
+    @property
+    def has_conditions(self) -> bool:
+        """Whether there are trials of task conditions, over which averages can be taken."""
+        return self.source == "aligned" or not self.partition.cuts_windows
+
+    def download_settings(self) -> DownloadSettings:
+        """Settings of the download with what was left to the modalities filled in."""
+        extras = self.download.extras
+        if extras is None:
+            extras = list(dict.fromkeys(EXTRAS[name] for name in self.modalities if name in EXTRAS))
+        cut = self.partition
+        of_partition = {
+            "step_s": cut.bin_s,
+            "event": cut.align,
+            "start_s": cut.window_start_s,
+            "end_s": cut.window_end_s,
+        }
+        own = {key: value for key, value in self.download.lfp.model_dump().items() if value is not None}
+        lfp = of_partition | own if "lfp" in extras else own
+        return DownloadSettings.model_validate(self.download.model_dump() | {"extras": extras, "lfp": lfp})
+
     def baselines_in_use(self, sessions: list[Session]) -> list[BaselineName]:
         """The baselines that this source and these sessions allow."""
         possible = {
             "oracle": self.source == "synthetic",
+            "psth": self.has_conditions,
             "rrr-multi": any(session.role == "train" for session in sessions),
         }
         return [name for name in self.baselines if possible.get(name, True)]
@@ -142,9 +173,51 @@ def _modality_faults(config: Config, sessions: list[Session]) -> list[str]:
             faults += described(error, Modality, entry, prefix=f"custom_modalities.{name}")
     if not faults:
         try:
-            config.modality_registry()
+            modalities = config.modality_registry()
+            fault = "" if config.has_conditions else config.partition.fault_of(modalities)
+            fault = fault or _shared_factors_fault(config, modalities)
         except UserError as error:
-            faults.append(f"config key {error}")
+            fault = str(error)
+        faults += [f"config key {fault}"] if fault else []
+    return faults
+
+
+def _shared_factors_fault(config: Config, modalities: dict[str, Modality]) -> str:
+    """Why rrr-multi cannot share its factors of behaviours; empty where it can."""
+    own = [name for name, m in modalities.items() if m.width is None and m.group == "behaviour"]
+    if not own or "rrr-multi" not in config.baselines:
+        return ""
+    return f"baselines: rrr-multi needs the same columns of {own[0]} in every session; remove one, or give it a `width`"
+
+
+def _alignment_faults(config: Config, sessions: list[Session]) -> list[str]:
+    event = config.partition.align
+    if config.source in ("synthetic", "alf", "one") and event not in (*IBL_EVENTS, NO_EVENT):
+        hint = did_you_mean(event, list(IBL_EVENTS), otherwise=f"known are {', '.join(IBL_EVENTS)}, and {NO_EVENT}")
+        return [f"config key partition.align: the IBL's trials have no event {event}; {hint}"]
+    return []
+
+
+def _mapping_faults(config: Config, sessions: list[Session]) -> list[str]:
+    """Faults of the mapping of another format, as far as they show before a file is opened."""
+    mapping = config.mapping()
+    if mapping is None or _modality_faults(config, sessions):
+        return []
+    given = getattr(config, config.source).series or {}
+    known = [*BUILT_IN, *config.custom_modalities, *RAW_TRACES]
+    faults = [
+        f"config key {config.source}.series.{name}: no modality is called so; "
+        + did_you_mean(name, known, otherwise="define it under custom_modalities")
+        for name in given
+        if name not in known
+    ]
+    series = mapping.series or {}
+    for name, modality in config.modality_registry().items():
+        computable = name in BUILT_IN and not series.keys().isdisjoint(RAW_TRACES)
+        if modality.kind == "continuous" and name not in series and not computable:
+            faults.append(
+                f"config key {config.source}.series: name the series of {name}, e.g. {name}: {mapping.example}"
+            )
     return faults
 
 
@@ -267,7 +340,9 @@ def _pretraining_faults(config: Config, roles: dict[str, str]) -> list[str]:
 
 # Each check with the keys that it reads; it is left out where one of these is faulty already.
 _CHECKS = {
-    _modality_faults: ("modalities", "custom_modalities"),
+    _modality_faults: ("modalities", "custom_modalities", "baselines"),
+    _alignment_faults: ("source", "partition.align"),
+    _mapping_faults: ("source", "nwb", "brainsets", "modalities", "custom_modalities"),
     _override_faults: ("training_overrides",),
     _source_faults: ("source", "sessions", "download.alf_root"),
     _repetitions: (

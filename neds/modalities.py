@@ -27,8 +27,9 @@ class Modality(Settings):
     kind: Kind
     group: Group = "behaviour"
     """Encoding predicts the neural group from the behaviour group, decoding the reverse."""
-    width: int = Field(1, ge=1)
-    """Values per bin of a continuous modality; unused by the other kinds."""
+    width: int | None = Field(1, ge=1)
+    """Values per bin of a continuous modality; null: many, of which each session keeps as principal components as many as it
+    needs. Unused by the other kinds."""
     classes: list[str] = []
     """Names of a categorical modality's classes, in the order of their indices."""
     label: str = ""
@@ -55,8 +56,23 @@ BUILT_IN = {
         Modality(name="whisker_motion_energy", kind="continuous", label="whisker motion energy", unit="a.u."),
         Modality(name="choice", kind="categorical", classes=["right", "left"], label="choice"),
         Modality(name="block", kind="categorical", classes=["0.2", "0.5", "0.8"], label="block prior p(left)"),
+        Modality(name="wheel_velocity", kind="continuous", label="wheel velocity", unit="rad/s"),
+        Modality(name="pupil_diameter", kind="continuous", label="pupil diameter", unit="px"),
+        Modality(name="left_paw_speed", kind="continuous", label="left paw speed", unit="px/s"),
+        Modality(name="right_paw_speed", kind="continuous", label="right paw speed", unit="px/s"),
+        Modality(name="licks", kind="counts", label="licks", unit="licks per bin"),
+        Modality(name="lfp", kind="continuous", group="neural", width=None, label="LFP band power", unit="dB"),
+        Modality(name="reward", kind="categorical", classes=["no", "yes"], label="reward"),
+        Modality(
+            name="contrast",
+            kind="categorical",
+            classes=["-1", "-0.25", "-0.125", "-0.0625", "0", "0.0625", "0.125", "0.25", "1"],
+            label="signed contrast (right positive)",
+        ),
     )
 }
+PAPER = {name: BUILT_IN[name] for name in ("spikes", "wheel_speed", "whisker_motion_energy", "choice", "block")}
+"""Those of the paper."""
 
 
 def resolve(names: list[str], custom: dict[str, Modality]) -> dict[str, Modality]:

@@ -10,6 +10,8 @@ from pathlib import Path
 from neds.synthetic.settings import MOST_TRAIN_SESSIONS, SyntheticSettings, synthetic_subject
 
 ROLES = ("train", "test")
+CONVERTED = ("nwb", "brainsets")
+"""Sources whose files are of other formats and need a mapping."""
 _FILE_SAFE = re.compile(r"[A-Za-z0-9_-]+")
 _SYNTHETIC_IDS = uuid.UUID("6e656473-0000-4000-8000-73796e746865")
 
@@ -43,7 +45,7 @@ def read_sheet(path: Path, *, source: str) -> tuple[list[Session], list[str]]:
     comments.
 
     `path` is, for source alf, the session folder relative to the ALF root (lab/Subjects/subject/date/number) and, for
-    source aligned, the file with the arrays, relative to the sheet.
+    the other local sources, the session's file, relative to the sheet.
 
     Returns:
         The sessions, as far as they can be read, and every fault of the sheet, one line each.
@@ -57,7 +59,7 @@ def read_sheet(path: Path, *, source: str) -> tuple[list[Session], list[str]]:
     header, *table = list(csv.reader((line for line in lines if line.strip() and line[0] != "#"), delimiter="\t")) or [
         []
     ]
-    needed = ["eid", "role"] + (["path"] if source in ("alf", "aligned") else [])
+    needed = ["eid", "role"] + (["path"] if source in ("alf", "aligned", *CONVERTED) else [])
     missing = [column for column in needed if column not in header]
     if missing:
         return [], [f"{path}: no column {', '.join(missing)} (columns must be separated by tabs)"]

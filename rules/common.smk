@@ -24,6 +24,7 @@ from neds.config import check_config
 from neds.errors import UserError
 from neds.figures.paper import read_paper_numbers
 from neds.provenance import code_digest
+from neds.roster import CONVERTED
 
 try:
     CONFIG, SESSIONS = check_config(config, base=Path.cwd())

@@ -67,3 +67,25 @@ if CONFIG.source == "one":
         shell:
             "python -m workflow_scripts.download --source one --eid {wildcards.eid} --cache-dir {params.cache:q}"
             " --pause-ms {resources.pause_ms} --output {output} --settings {params.settings:q} 2>&1 | tee {log}"
+
+
+if CONFIG.source in CONVERTED:
+
+    rule convert:
+        input:
+            file=local_file,
+        output:
+            f"{RESULTS}/raw/{{eid}}.h5",
+        log:
+            f"{RESULTS}/logs/download/{{eid}}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/download/{{eid}}.tsv"
+        conda:
+            "../envs/neds.yaml"
+        params:
+            settings=mapping_settings(),
+            format=CONFIG.source,
+            code=code_digest("neds.conversion.stage", f"neds.conversion.{CONFIG.source}"),
+        shell:
+            "python -m workflow_scripts.convert --format {params.format} --file {input.file:q} --eid {wildcards.eid}"
+            " --output {output} --settings {params.settings:q} 2>&1 | tee {log}"

@@ -2,7 +2,7 @@ if CONFIG.source == "aligned":
 
     rule import_arrays:
         input:
-            arrays=arrays_file,
+            arrays=local_file,
         output:
             f"{RESULTS}/aligned/{{eid}}.h5",
         log:

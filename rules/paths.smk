@@ -56,7 +56,7 @@ def alf_root(wildcards):
     return CONFIG.download.alf_root
 
 
-def arrays_file(wildcards):
+def local_file(wildcards):
     return str(Path(CONFIG.sessions).parent / session_path(wildcards))
 
 

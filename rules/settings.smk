@@ -12,11 +12,16 @@ def modality_entries():
 
 def download_settings():
     """Without the pause between downloads, which changes no result."""
-    return as_json(CONFIG.download.model_dump(exclude={"pause_s"}))
+    return as_json(CONFIG.download_settings().model_dump(exclude={"pause_s"}))
 
 
 def partition_settings():
     return as_json({"modalities": modality_entries(), "partition": CONFIG.partition.model_dump()})
+
+
+def mapping_settings():
+    categorical = [entry for entry in modality_entries() if entry["kind"] == "categorical"]
+    return as_json({"modalities": categorical, "mapping": CONFIG.mapping().model_dump()})
 
 
 def array_settings():

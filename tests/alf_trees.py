@@ -29,13 +29,20 @@ class ProbeArrays:
 
 @dataclass(frozen=True)
 class SessionArrays:
-    """What a session's files hold. Wheel: times (s), position (rad); cameras: view -> (times (s), motion energy)."""
+    """What a session's files hold.
+
+    Wheel: times (s), position (rad); cameras: view -> (times (s), motion energy); pupil: diameter (px) in each frame of the
+    left camera; paws: by point x, y (px) and likelihood (3, n) in these frames; licks: times (s).
+    """
 
     path: str
     probes: dict[str, ProbeArrays]
     trials: pd.DataFrame
     wheel: tuple[np.ndarray, np.ndarray]
     cameras: dict[str, tuple[np.ndarray, np.ndarray]]
+    pupil: np.ndarray
+    paws: dict[str, np.ndarray]
+    licks: np.ndarray
 
 
 def write_session(
@@ -51,6 +58,9 @@ def write_session(
         trials=_random_trials(rng),
         wheel=_random_wheel(rng),
         cameras={"left": _random_camera(rng, rate_hz=60), "right": _random_camera(rng, rate_hz=150)},
+        pupil=20 + np.sin(np.arange(0, DURATION_S, 1 / 60)),
+        paws={point: _random_paw(rng, rate_hz=60) for point in ("paw_l", "paw_r")},
+        licks=np.sort(rng.uniform(0, DURATION_S, 200)),
     )
     for name, probe in session.probes.items():
         write_probe(alf / name / "pykilosort", probe, name=name)
@@ -59,7 +69,22 @@ def write_session(
     for view, (times, energy) in session.cameras.items():
         np.save(alf / f"_ibl_{view}Camera.times.npy", times)
         np.save(alf / f"{view}Camera.ROIMotionEnergy.npy", energy)
+    write_tracking(alf, session, rng)
     return session
+
+
+def write_tracking(alf: Path, session: SessionArrays, rng: np.random.Generator) -> None:
+    """What the IBL finds in the left video, and the licks."""
+    noisy = session.pupil + rng.normal(0, 0.1, len(session.pupil))
+    features = pd.DataFrame({"pupilDiameter_raw": noisy, "pupilDiameter_smooth": session.pupil})
+    features.to_parquet(alf / "_ibl_leftCamera.features.pqt")
+    columns = {
+        f"{point}_{name}": values
+        for point, rows in session.paws.items()
+        for name, values in zip(("x", "y", "likelihood"), rows, strict=True)
+    }
+    pd.DataFrame(columns).to_parquet(alf / "_ibl_leftCamera.dlc.pqt")
+    np.save(alf / "licks.times.npy", session.licks)
 
 
 def write_30_trial_session(root: Path, npz: Path) -> str:
@@ -173,3 +198,11 @@ def _random_camera(rng: np.random.Generator, *, rate_hz: float) -> tuple[np.ndar
     energy = rng.random(len(times)).astype(np.float32)
     energy[5] = np.nan
     return times, energy
+
+
+def _random_paw(rng: np.random.Generator, *, rate_hz: float) -> np.ndarray:
+    """Random walk, lost in frame 30 alone and in frames 600 to 659."""
+    n = round(DURATION_S * rate_hz)
+    likelihood = np.ones(n)
+    likelihood[[30, *range(600, 660)]] = 0.2
+    return np.vstack([300 + np.cumsum(rng.normal(0, 2, (2, n)), axis=1), likelihood])

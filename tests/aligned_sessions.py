@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from neds.files.aligned import AlignedSession
-from neds.modalities import BUILT_IN, Modality
+from neds.modalities import PAPER, Modality
 from neds.partition.split import assign_split
 from neds.partition.statistics import training_statistics
 
@@ -15,7 +15,7 @@ def make_session(
     n_trials: int = 60,
     n_units: int = 7,
     n_bins: int = 10,
-    names: tuple[str, ...] = tuple(BUILT_IN),
+    names: tuple[str, ...] = tuple(PAPER),
     seed: int = 0,
 ) -> AlignedSession:
     """A session in which a slow latent drives wheel, whisker and units, and choice and block shift the rates."""
@@ -34,7 +34,7 @@ def make_session(
         "choice": choice.astype(np.int8),
         "block": block.astype(np.int8),
     }
-    modalities: dict[str, Modality] = {name: BUILT_IN[name] for name in names}
+    modalities: dict[str, Modality] = {name: PAPER[name] for name in names}
     values = {name: values[name] for name in names}
     split = assign_split(n_trials, eid=eid, seed=0, fractions=[0.7, 0.1, 0.2])
     return AlignedSession(
@@ -67,6 +67,6 @@ def unusable_session(eid: str, reason: str) -> AlignedSession:
         lab="lab",
         bin_s=0.05,
         window_start_s=-0.2,
-        modalities=dict(BUILT_IN),
+        modalities=dict(PAPER),
         reason=reason,
     )

@@ -248,11 +248,11 @@ def test_held_out_trials_change_no_unit_and_no_statistic(tmp_path):
 
 @pytest.mark.skipif(not RECORDING.is_file(), reason="the real recording is not in this checkout")
 def test_a_real_recording(tmp_path):
-    custom = tuple(Modality(name=name, kind="continuous") for name in ("pupil_diameter", "paw_speed"))
+    custom = (Modality(name="paw_speed", kind="continuous"),)
     session = run(
         tmp_path,
         RECORDING,
-        names=("spikes", "wheel_speed", "whisker_motion_energy"),
+        names=("spikes", "wheel_speed", "whisker_motion_energy", "pupil_diameter"),
         custom=custom,
         reading={"rename": {"motion_energy": "whisker_motion_energy"}, "bins": [1, 49]},
         min_rate_hz=1.0,
@@ -261,3 +261,13 @@ def test_a_real_recording(tmp_path):
     # 270 units pass 1 Hz over all trials; which ones pass over the training trials depends on the split.
     assert abs(session.n_units - 270) <= 5
     assert set(session.units["acronym"]) == {"po", "lp", "dg", "ca1", "vis"}
+
+
+def test_an_array_of_many_columns_becomes_components(tmp_path):
+    rng = np.random.default_rng(0)
+    video = rng.normal(size=(N_TRIALS, N_BINS, 2)) @ rng.normal(size=(2, 30))
+    session = run(
+        tmp_path, example() | {"video": video}, custom=(Modality(name="video", kind="continuous", width=None),)
+    )
+    assert session.modalities["video"].width == 2 and session.values["video"].shape == (N_TRIALS, N_BINS, 2)
+    np.testing.assert_allclose(session.components["video"].restored(session.values["video"]), video, atol=1e-4)

@@ -11,6 +11,8 @@ from neds.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 
+WINDOWS = {"align": "none", "window_start_s": 0.0, "split": "blocks"}
+
 
 def faults(**values) -> list[str]:
     with pytest.raises(UserError) as caught:
@@ -42,6 +44,8 @@ def test_shipped_config_is_complete_and_valid():
         ({"modalities": ["spikes", "pupil"]}, "config key modalities: no modality is called pupil"),
         ({"training_overrides": {"mm": {"epocs": 2}}}, "config key training_overrides.mm.epocs: unknown key"),
         ({"partition": {"bin_s": 0.03}}, "config key partition: bin_s 0.03 does not divide the window of 2 s"),
+        ({"partition": {"align": "stimOn"}}, "config key partition.align: the IBL's trials have no event stimOn; did you"),
+        ({"partition": WINDOWS}, "config key modalities: with `align: none` there are windows and no trials, but"),
         ({"custom_modalities": {"pupil": {"kind": "smooth"}}}, "config key custom_modalities.pupil.kind: input should be"),
         ({"training": {"loss_weights": {"spike": 2.0}}}, "config key training.loss_weights.spike: no modality in use"),
         ({"training_overrides": {"finetune": {"lr": 0.1}}}, "config key training_overrides.finetune: unknown key;"),

@@ -12,7 +12,7 @@ from neds.download.settings import DownloadSettings
 from neds.download.stage import download
 from neds.errors import UserError
 from neds.files.aligned import read_aligned
-from neds.modalities import BUILT_IN
+from neds.modalities import PAPER
 from neds.partition.settings import PartitionSettings
 from neds.partition.stage import partition
 from tests.alf_trees import REGIONS, SESSION_PATH, write_session, write_trials
@@ -156,7 +156,7 @@ def test_trials_riddled_with_nan_are_kept_as_they_are_and_judged_by_partition(al
     raw = load_local(root, tmp_path)
     pd.testing.assert_frame_equal(raw.trials[trials.columns], trials)
     output = tmp_path / "aligned.h5"
-    partition(raw=tmp_path / "local.h5", modalities=BUILT_IN, settings=PartitionSettings(), output=output)
+    partition(raw=tmp_path / "local.h5", modalities=PAPER, settings=PartitionSettings(), output=output)
     aligned = read_aligned(output)
     assert aligned.reason.startswith("0 of 20 trials kept, fewer than min_trials 50")
     assert aligned.dropped == {"trials: no stimOn_times": 11, "trials: no feedback_times": 9}
@@ -275,3 +275,50 @@ def test_the_folder_of_each_source_must_be_set(tmp_path):
     for source, key in (("alf", "alf_root"), ("one", "cache_dir")):
         with pytest.raises(UserError, match=f"download.{key} is not set"):
             download(source=source, eid=EID, output=tmp_path / "x.h5", settings=DownloadSettings())
+
+
+def test_extras_are_loaded_when_asked_for(pristine, tmp_path):
+    root, written = pristine
+    assert not {"pupil_diameter", "licks"} & set(load_local(root, tmp_path).traces)
+    raw = load_local(root, tmp_path, extras=["pupil", "paws", "licks"])
+    times = written.cameras["left"][0]
+    assert raw.provenance["problems"] == {}
+    np.testing.assert_array_equal(raw.traces["pupil_diameter"].times, times)
+    np.testing.assert_allclose(raw.traces["pupil_diameter"].values, written.pupil, rtol=1e-6)
+    np.testing.assert_array_equal(raw.traces["licks"].times, written.licks)
+    used = {entry["name"] for entry in raw.provenance["datasets"]}
+    assert {"_ibl_leftCamera.features.pqt", "_ibl_leftCamera.dlc.pqt", "licks.times.npy"} <= used
+
+
+def test_paw_speed_bridges_a_lost_frame_and_is_unknown_where_the_paw_is_lost_for_long(pristine, tmp_path):
+    root, written = pristine
+    raw = load_local(root, tmp_path, extras=["paws"])
+    times, (x, y, _) = written.cameras["left"][0], written.paws["paw_r"]
+    speed = raw.traces["right_paw_speed"]
+    np.testing.assert_allclose(speed.times[10], (times[10] + times[11]) / 2)
+    np.testing.assert_allclose(speed.values[10], 60 * np.hypot(x[11] - x[10], y[11] - y[10]), rtol=1e-5)
+    np.testing.assert_allclose(speed.values[29], 30 * np.hypot(x[31] - x[29], y[31] - y[29]), rtol=1e-5)
+    unknown = speed.times[np.isnan(speed.values)]
+    assert len(unknown) == 1 and times[600] < unknown[0] < times[659]
+
+
+def test_extras_that_are_missing_are_recorded(alf, tmp_path):
+    root, _ = alf
+    for dataset in ("_ibl_leftCamera.features.pqt", "_ibl_leftCamera.dlc.pqt", "licks.times.npy"):
+        (root / ALF / dataset).unlink()
+    raw = load_local(root, tmp_path, extras=["pupil", "paws", "licks"])
+    assert raw.provenance["problems"] == {
+        "pupil": "the session has no leftCamera.features",
+        "paws": "the session has no leftCamera.dlc",
+        "licks": "the session has no licks datasets",
+    }
+
+
+def test_a_pupil_that_is_all_noise_is_left_out(alf, tmp_path):
+    root, written = alf
+    noise = np.random.default_rng(0).normal(20, 5, len(written.pupil))
+    features = pd.DataFrame({"pupilDiameter_raw": noise, "pupilDiameter_smooth": written.pupil})
+    features.to_parquet(root / ALF / "_ibl_leftCamera.features.pqt")
+    raw = load_local(root, tmp_path, extras=["pupil"])
+    assert "pupil_diameter" not in raw.traces
+    assert raw.provenance["problems"]["pupil"].startswith("the pupil cannot be used (Pupil diameter SNR")

@@ -16,7 +16,7 @@ from neds.evaluation.stage import evaluate
 from neds.evaluation.tables import metrics_table
 from neds.evaluation.tasks import tasks_of
 from neds.files.aligned import write_aligned
-from neds.modalities import BUILT_IN
+from neds.modalities import PAPER
 from tests.aligned_sessions import make_session, unusable_session
 from tests.test_training import settings, train_to
 
@@ -87,8 +87,8 @@ def test_a_condition_with_one_trial_has_no_average():
 
 
 def test_tasks_follow_from_inputs_and_outputs():
-    every = tuple(BUILT_IN)
-    both = tasks_of(BUILT_IN, inputs=every, outputs=every, each_input_alone=True)
+    every = tuple(PAPER)
+    both = tasks_of(PAPER, inputs=every, outputs=every, each_input_alone=True)
     assert [(t.name, t.inputs) for t in both] == [
         ("encoding", "wheel_speed+whisker_motion_energy+choice+block"),
         ("encoding", "wheel_speed"),
@@ -97,7 +97,7 @@ def test_tasks_follow_from_inputs_and_outputs():
         ("encoding", "block"),
         ("decoding", "spikes"),
     ]
-    decoder = tasks_of(BUILT_IN, inputs=("spikes",), outputs=("wheel_speed", "choice"))
+    decoder = tasks_of(PAPER, inputs=("spikes",), outputs=("wheel_speed", "choice"))
     assert [(t.name, t.targets) for t in decoder] == [("decoding", ("wheel_speed", "choice"))]
 
 

@@ -6,11 +6,11 @@ from matplotlib.figure import Figure
 
 from neds.figures.overview import overview_figure
 from neds.figures.save import draw
-from neds.modalities import BUILT_IN, Modality, resolve
+from neds.modalities import PAPER, Modality, resolve
 from neds.model.settings import MaskingSettings, ModelSettings
 
 T = 12
-ALL = dict(BUILT_IN)
+ALL = dict(PAPER)
 
 
 def figure(**given) -> tuple[Figure, pd.DataFrame]:

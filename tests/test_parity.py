@@ -10,7 +10,7 @@ from iblatlas.regions import BrainRegions
 from one.api import One
 
 from neds.files.aligned import read_aligned
-from neds.modalities import BUILT_IN
+from neds.modalities import PAPER
 from neds.partition.settings import PartitionSettings
 from neds.partition.stage import partition
 from tests.alf_trees import write_session
@@ -77,7 +77,7 @@ def test_raw_arrays_are_those_of_ibllib(raw, ibl):
 def test_aligned_arrays_are_those_of_a_plain_loop(raw, ibl, tmp_path):
     settings = PartitionSettings(min_trials=5, min_units=1, min_rate_hz=0)
     output = tmp_path / "aligned.h5"
-    partition(raw=tmp_path / "local.h5", modalities=BUILT_IN, settings=settings, output=output)
+    partition(raw=tmp_path / "local.h5", modalities=PAPER, settings=settings, output=output)
     aligned = read_aligned(output)
 
     trials = ibl.session.trials

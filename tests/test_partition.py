@@ -9,7 +9,7 @@ import pytest
 from neds.errors import UserError
 from neds.files.aligned import AlignedSession, read_aligned, write_aligned
 from neds.files.raw import RawSession, Trace, write_raw
-from neds.modalities import BUILT_IN, Modality
+from neds.modalities import PAPER, Modality
 from neds.partition.binning import bin_edges
 from neds.partition.sessions_table import sessions_table
 from neds.partition.settings import PartitionSettings
@@ -74,7 +74,7 @@ def recording(*, n_trials: int = 60, rates_hz: list[float] | None = None, seed: 
     )
 
 
-def run(tmp_path, raw: RawSession, *, modalities: dict[str, Modality] = BUILT_IN, **settings) -> AlignedSession:
+def run(tmp_path, raw: RawSession, *, modalities: dict[str, Modality] = PAPER, **settings) -> AlignedSession:
     write_raw(tmp_path / "raw.h5", raw)
     partition(
         raw=tmp_path / "raw.h5",
@@ -99,7 +99,7 @@ def test_built_in_behaviours(tmp_path):
     np.testing.assert_allclose(session.values["whisker_motion_energy"][:, :, 0], 1 + right_edges, rtol=1e-5)
     np.testing.assert_array_equal(session.values["choice"], np.arange(60) % 2)
     np.testing.assert_array_equal(session.values["block"], np.arange(60) // 10 % 3)
-    assert set(session.values) == set(BUILT_IN)
+    assert set(session.values) == set(PAPER)
 
 
 @pytest.mark.parametrize(
@@ -248,7 +248,7 @@ def test_a_damaged_raw_file_is_one_clear_line(tmp_path):
     (tmp_path / "raw.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(50))
     with pytest.raises(UserError, match=r"raw.h5: damaged") as caught:
         partition(
-            raw=tmp_path / "raw.h5", modalities=BUILT_IN, settings=PartitionSettings(), output=tmp_path / "aligned.h5"
+            raw=tmp_path / "raw.h5", modalities=PAPER, settings=PartitionSettings(), output=tmp_path / "aligned.h5"
         )
     assert "\n" not in str(caught.value) and not (tmp_path / "aligned.h5").exists()
 
@@ -256,7 +256,7 @@ def test_a_damaged_raw_file_is_one_clear_line(tmp_path):
 def test_a_modality_without_recipe_is_refused(tmp_path):
     custom = {"pupil": Modality(name="pupil", kind="continuous")}
     with pytest.raises(UserError, match="pupil cannot be computed from a recording"):
-        run(tmp_path, recording(), modalities=BUILT_IN | custom)
+        run(tmp_path, recording(), modalities=PAPER | custom)
 
 
 def test_sessions_table(tmp_path):

@@ -109,7 +109,9 @@ def test_conditions_number_the_combinations_that_occur():
         ({"bin_s": 0.03}, "does not divide the window"),
         ({"window_end_s": -1.0}, "must be later than"),
         ({"split_fractions": [0.7, 0.2, 0.2]}, "must sum to 1"),
-        ({"align": "stimOn"}, "align"),
+        ({"align": "none", "split": "blocks"}, "windows that start at 0; set window_start_s to 0"),
+        ({"align": "none", "window_start_s": 0.0}, "align none needs split: blocks"),
+        ({"window_step_s": 1.0}, "window_step_s is for windows"),
     ],
 )
 def test_settings_are_checked(settings, message):

@@ -9,7 +9,7 @@ from neds.download.settings import DownloadSettings
 from neds.download.stage import download
 from neds.files.aligned import read_aligned
 from neds.files.raw import read_raw
-from neds.modalities import BUILT_IN, resolve
+from neds.modalities import PAPER, resolve
 from neds.partition.settings import PartitionSettings
 from neds.partition.stage import partition
 from tests.alf_trees import write_30_trial_session
@@ -94,6 +94,6 @@ def test_partition_counts_the_recorded_spikes(recorded, raw_file, tmp_path):
 
 def test_without_a_camera_the_recording_is_unusable_for_the_paper_model(raw_file, tmp_path):
     settings = PartitionSettings(min_trials=10)
-    partition(raw=raw_file, modalities=BUILT_IN, settings=settings, output=tmp_path / "aligned.h5")
+    partition(raw=raw_file, modalities=PAPER, settings=settings, output=tmp_path / "aligned.h5")
     reason = read_aligned(tmp_path / "aligned.h5").reason
     assert "whisker_motion_energy" in reason and "camera" in reason.lower()

@@ -27,9 +27,9 @@ def comparison_parser(description: str) -> argparse.ArgumentParser:
 
 
 def draw_comparison(
-    figure: Callable[[Comparison], tuple[Figure, pd.DataFrame]], arguments: argparse.Namespace, *, task: str
+    figure: Callable[[Comparison], tuple[Figure, pd.DataFrame]], arguments: argparse.Namespace, *, task: str | None
 ) -> None:
-    """Save a figure of the predictions of one task.
+    """Save a figure of the predictions of one task, None for all.
 
     Raises:
         UserError: not one model name per file, or damaged inputs.

@@ -1,4 +1,4 @@
-"""Draw true against decoded traces of every continuous behaviour of one session."""
+"""Draw true against predicted traces of every continuous modality of one session."""
 
 import argparse
 
@@ -8,7 +8,7 @@ from workflow_scripts._comparison import comparison_parser, draw_comparison
 
 
 def main(arguments: argparse.Namespace) -> None:
-    draw_comparison(traces_figure, arguments, task="decoding")
+    draw_comparison(traces_figure, arguments, task=None)
 
 
 if __name__ == "__main__":

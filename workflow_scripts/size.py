@@ -16,7 +16,7 @@ def main(arguments: argparse.Namespace) -> None:
             f"{arguments.configfile}: source {config.source} downloads nothing; name a configuration of source one"
         )
     cache_dir = Path(config.download.cache_dir or f"{config.results}/one_cache")
-    table = amounts([session.eid for session in sessions], cache_dir=cache_dir, settings=config.download)
+    table = amounts([session.eid for session in sessions], cache_dir=cache_dir, settings=config.download_settings())
     print(summary(table, cache_dir=cache_dir))
 
 

@@ -9,7 +9,7 @@ import itertools
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from neds.evaluation.metrics import bits_per_spike, r2
+from neds.evaluation.metrics import bits_per_spike, mean_of_known, r2_by_column
 from neds.evaluation.results import Predicted
 from neds.evaluation.tasks import Task
 from neds.files.aligned import AlignedSession
@@ -68,7 +68,7 @@ def _best_average(session: AlignedSession, name: str) -> np.ndarray:
 
     def validation(choice: tuple[float, float]) -> float:
         guess = average(condition[val], *choice)
-        return np.nanmean(bits_per_spike(guess, values[val])) if counts else r2(values[val], guess)
+        return mean_of_known(bits_per_spike(guess, values[val]) if counts else r2_by_column(values[val], guess))
 
     best = max(itertools.product(_SMOOTHING_BINS, _SHRINKAGE_TRIALS), key=validation)
     return average(condition[test], *best)

@@ -7,17 +7,17 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from neds.evaluation.metrics import balanced_accuracy, bits_per_spike, r2
+from neds.evaluation.metrics import balanced_accuracy, bits_per_spike, mean_of_known, r2_by_column
 from neds.files.aligned import AlignedSession
 
 _LEAST_SHARE_OF_MEAN = (0.01, 0.03, 0.1, 0.3)
 
 
 def best_continuous(session: AlignedSession, name: str, candidates: Iterable[np.ndarray]) -> np.ndarray:
-    """Of candidates (K, T, width) the one with the highest R2, (k, T, width)."""
+    """Of candidates (K, T, width) the one with the highest mean R2 of its columns, (k, T, width)."""
     truth = session.values[name]
     val, test = session.trials_of("val"), session.trials_of("test")
-    return max(candidates, key=lambda guess: r2(truth[val], guess[val]))[test]
+    return max(candidates, key=lambda guess: mean_of_known(r2_by_column(truth[val], guess[val])))[test]
 
 
 def best_counts(session: AlignedSession, name: str, candidates: Iterable[np.ndarray]) -> np.ndarray:

@@ -39,7 +39,7 @@ class TrialStore:
             absent = [name for name in names if name not in session.values]
             if absent:
                 raise UserError(f"session {session.eid} has no {', '.join(absent)}; make its aligned file again")
-        self.modalities: dict[str, Modality] = {name: first.modalities[name] for name in names}
+        self.modalities: dict[str, Modality] = {name: _common([s.modalities[name] for s in sessions]) for name in names}
         self.eids = [session.eid for session in sessions]
         held = sum(session.values[name].nbytes for session in sessions for name in names)
         self._storage = device if _fits(held, device) else torch.device("cpu")
@@ -55,6 +55,7 @@ class TrialStore:
             if modality.kind == "continuous":
                 statistics = session.statistics[name]
                 array = ((array - statistics["mean"]) / statistics["std"]).astype(np.float32)
+                array = np.pad(array, ((0, 0), (0, 0), (0, modality.width - array.shape[-1])))
             elif modality.kind == "counts" and array.dtype == np.uint16:
                 array = array.astype(np.int32)
             values[name] = torch.from_numpy(np.ascontiguousarray(array)).to(self._storage)
@@ -88,7 +89,7 @@ class TrialStore:
         ends = [*starts[1:], len(sessions)]
         groups = [(int(s), slice(int(a), int(b))) for s, a, b in zip(present, starts, ends, strict=True)]
         rows = [torch.from_numpy(trials[span]).to(self._storage) for _, span in groups]
-        counts, scaled, continuous, categorical, valid = {}, {}, {}, {}, {}
+        counts, scaled, continuous, columns, categorical, valid = {}, {}, {}, {}, {}, {}
         for name, modality in self.modalities.items():
             parts = [self._values[s][name][row].to(self.device) for (s, _), row in zip(groups, rows, strict=True)]
             if modality.kind == "counts":
@@ -100,6 +101,9 @@ class TrialStore:
                 values = torch.cat(parts)
                 known = values.isfinite().all(-1)
                 continuous[name] = torch.where(known[..., None], values, 0.0)
+                widths = [len(self._scales[s][name][0]) for s, _ in groups]
+                own = torch.tensor(widths, device=self.device)[np.searchsorted(present, sessions)]
+                columns[name] = torch.arange(modality.width, device=self.device) < own[:, None]
             else:
                 values = torch.cat(parts).long()
                 known = (values >= 0)[:, None].expand(-1, self.n_bins)
@@ -111,6 +115,7 @@ class TrialStore:
             counts=counts,
             scaled_counts=scaled,
             continuous=continuous,
+            columns=columns,
             categorical=categorical,
             valid=valid,
         )
@@ -155,12 +160,17 @@ class TrialStore:
             yield self.batch(np.full(len(chosen), session), chosen)
 
     def unscaled(self, session: int, name: str, values: Tensor) -> Tensor:
-        """Standardised values (..., width) of a continuous modality back in its own unit."""
+        """Standardised values (..., width) of a continuous modality back in its own unit, of the session's own columns."""
         mean, std = self._scales[session][name]
-        return values * std + mean
+        return values[..., : len(mean)] * std + mean
 
     def n_trials(self, split: str) -> int:
         return sum(len(trials[split]) for trials in self.trials)
+
+
+def _common(of_sessions: list[Modality]) -> Modality:
+    """One modality of all sessions, as wide as that of the widest."""
+    return of_sessions[0].model_copy(update={"width": max(modality.width for modality in of_sessions)})
 
 
 def _fits(n_bytes: int, device: torch.device) -> bool:

@@ -1,4 +1,4 @@
-"""Trials, wheel and cameras of one session, through ibllib's SessionLoader."""
+"""Trials, wheel, licks and motion energy of one session, through ibllib's SessionLoader."""
 
 import numpy as np
 import pandas as pd
@@ -50,6 +50,19 @@ def load_wheel(files: SessionFiles) -> dict[str, Trace]:
         "wheel_position": Trace(times=times, values=wheel["position"].to_numpy()),
         "wheel_velocity": Trace(times=times, values=wheel["velocity"].to_numpy()),
     }
+
+
+def load_licks(files: SessionFiles) -> Trace:
+    """The times of the licks, each with the value 1.
+
+    Raises:
+        Unavailable: no lick times, or times that do not ascend.
+    """
+    datasets = files.fetch("licks", needed=("times",), collection="alf")
+    times = np.load(datasets["times"], allow_pickle=False).astype(np.float64)
+    if not (np.diff(times) >= 0).all():
+        raise Unavailable("the lick times do not ascend")
+    return Trace(times=times, values=np.ones(len(times), np.float32))
 
 
 def load_whisker_motion_energy(files: SessionFiles, view: str) -> tuple[Trace, str]:

@@ -7,7 +7,9 @@ import pandas as pd
 from iblatlas.regions import BrainRegions
 from one.api import One
 
-from neds.download.behaviour import load_trials, load_wheel, load_whisker_motion_energy
+from neds.download.behaviour import load_licks, load_trials, load_wheel, load_whisker_motion_energy
+from neds.download.cameras import load_paw_speeds, load_pupil
+from neds.download.lfp import load_lfp, merged
 from neds.download.session_files import NeededFiles, Planned, SessionFiles, Unavailable
 from neds.download.settings import DownloadSettings
 from neds.download.spike_sorting import Probe, load_probe
@@ -41,12 +43,12 @@ def load_session(one: One, *, one_eid: str, eid: str, source: str, settings: Dow
     except Unavailable as reason:
         raise _of_no_use(eid, reason) from None
     problems, remarks = {}, {}
-    traces = _load_traces(files, problems, remarks)
+    traces = _load_traces(files, problems, remarks) | _load_extras(files, settings, trials, problems)
     probes = _load_probes(files, settings, problems, remarks)
     spike_times, spike_units, units = _merge(probes)
     provenance = {
         "source": source,
-        "settings": settings.model_dump(include={"base_url", "revision_before", "spike_sorter", "probes"}),
+        "settings": settings.model_dump(exclude={"alf_root", "cache_dir", "pause_s"}),
         "versions": {package: version(package) for package in ("ONE-api", "ibllib", "iblatlas")},
         "spike_sorting": {name: probe.collection for name, probe in probes.items()},
         "datasets": files.record(),
@@ -84,6 +86,7 @@ def needed_datasets(database: VerifyingOne, *, eid: str, settings: DownloadSetti
         except Unavailable as reason:
             raise _of_no_use(eid, reason) from None
         _load_traces(files, {}, {})
+        _load_extras(files, settings, pd.DataFrame(), {})
         _load_probes(files, settings, {}, {})
     datasets = pd.concat(asked_for)
     return datasets[~datasets.index.duplicated()]
@@ -111,6 +114,36 @@ def _load_traces(files: SessionFiles, problems: dict[str, str], remarks: dict[st
         if remark:
             remarks[name] = remark
     return traces
+
+
+def _load_extras(
+    files: SessionFiles, settings: DownloadSettings, trials: pd.DataFrame, problems: dict[str, str]
+) -> dict[str, Trace]:
+    loaders = {
+        "pupil": lambda: {"pupil_diameter": load_pupil(files)},
+        "paws": lambda: load_paw_speeds(files, settings.pose_tracker),
+        "licks": lambda: {"licks": load_licks(files)},
+        "lfp": lambda: _load_lfp(files, settings, trials, problems),
+    }
+    traces = {}
+    for extra in settings.extras or []:
+        try:
+            traces |= loaders[extra]()
+        except Unavailable as reason:
+            problems[extra] = str(reason)
+    return traces
+
+
+def _load_lfp(
+    files: SessionFiles, settings: DownloadSettings, trials: pd.DataFrame, problems: dict[str, str]
+) -> dict[str, Trace]:
+    probes = {}
+    for name in settings.probes or files.probes():
+        try:
+            probes[name] = load_lfp(files, name, trials, settings.lfp)
+        except Unavailable as reason:
+            problems[f"lfp of {name}"] = str(reason)
+    return {"lfp": merged(probes)} if probes else {}
 
 
 def _load_probes(

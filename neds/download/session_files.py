@@ -96,6 +96,16 @@ class SessionFiles:
         self.use(files)
         return {file.attribute: file for file in files}
 
+    def bring(self, paths: list[str]) -> list[ALFPath]:
+        """Bring the datasets of the given `available` paths to the disk; their files, in the same order.
+
+        Raises:
+            UserError: a damaged file.
+        """
+        files = [self.one.load_dataset(self.eid, path, download_only=True) for path in paths]
+        self.use(files)
+        return files
+
     def use(self, files: list[ALFPath]) -> None:
         """Check `files` and note them for the record.
 

@@ -1,10 +1,61 @@
 """Settings of the download stage. Light: importing this imports neither ONE nor ibllib."""
 
+import math
 from datetime import date
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from neds.settings import Settings
+
+Extra = Literal["pupil", "paws", "licks", "lfp"]
+EXTRAS: dict[str, Extra] = {
+    "pupil_diameter": "pupil",
+    "left_paw_speed": "paws",
+    "right_paw_speed": "paws",
+    "licks": "licks",
+    "lfp": "lfp",
+}
+"""What has to be loaded for a modality beside trials, spikes, wheel and motion energy."""
+
+
+BANDS_HZ = {
+    "delta": [0.0, 4.0],
+    "theta": [4.0, 10.0],
+    "alpha": [8.0, 12.0],
+    "beta": [15.0, 30.0],
+    "gamma": [30.0, 90.0],
+    "all": [0.0, 90.0],
+}
+
+
+class LfpSettings(Settings):
+    """What is kept of local field potentials: their power in frequency bands around the trials."""
+
+    window_s: float = Field(0.3, gt=0)
+    """Length of the window of a spectrum, whose frequencies lie 1 / window_s apart."""
+    bands_hz: dict[str, Annotated[list[float], Field(min_length=2, max_length=2)]] = Field(BANDS_HZ, min_length=1)
+    """Name -> lowest frequency and the one above the highest."""
+    channels_per_group: int = Field(8, ge=1)
+    """Neighbouring channels whose power is averaged; 1 for each channel on its own, at 8 times the memory."""
+    step_s: float | None = Field(None, gt=0)
+    """From one window to the next; null: the width of a bin."""
+    event: str | None = None
+    """Column of the trials table around which power is computed, or none for all of the recording; null: that of
+    `partition`."""
+    start_s: float | None = None
+    """From there on, relative to the event; null: the window of `partition`."""
+    end_s: float | None = None
+    """Until there."""
+
+    @model_validator(mode="after")
+    def _check_bands(self) -> Self:
+        for name, (low, high) in self.bands_hz.items():
+            if not 0 <= low < high:
+                raise ValueError(f"band {name}: {low:g} to {high:g} Hz is no band")
+            if max(1, math.ceil(low * self.window_s - 1e-3)) >= high * self.window_s - 1e-3:
+                raise ValueError(f"band {name}: a window of {self.window_s:g} s has no frequency in it")
+        return self
 
 
 class DownloadSettings(Settings):
@@ -24,6 +75,11 @@ class DownloadSettings(Settings):
     one that was loaded."""
     probes: list[str] = []
     """Probes to load, e.g. [probe00]; empty: all of the session."""
+    extras: list[Extra] | None = None
+    """What to load beside trials, spikes, wheel and motion energy; null: what `modalities` need, and by hand nothing."""
+    pose_tracker: Literal["dlc", "lightningPose"] = "dlc"
+    """Which tracking of the left video the paws are taken from."""
+    lfp: LfpSettings = Field(default_factory=LfpSettings)
     pause_s: float = Field(0.1, ge=0)
     """Source one: the least time, in seconds, between the starts of two downloads of files. It changes no result."""
 

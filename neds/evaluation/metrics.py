@@ -36,6 +36,26 @@ def r2(truth: np.ndarray, predicted: np.ndarray) -> float:
     return float(1 - np.square(truth - predicted).sum() / total) if total > 0 else float("nan")
 
 
+def r2_by_column(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """R2 (width,) of each column of (K, T, width), which may have units of their own."""
+    return np.array([r2(truth[..., column], predicted[..., column]) for column in range(truth.shape[-1])])
+
+
+def r2_weighted(truth: np.ndarray, predicted: np.ndarray) -> float:
+    """R2 over the columns of (K, T, width) weighted by variance: the share of all variance that is explained."""
+    known = np.isfinite(truth).all(-1)
+    truth, predicted = truth[known].astype(np.float64), predicted[known].astype(np.float64)
+    total = np.square(truth - truth.mean(0)).sum() if len(truth) else 0.0
+    return float(1 - np.square(truth - predicted).sum() / total) if total > 0 else float("nan")
+
+
+def mean_of_known(values: object) -> float:
+    """Mean over the values that are known; NaN when there are none."""
+    values = np.asarray(values, dtype=np.float64)
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
 def condition_averages(values: np.ndarray, condition: np.ndarray, *, min_trials: int = 2) -> np.ndarray:
     """Trial average of each condition that has at least `min_trials` trials, (C, T, ...); NaN values left out."""
     labels, number = np.unique(condition, return_counts=True)

@@ -1,5 +1,7 @@
 """The network as a drawing: values of a trial -> stitchers -> tokens -> encoder -> readouts, from its own settings."""
 
+from dataclasses import replace
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch, Rectangle
@@ -31,7 +33,9 @@ def describe_network(design: Design) -> pd.DataFrame:
             facts.append((name, "readout", _readout(modality, settings)))
             facts.append((name, "output", _output(modality)))
     counts = [modality.name for modality in design.modalities.values() if modality.kind == "counts"]
-    network = NEDS(design, [SessionShape("", dict.fromkeys(counts, 1))])
+    # The shared parameters do not depend on what is a session's own.
+    one = {name: m.model_copy(update={"width": m.width or 1}) for name, m in design.modalities.items()}
+    network = NEDS(replace(design, modalities=one), [SessionShape("", dict.fromkeys(counts, 1))])
     added = {"position": settings.position_embedding, "modality": settings.modality_embedding, "session": True}
     facts += [
         ("", "added to every token", " + ".join(name for name, is_used in added.items() if is_used)),
@@ -103,16 +107,20 @@ def plot_architecture(design: Design, facts: pd.DataFrame, ax: Axes) -> None:
     ax.axis("off")
 
 
+def _width(modality: Modality) -> int | str:
+    return modality.width or "d"
+
+
 def _values(modality: Modality, n_bins: int) -> str:
     return {
         "counts": f"N units × {n_bins} bins",
-        "continuous": f"{f'{modality.width} × ' if modality.width > 1 else ''}{n_bins} bins",
+        "continuous": f"{n_bins} bins" if modality.width == 1 else f"{_width(modality)} × {n_bins} bins",
         "categorical": f"one of {len(modality.classes)} classes",
     }[modality.kind]
 
 
 def _stitcher(modality: Modality, settings: ModelSettings, n_bins: int) -> str:
-    width, dim, classes = modality.width, settings.dim, len(modality.classes)
+    width, dim, classes = _width(modality), settings.dim, len(modality.classes)
     if settings.stitcher == "linear":
         return {
             "counts": f"linear N → {dim}",
@@ -121,7 +129,7 @@ def _stitcher(modality: Modality, settings: ModelSettings, n_bins: int) -> str:
         }[modality.kind]
     return {
         "counts": f"N → 2N → {dim}",
-        "continuous": f"{width} → {2 * width} → {dim}",
+        "continuous": f"{width} → {2 * width if modality.width else '2d'} → {dim}",
         "categorical": f"{classes} → 2 × {n_bins} → {dim}",
     }[modality.kind]
 
@@ -129,7 +137,7 @@ def _stitcher(modality: Modality, settings: ModelSettings, n_bins: int) -> str:
 def _readout(modality: Modality, settings: ModelSettings) -> str:
     return {
         "counts": f"linear {settings.dim} → N",
-        "continuous": f"linear {settings.dim} → {modality.width}",
+        "continuous": f"linear {settings.dim} → {_width(modality)}",
         "categorical": f"pool bins, {settings.dim} → {len(modality.classes)}",
     }[modality.kind]
 

@@ -19,7 +19,7 @@ from neds.modalities import Kind, Modality
 
 @dataclass(frozen=True)
 class Comparison:
-    """Predictions of one task by several models.
+    """Predictions of one task, or of all, by several models.
 
     Attributes:
         trials: (K,) indices of the test trials in the session.
@@ -80,8 +80,8 @@ class Comparison:
         return times_s if np.isfinite(times_s).any() else None
 
 
-def read_comparison(*, aligned: Path, predictions: dict[str, Path], task: str) -> Comparison:
-    """Read a session and the predictions of a task by model label; a model that kept none is left out.
+def read_comparison(*, aligned: Path, predictions: dict[str, Path], task: str | None) -> Comparison:
+    """Read a session and the predictions of a task, None for all, by model label; a model that kept none is left out.
 
     Raises:
         NothingToDraw: the session cannot be used, or no model kept predictions.
@@ -93,7 +93,7 @@ def read_comparison(*, aligned: Path, predictions: dict[str, Path], task: str) -
     trials, predicted = session.trials_of("test"), {}
     for model, path in predictions.items():
         predicted_trials, arrays = read_predictions(path)
-        of_task = {target: values for (name, target), values in arrays.items() if name == task}
+        of_task = {target: values for (name, target), values in arrays.items() if task in (None, name)}
         if of_task and not np.array_equal(predicted_trials, trials):
             raise UserError(
                 f"{path}: is of other trials than the test trials of {aligned}; delete it and evaluate again"
@@ -101,5 +101,5 @@ def read_comparison(*, aligned: Path, predictions: dict[str, Path], task: str) -
         if of_task:
             predicted[model] = of_task
     if not predicted:
-        raise NothingToDraw(f"No model was evaluated on session {session.eid} ({task}).")
+        raise NothingToDraw(f"No model was evaluated on session {session.eid} ({task or 'any task'}).")
     return Comparison(session, trials, predicted)

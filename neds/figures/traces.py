@@ -1,4 +1,4 @@
-"""True against decoded traces of continuous behaviour (paper: Fig. 2E, F), trial after trial.
+"""True against predicted traces of continuous modalities (paper: Fig. 2E, F, of behaviour), trial after trial.
 
 Shapes: K test trials, T bins.
 """
@@ -25,6 +25,8 @@ from neds.figures.style import (
 
 _GAP = 0.12
 """Gap between trials, as a share of a trial's duration."""
+_MOST_COLUMNS = 3
+"""Of a modality with more values per bin the first are drawn: of components those that hold the most variance."""
 
 
 def plot_traces(
@@ -59,16 +61,16 @@ def plot_traces(
 
 @figure_style()
 def traces_figure(comparison: Comparison, *, n_trials: int = 10) -> tuple[Figure, pd.DataFrame]:
-    """Every continuous behaviour in test trials evenly spaced over the session, and what was plotted.
+    """Every continuous modality in test trials evenly spaced over the session, and what was plotted.
 
     The R2 of each model is over all test trials.
 
     Raises:
-        NothingToDraw: the models decode no continuous behaviour.
+        NothingToDraw: the models predict no continuous modality.
     """
-    panels = [(m, column) for m in comparison.targets("continuous") for column in range(m.width)]
+    panels = [(m, column) for m in comparison.targets("continuous") for column in range(min(m.width, _MOST_COLUMNS))]
     if not panels:
-        raise NothingToDraw(f"No model decodes a continuous behaviour of session {comparison.session.eid}.")
+        raise NothingToDraw(f"No model predicts a continuous modality of session {comparison.session.eid}.")
     shown = np.unique(np.linspace(0, len(comparison.trials) - 1, n_trials).round().astype(int))
     names = [str(trial) for trial in comparison.session.trials["original_index"].iloc[comparison.trials[shown]]]
     fig = Figure(figsize=(WIDTH_IN, 1.25 * len(panels) + 0.75), layout="constrained")

@@ -20,6 +20,29 @@ SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True, kw_only=True)
+class Components:
+    """Principal components in the place of a modality's F values per bin.
+
+    Attributes:
+        mean: (F,) of the values.
+        weights: (d, F), rows of length 1, at right angles to each other.
+        variance_share: (d,) of the variance in the training trials that each holds, descending.
+    """
+
+    mean: np.ndarray
+    weights: np.ndarray
+    variance_share: np.ndarray
+
+    def of(self, values: np.ndarray) -> np.ndarray:
+        """Values (..., F) as components (..., d), float32; NaN where a value is unknown."""
+        return ((values - self.mean) @ self.weights.T).astype(np.float32)
+
+    def restored(self, components: np.ndarray) -> np.ndarray:
+        """Components (..., d), measured or predicted, as values (..., F): all of these but what the components leave out."""
+        return components @ self.weights + self.mean
+
+
+@dataclass(frozen=True, kw_only=True)
 class AlignedSession:
     """One session cut into trials, or the record of why it cannot be used.
 
@@ -33,10 +56,12 @@ class AlignedSession:
             unknown; categorical (K,) int8 class indices, -1 where unknown.
         statistics: of the training trials only. counts: `mean` and `std` (N,) of the spikes per bin; continuous: `mean`
             and `std` (width,); categorical: `frequency` (classes,).
+        components: of each modality that was reduced to principal components, what they are made of.
         units: (N rows) uuid, probe, acronym, beryl, cosmos, depth_um, channel, label, rate_hz (in the window, training
             trials).
         trials: (K rows) original_index, align_time_s (NaN when unknown), condition (index of the trial's choice x block x
-            reward combination, 0 when the session has none of them), and the task columns that were known.
+            reward combination, 0 when the session has none of them, -1 for fixed windows, which are no trials), and the
+            task columns that were known.
         split: (K,) index into `SPLITS`.
         n_trials_before: trials in the source before any was dropped.
         dropped: trials and units dropped, by reason, e.g. {"trials: no choice": 12, "units: rate below 2 Hz": 40}.
@@ -52,6 +77,7 @@ class AlignedSession:
     reason: str = ""
     values: dict[str, np.ndarray] = field(default_factory=dict)
     statistics: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
+    components: dict[str, Components] = field(default_factory=dict)
     units: pd.DataFrame = field(default_factory=pd.DataFrame)
     trials: pd.DataFrame = field(default_factory=pd.DataFrame)
     split: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint8))
@@ -66,6 +92,11 @@ class AlignedSession:
     @property
     def n_trials(self) -> int:
         return len(self.split)
+
+    @property
+    def has_conditions(self) -> bool:
+        """Whether averages over trials of one condition mean anything."""
+        return bool((self.trials["condition"] >= 0).any())
 
     @property
     def n_units(self) -> int:
@@ -105,6 +136,9 @@ def write_aligned(path: Path, session: AlignedSession) -> None:
         for name, statistics in session.statistics.items():
             for key, value in statistics.items():
                 handle.create_dataset(f"statistics/{name}/{key}", data=value)
+        for name, components in session.components.items():
+            for key, value in vars(components).items():
+                handle.create_dataset(f"components/{name}/{key}", data=value)
         hdf5.write_table(handle, "units", session.units)
         hdf5.write_table(handle, "trials", session.trials)
         handle.create_dataset("split", data=session.split.astype(np.uint8)).attrs["names"] = list(SPLITS)
@@ -133,6 +167,10 @@ def read_aligned(path: Path, *, with_values: bool = True) -> AlignedSession:
             statistics={
                 name: {key: value[:] for key, value in group.items()}
                 for name, group in handle.get("statistics", {}).items()
+            },
+            components={
+                name: Components(**{key: value[:] for key, value in group.items()})
+                for name, group in handle.get("components", {}).items()
             },
             units=hdf5.read_table(handle["units"]),
             trials=hdf5.read_table(handle["trials"]),

@@ -16,7 +16,7 @@ FORMAT, VERSION = "neds-raw", 1
 
 @dataclass(frozen=True)
 class Trace:
-    """A behavioural signal on its own clock: `times` (n,) in seconds, ascending; `values` (n,)."""
+    """A behavioural signal on its own clock: `times` (n,) in seconds, ascending; `values` (n,) or (n, width)."""
 
     times: np.ndarray
     values: np.ndarray

@@ -17,7 +17,9 @@ class Batch:
         groups: (session index, slice of the batch) of every session present.
         counts: of each counts modality, one (b, T, N_s) float tensor of spikes per bin for each group.
         scaled_counts: the same, standardised with the session's training statistics: what the model reads.
-        continuous: of each continuous modality, (B, T, width) standardised values, 0 where unknown.
+        continuous: of each continuous modality, (B, T, width) standardised values, 0 where unknown and beyond the columns of
+            a trial's own session.
+        columns: of each continuous modality, (B, width) whether a column is one of the trial's session.
         categorical: of each categorical modality, (B,) class indices, 0 where unknown.
         valid: of every modality, (B, T) whether the value is known.
     """
@@ -27,6 +29,7 @@ class Batch:
     counts: dict[str, list[Tensor]]
     scaled_counts: dict[str, list[Tensor]]
     continuous: dict[str, Tensor]
+    columns: dict[str, Tensor]
     categorical: dict[str, Tensor]
     valid: dict[str, Tensor]
 

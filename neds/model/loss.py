@@ -28,8 +28,9 @@ def loss_terms(
             number = number + scored.sum() * counts.shape[-1]
         terms[name] = (total, number)
     for name, mean in predictions.means.items():
-        squared = (mean.float() - batch.continuous[name]).square().sum(-1)
-        terms[name] = ((squared * target[name]).sum(), target[name].sum() * mean.shape[-1])
+        own = batch.columns[name][:, None]
+        squared = ((mean.float() - batch.continuous[name]).square() * own).sum(-1)
+        terms[name] = ((squared * target[name]).sum(), (target[name] * own.sum(-1)).sum())
     for name, logits in predictions.logits.items():
         scored = target[name].any(-1)
         nll = F.cross_entropy(logits.float(), batch.categorical[name], reduction="none")

@@ -54,7 +54,7 @@ def _axes_from_shapes(shape: tuple[int, ...], n_bins: set[int], where: str) -> s
 
 
 def continuous(array: np.ndarray, modality: Modality, *, n_bins: int, where: str) -> np.ndarray:
-    """Values (K, T, width) float32 from (K, T) or (K, T, d), NaN where unknown.
+    """Values (K, T, width) float32 from (K, T) or (K, T, d), NaN where unknown. A modality of width null takes any d.
 
     Raises:
         UserError: another shape, text, or infinite values.
@@ -62,9 +62,10 @@ def continuous(array: np.ndarray, modality: Modality, *, n_bins: int, where: str
     if array.dtype.kind not in "biuf":
         raise UserError(f"{where}: must be numbers, found type {array.dtype}")
     values = array[:, :, None] if array.ndim == 2 else array
-    if values.shape[1:] != (n_bins, modality.width):
+    width = modality.width or values.shape[-1]
+    if values.shape[1:] != (n_bins, width):
         raise UserError(
-            f"{where}: expected shape (trials, {n_bins} bins, {modality.width} values), found {array.shape}; "
+            f"{where}: expected shape (trials, {n_bins} bins, {width} values), found {array.shape}; "
             "correct the array, or `width` of the modality"
         )
     if np.isinf(values).any():

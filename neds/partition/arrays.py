@@ -14,12 +14,13 @@ from neds.files.aligned import SPLITS, AlignedSession
 from neds.modalities import Modality
 from neds.partition.array_file import read_arrays
 from neds.partition.array_values import categorical, continuous, spike_counts
+from neds.partition.components import reduced
 from neds.partition.conditions import condition_index
 from neds.partition.settings import ArraySettings, PartitionSettings
-from neds.partition.split import assign_split
+from neds.partition.split import split_trials
 from neds.partition.statistics import training_statistics
 from neds.partition.units import keep_units
-from neds.partition.unusable import Unusable, require_trials, require_units, write_outcome
+from neds.partition.unusable import Unusable, require_splits, require_trials, require_units, write_outcome
 
 SPIKE_KEYS = ("spikes", "spike_counts")
 FACTORS = ("choice", "block", "reward")
@@ -126,22 +127,28 @@ def _aligned(
         raise Unusable(f"{source.path.name} has no array {', '.join(absent)}; its keys are {', '.join(source.arrays)}")
     values, counts = _values(header, source, spikes_key, arrays)
     n_trials, n_bins, n_units = counts.shape
-    require_trials(n_trials, n_trials, settings, {})
-
-    split = _split(source, header.eid, n_trials, settings)
+    split, kept_trials, dropped = _split(source, header, n_trials, n_bins, settings)
+    require_trials(kept_trials.sum(), n_trials, settings, dropped)
+    require_splits(split[kept_trials], dropped)
+    split, counts = split[kept_trials], counts[kept_trials]
+    values = {name: array[kept_trials] for name, array in values.items()}
     training = split == SPLITS.index("train")
     spikes = np.einsum("ktn->n", counts[training], dtype=np.int64)
     rates_hz = spikes / (training.sum() * n_bins * header.bin_s)
     units = _units(source, n_units).assign(rate_hz=rates_hz)
-    kept, dropped = keep_units(units, rates_hz, settings)
+    kept, units_dropped = keep_units(units, rates_hz, settings)
+    dropped |= units_dropped
     require_units(kept.sum(), n_units, settings, dropped)
     values = {name: counts[:, :, kept] if name == "spikes" else values[name] for name in header.modalities}
+    values, modalities, components = reduced(values, header.modalities, training, settings)
     return replace(
         header,
+        modalities=modalities,
         values=values,
-        statistics=training_statistics(values, header.modalities, training),
+        statistics=training_statistics(values, modalities, training),
+        components=components,
         units=units.loc[kept].reset_index(drop=True),
-        trials=_trials(source, n_trials),
+        trials=_trials(source, n_trials).loc[kept_trials].reset_index(drop=True),
         split=split,
         dropped=dropped,
     )
@@ -183,17 +190,36 @@ def _values(
     return {name: v if v.ndim == 1 else v[:, used] for name, v in values.items()}, counts[:, used]
 
 
-def _split(source: _Source, eid: str, n_trials: int, settings: PartitionSettings) -> np.ndarray:
+def _split(
+    source: _Source, header: AlignedSession, n_trials: int, n_bins: int, settings: PartitionSettings
+) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
+    """Index (K,) into SPLITS, mask (K,) of the trials kept, and the number dropped by reason."""
     given = source.column(("split",), n_trials, "trial")
     if given is None:
-        return assign_split(n_trials, eid=eid, seed=settings.split_seed, fractions=settings.split_fractions)
+        return split_trials(_spans_s(source, header, n_trials, n_bins, settings), eid=header.eid, settings=settings)
     names = np.array(SPLITS) if given.dtype.kind == "U" else np.arange(len(SPLITS))
     matches = given[:, None] == names
     if not matches.any(axis=1).all() or not matches.any(axis=0).all():
         raise UserError(
             f"{source.where('split')}: every trial must be one of {', '.join(SPLITS)} (or 0, 1, 2), and each must occur"
         )
-    return matches.argmax(axis=1).astype(np.uint8)
+    return matches.argmax(axis=1).astype(np.uint8), np.ones(n_trials, bool), {}
+
+
+def _spans_s(
+    source: _Source, header: AlignedSession, n_trials: int, n_bins: int, settings: PartitionSettings
+) -> np.ndarray:
+    """First and last moment (K, 2) of each trial's window, NaN where no split needs to know it."""
+    times_s = source.column(("align_time_s",), n_trials, "trial")
+    if settings.split == "random":
+        return np.full((n_trials, 2), np.nan)
+    if times_s is None or times_s.dtype.kind not in "iuf" or not np.isfinite(times_s).all():
+        found = "is absent" if times_s is None else "does not hold a number for every trial"
+        raise UserError(
+            f"{source.where('align_time_s')}: {found}, so that trials cannot be split into blocks of time; "
+            "add the times in seconds, or set `split: random` under `partition`"
+        )
+    return times_s[:, None] + header.window_start_s + np.array([0.0, n_bins * header.bin_s])
 
 
 def _units(source: _Source, n_units: int) -> pd.DataFrame:

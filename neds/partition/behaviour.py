@@ -11,19 +11,28 @@ import numpy as np
 from neds.errors import UserError
 from neds.files.raw import RawSession, Trace
 from neds.modalities import BUILT_IN, Modality
+from neds.partition.array_values import categorical
+from neds.partition.binning import smallest_counts
 from neds.partition.settings import PartitionSettings
 from neds.partition.unusable import Unusable
 
 
 @dataclass(frozen=True)
+class Events:
+    """What is counted: `times` (n,) in seconds, ascending."""
+
+    times: np.ndarray
+
+
+@dataclass(frozen=True)
 class Measured:
-    """What a recipe found: a trace on its own clock, or a class index (K0,) per trial, -1 where unknown.
+    """What a recipe found: a trace on its own clock, events, or a class index (K0,) per trial, -1 where unknown.
 
     `source` names the trace or column it was made from.
     """
 
     source: str
-    data: Trace | np.ndarray
+    data: Trace | Events | np.ndarray
 
 
 def download_problems(raw: RawSession) -> str:
@@ -37,6 +46,12 @@ def _trace(raw: RawSession, name: str) -> Trace:
     if trace is None or not len(trace.times):
         raise Unusable(f"no trace {name}{download_problems(raw)}")
     return trace
+
+
+def _column(raw: RawSession, name: str) -> np.ndarray:
+    if name not in raw.trials:
+        raise Unusable(f"trials table without column {name}")
+    return raw.trials[name].to_numpy()
 
 
 def _wheel_speed(raw: RawSession, settings: PartitionSettings) -> Measured:
@@ -53,12 +68,27 @@ def _whisker_motion_energy(raw: RawSession, settings: PartitionSettings) -> Meas
 
 
 def _choice(raw: RawSession, settings: PartitionSettings) -> Measured:
-    return Measured("trials.choice", _class_index(raw.trials["choice"].to_numpy(), [-1, 1]))
+    return Measured("trials.choice", _class_index(_column(raw, "choice"), [-1, 1]))
 
 
 def _block(raw: RawSession, settings: PartitionSettings) -> Measured:
-    probabilities = [float(name) for name in BUILT_IN["block"].classes]
-    return Measured("trials.probabilityLeft", _class_index(raw.trials["probabilityLeft"].to_numpy(), probabilities))
+    probability = _column(raw, "probabilityLeft")
+    return Measured("trials.probabilityLeft", _class_index(probability, _classes_as_numbers("block")))
+
+
+def _reward(raw: RawSession, settings: PartitionSettings) -> Measured:
+    return Measured("trials.feedbackType", _class_index(_column(raw, "feedbackType"), [-1, 1]))
+
+
+def _contrast(raw: RawSession, settings: PartitionSettings) -> Measured:
+    """Right less left contrast; that of the side where nothing was shown is NaN."""
+    right, left = _column(raw, "contrastRight"), _column(raw, "contrastLeft")
+    signed = np.where(np.isnan(right) & np.isnan(left), np.nan, np.nan_to_num(right) - np.nan_to_num(left))
+    return Measured("trials.contrastRight, contrastLeft", _class_index(signed, _classes_as_numbers("contrast")))
+
+
+def _classes_as_numbers(name: str) -> list[float]:
+    return [float(label) for label in BUILT_IN[name].classes]
 
 
 def _class_index(values: np.ndarray, classes: list[float]) -> np.ndarray:
@@ -71,17 +101,48 @@ RECIPES: dict[str, Callable[[RawSession, PartitionSettings], Measured]] = {
     "whisker_motion_energy": _whisker_motion_energy,
     "choice": _choice,
     "block": _block,
+    "reward": _reward,
+    "contrast": _contrast,
 }
 
 
-def require_recipes(modalities: dict[str, Modality]) -> None:
-    """Raise UserError for a modality that cannot be computed from a raw file."""
-    unknown = [name for name in modalities if name != "spikes" and name not in RECIPES]
+def require_measured(modalities: dict[str, Modality], raw: RawSession) -> None:
+    """Raise UserError for a modality that no raw file of this source holds, nor anything to compute it from."""
+    known = {*BUILT_IN, *raw.traces, *raw.trials.columns, *raw.provenance.get("mapped", [])}
+    unknown = [name for name in modalities if name not in known]
     if unknown:
         raise UserError(
-            f"modalities: {', '.join(unknown)} cannot be computed from a recording; known are spikes, {', '.join(RECIPES)} "
-            "(others need a recipe in neds/partition/behaviour.py, or source: aligned)"
+            f"modalities: {', '.join(unknown)} cannot be computed from a recording; known are {', '.join(BUILT_IN)} "
+            "(others need a trace or a column of trials so named in the raw file, or a recipe in "
+            "neds/partition/behaviour.py, or source: aligned)"
         )
+
+
+def measure(modality: Modality, raw: RawSession, settings: PartitionSettings) -> Measured:
+    """A behaviour of the recording: the trace, or trials column of class names, that is named after it; else its recipe's.
+
+    The sample times of the trace of a counts modality are what is counted.
+
+    Raises:
+        Unusable: the recording does not have it.
+        UserError: it has another width, or a text that is no class.
+    """
+    name = modality.name
+    if modality.kind == "continuous" and (name in raw.traces or name not in RECIPES):
+        trace = _trace(raw, name)
+        width = trace.values.shape[1] if trace.values.ndim > 1 else 1
+        if modality.width not in (None, width):
+            raise UserError(f"modalities: {name} has {width} values per sample; set `width` of the modality to {width}")
+        return Measured(name, trace)
+    if modality.kind == "counts":
+        return Measured(name, Events(_trace(raw, name).times))
+    column = raw.trials.get(name)
+    if column is not None and column.dtype == object:
+        where = f"session {raw.eid}, trials column {name}"
+        return Measured(f"trials.{name}", categorical(column.to_numpy().astype(str), modality, where=where))
+    if name not in RECIPES:
+        raise Unusable(f"no trials column {name} with class names{download_problems(raw)}")
+    return RECIPES[name](raw, settings)
 
 
 def align_behaviour(
@@ -94,17 +155,22 @@ def align_behaviour(
         edges: (K, T + 1) bin edges in seconds.
 
     Returns:
-        Continuous (K, T, 1) float32, a trace interpolated linearly at the right edge of each bin, or categorical (K,)
-        class indices; and masks (K,) of the trials to be dropped, by reason.
+        Continuous (K, T, width) float32, a trace interpolated linearly at the right edge of each bin; counts (K, T, 1) of
+        events in [left edge, right edge); or categorical (K,) class indices. And masks (K,) of the trials to be dropped, by
+        reason.
     """
+    if isinstance(measured.data, Events):
+        counts = np.diff(np.searchsorted(measured.data.times, edges), axis=1)
+        return smallest_counts(counts[:, :, None]), {}
     if not isinstance(measured.data, Trace):
         return measured.data[kept], {}
     trace = measured.data
     bin_s = edges[0, 1] - edges[0, 0] if len(edges) else 0.0
     far = _nearest_sample_s(trace.times, edges[:, [0, -1]]).max(axis=1, initial=0) > bin_s * (1 + 1e-6)
-    values = np.interp(edges[:, 1:], trace.times, trace.values).astype(np.float32)
-    unknown = ~np.isfinite(values).all(axis=1)
-    return values[:, :, None], {
+    columns = trace.values.reshape(len(trace.times), -1).T
+    values = np.stack([np.interp(edges[:, 1:], trace.times, v).astype(np.float32) for v in columns], axis=-1)
+    unknown = ~np.isfinite(values).all(axis=(1, 2))
+    return values, {
         f"{measured.source} does not cover the window": far,
         f"{measured.source} is NaN": unknown,
     }

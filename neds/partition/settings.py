@@ -4,9 +4,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from neds.modalities import Modality
 from neds.settings import Settings
 
-AlignEvent = Literal[
+IBL_EVENTS = (
     "stimOn_times",
     "goCue_times",
     "firstMovement_times",
@@ -14,34 +15,49 @@ AlignEvent = Literal[
     "feedback_times",
     "stimOff_times",
     "intervals_0",
-]
+)
+NO_EVENT = "none"
 Axes = Literal["trials,units,bins", "trials,bins,units"]
 
 
 class PartitionSettings(Settings):
     """How a recording is cut into trials and bins, and which trials and units are kept."""
 
-    align: AlignEvent = "stimOn_times"
-    """Column of the trials table that is time zero of a trial."""
+    align: str = "stimOn_times"
+    """Column of the trials table that is time zero of a trial; none: no trials, but windows over the whole recording."""
     window_start_s: float = -0.5
     """Start of the window, relative to the alignment event."""
     window_end_s: float = 1.5
     """End of the window, relative to the alignment event."""
+    window_step_s: float | None = Field(None, gt=0)
+    """Align none: time from one window to the next; below the window's length they overlap; null: its length."""
     bin_s: float = Field(0.02, gt=0)
     """Bin width. It must divide the window."""
     min_rate_hz: float = Field(2.0, ge=0)
     """A unit is kept when its mean rate in the window over the training trials is above this."""
     min_label: float = Field(0.0, ge=0, le=1)
     """Lowest IBL quality label (share of criteria passed) of a unit that is kept; 0 keeps all, also unlabelled ones."""
-    trial_rule: Literal["neds", "bwm"] = "neds"
+    trial_rule: Literal["neds", "bwm", "all"] = "neds"
     """neds: first movement 0 to 10 s after the stimulus and feedback within 10 s of the go cue, as in the public code;
-    bwm: first movement 0.08 to 2 s after the stimulus, as in the Brain-Wide Map."""
+    bwm: first movement 0.08 to 2 s after the stimulus, as in the Brain-Wide Map; all: every trial whose event is known, of
+    whatever task."""
     whisker_camera: Literal["left", "right", "auto"] = "auto"
     """Camera of the whisker motion energy; auto takes the left one, or the right one where there is no left one."""
+    component_variance: float = Field(0.99, gt=0, le=1)
+    """Share of the variance that the principal components of a modality with many values per bin (LFP) hold together."""
+    max_components: int = Field(50, ge=1)
+    """Most principal components of such a modality."""
     min_trials: int = Field(50, ge=3)
     """A session with fewer kept trials is unusable."""
     min_units: int = Field(10, ge=1)
     """A session with fewer kept units is unusable."""
+    split: Literal["random", "blocks"] = "random"
+    """random: trial by trial, as in the paper; blocks: contiguous trials, so that what drifts slowly tells a model nothing
+    of the trials that it is tested on."""
+    split_blocks: int = Field(3, ge=1)
+    """Split blocks: how many blocks of each split lie spread over the session."""
+    split_gap_s: float = Field(5.0, ge=0)
+    """Split blocks: least time between the windows of trials of different splits; the trials in between are dropped."""
     split_fractions: list[Annotated[float, Field(gt=0, lt=1)]] = Field([0.7, 0.1, 0.2], min_length=3, max_length=3)
     """Shares of the kept trials for training, validation and test."""
     split_seed: int = 0
@@ -52,6 +68,21 @@ class PartitionSettings(Settings):
     @property
     def n_bins(self) -> int:
         return round((self.window_end_s - self.window_start_s) / self.bin_s)
+
+    @property
+    def cuts_windows(self) -> bool:
+        """Whether there are windows over the recording in the place of trials."""
+        return self.align == NO_EVENT
+
+    def fault_of(self, modalities: dict[str, Modality]) -> str:
+        """What keeps these modalities from being cut so, in one line; empty where nothing does."""
+        static = [name for name, modality in modalities.items() if modality.kind == "categorical"]
+        if not static or not self.cuts_windows:
+            return ""
+        return (
+            f"modalities: with `align: none` there are windows and no trials, but there is one value per trial of "
+            f"{', '.join(static)}; remove that, or align to an event"
+        )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -64,6 +95,14 @@ class PartitionSettings(Settings):
             raise ValueError(f"bin_s {self.bin_s:g} does not divide the window of {window_s:g} s into whole bins")
         if abs(sum(self.split_fractions) - 1) > 1e-6:
             raise ValueError(f"split_fractions must sum to 1, not {sum(self.split_fractions):g}")
+        if self.cuts_windows and self.window_start_s != 0:
+            raise ValueError(
+                "align none cuts windows that start at 0; set window_start_s to 0 and window_end_s to their length"
+            )
+        if self.cuts_windows and self.split != "blocks":
+            raise ValueError("align none needs split: blocks, so that no moment is in windows of two splits")
+        if self.window_step_s is not None and not self.cuts_windows:
+            raise ValueError("window_step_s is for windows; set align to none, or leave it null")
         return self
 
 

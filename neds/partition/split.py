@@ -1,23 +1,87 @@
-"""The split of a session's trials into training, validation and test."""
+"""The split of a session's trials into training, validation and test.
+
+Shapes: K trials, B boundaries between blocks of different splits.
+"""
 
 import hashlib
 
 import numpy as np
 
 from neds.files.aligned import SPLITS
+from neds.partition.settings import PartitionSettings
+from neds.partition.trials import drop_by_first_reason
+
+_CLOCK_S = 1e-6
+"""Windows that meet may overlap by rounding."""
+
+
+def split_trials(
+    spans_s: np.ndarray, *, eid: str, settings: PartitionSettings
+) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
+    """Split trials as the settings say, by their times, the EID and the seed alone.
+
+    Args:
+        spans_s: (K, 2) first and last moment of each trial's window, in seconds.
+
+    Returns:
+        Index (K,) into SPLITS, mask (K,) of the trials kept, and the number dropped by reason.
+    """
+    drawn = {"eid": eid, "seed": settings.split_seed, "fractions": settings.split_fractions}
+    if settings.split == "random":
+        split, near = assign_split(len(spans_s), **drawn), np.zeros(len(spans_s), bool)
+    else:
+        split, near = assign_blocks(spans_s, n_blocks=settings.split_blocks, gap_s=settings.split_gap_s, **drawn)
+    reason = f"less than {settings.split_gap_s / 2:g} s from a boundary between splits"
+    return split, *drop_by_first_reason({reason: near}, len(spans_s), prefix="trials")
 
 
 def assign_split(n_trials: int, *, eid: str, seed: int, fractions: list[float]) -> np.ndarray:
-    """Draw the split: index (n_trials,) into SPLITS.
+    """Draw the split trial by trial: index (n_trials,) into SPLITS.
 
     It depends on the EID, the seed and the number of trials alone, so that adding a session or a modality changes no
     other session's split. With three trials or more, each part has at least one.
     """
-    key = hashlib.sha256(f"{eid}/{seed}".encode()).digest()
-    order = np.random.Generator(np.random.PCG64(int.from_bytes(key[:16], "big"))).permutation(n_trials)
+    order = _generator(eid, seed).permutation(n_trials)
     train_end = min(max(round(fractions[0] * n_trials), 1), max(n_trials - 2, 1))
     val_end = min(max(round((fractions[0] + fractions[1]) * n_trials), train_end + 1), n_trials - 1)
     split = np.full(n_trials, SPLITS.index("test"), np.uint8)
     split[order[:val_end]] = SPLITS.index("val")
     split[order[:train_end]] = SPLITS.index("train")
     return split
+
+
+def assign_blocks(
+    spans_s: np.ndarray, *, eid: str, seed: int, fractions: list[float], n_blocks: int, gap_s: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Split into contiguous blocks of trials, `n_blocks` of each split.
+
+    The trials in the order of time are cut into `n_blocks` stretches with equally many trials. Each stretch holds one block
+    of every split, as long as the split's fraction, in an order drawn from the EID and the seed: so every split has
+    early and late trials.
+
+    Args:
+        spans_s: (K, 2) first and last moment of each trial's window, in seconds.
+        gap_s: least time between windows of different splits.
+
+    Returns:
+        Index (K,) into SPLITS, and mask (K,) of the trials whose window comes closer than half of `gap_s` to a boundary
+        between blocks of different splits, which lies halfway between the windows on its sides.
+    """
+    n_trials = len(spans_s)
+    generator = _generator(eid, seed)
+    split_of_block = np.concatenate([generator.permutation(len(SPLITS)) for _ in range(n_blocks)])
+    ends = np.round(np.cumsum(np.array(fractions)[split_of_block]) / n_blocks * n_trials).astype(int)
+    order = np.argsort(spans_s[:, 0], kind="stable")
+    ordered = split_of_block[np.searchsorted(ends, np.arange(n_trials), side="right").clip(max=len(ends) - 1)]
+    split = np.empty(n_trials, np.uint8)
+    split[order] = ordered
+    last = np.flatnonzero(np.diff(ordered))
+    boundaries_s = (spans_s[order[last], 1] + spans_s[order[last + 1], 0]) / 2
+    reach_s = gap_s / 2 - _CLOCK_S
+    reaches = (spans_s[:, :1] < boundaries_s + reach_s) & (spans_s[:, 1:] > boundaries_s - reach_s)
+    return split, reaches.any(axis=1)
+
+
+def _generator(eid: str, seed: int) -> np.random.Generator:
+    key = hashlib.sha256(f"{eid}/{seed}".encode()).digest()
+    return np.random.Generator(np.random.PCG64(int.from_bytes(key[:16], "big")))

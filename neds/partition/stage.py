@@ -3,23 +3,27 @@
 Shapes: K kept trials, T bins, N kept units.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
+from neds.errors import UserError
 from neds.files.aligned import SPLITS, AlignedSession
 from neds.files.raw import RawSession, read_raw
 from neds.modalities import Modality
-from neds.partition.behaviour import RECIPES, align_behaviour, download_problems, require_recipes
+from neds.partition.behaviour import align_behaviour, download_problems, measure, require_measured
 from neds.partition.binning import bin_edges, spikes_in_windows
-from neds.partition.conditions import condition_index
+from neds.partition.components import reduced
+from neds.partition.conditions import NO_CONDITION, condition_index, task_factors
 from neds.partition.settings import PartitionSettings
-from neds.partition.split import assign_split
+from neds.partition.split import split_trials
 from neds.partition.statistics import training_statistics
 from neds.partition.trials import drop_by_first_reason, keep_trials
 from neds.partition.units import keep_units
-from neds.partition.unusable import Unusable, require_trials, require_units, write_outcome
+from neds.partition.unusable import Unusable, require_splits, require_trials, require_units, write_outcome
+from neds.partition.windows import fixed_windows
 
 UNIT_COLUMNS = ["uuid", "probe", "acronym", "beryl", "cosmos", "depth_um", "channel", "label"]
 
@@ -30,11 +34,13 @@ def partition(*, raw: Path, modalities: dict[str, Modality], settings: Partition
     A session that cannot be used is written with the reason.
 
     Raises:
-        UserError: a missing or damaged file, a modality without a recipe, or an unusable session where
-            `settings.unusable` is "error".
+        UserError: a missing or damaged file, a modality without a recipe, one value per trial wanted of windows, or an
+            unusable session where `settings.unusable` is "error".
     """
-    require_recipes(modalities)
+    if fault := settings.fault_of(modalities):
+        raise UserError(fault)
     session = read_raw(raw)
+    require_measured(modalities, session)
     header = AlignedSession(
         eid=session.eid,
         subject=session.subject,
@@ -50,54 +56,104 @@ def partition(*, raw: Path, modalities: dict[str, Modality], settings: Partition
     )
 
 
+@dataclass(frozen=True)
+class _Cut:
+    """Trials, or windows, on their way into the aligned file.
+
+    `table` has the columns to keep of them (K0 rows); `rows` (K,) are those kept, with the bin `edges` (K, T + 1), the
+    `values` of behaviours, and the `sources` of these.
+    """
+
+    table: pd.DataFrame
+    rows: np.ndarray
+    edges: np.ndarray
+    values: dict[str, np.ndarray]
+    sources: dict[str, str]
+    dropped: dict[str, int]
+
+    def only(self, kept: np.ndarray, dropped: dict[str, int]) -> "_Cut":
+        """Those in the mask `kept` (K,); the others were dropped by the reasons `dropped`."""
+        return replace(
+            self,
+            rows=self.rows[kept],
+            edges=self.edges[kept],
+            values={name: v[kept] for name, v in self.values.items()},
+            dropped=self.dropped | dropped,
+        )
+
+
 def _aligned(header: AlignedSession, raw: RawSession, settings: PartitionSettings) -> AlignedSession:
-    if not len(raw.trials):
+    if not settings.cuts_windows and not len(raw.trials):
         raise Unusable(f"no trials{download_problems(raw)}")
     if not len(raw.spike_times):
         raise Unusable(f"no spikes{download_problems(raw)}")
-    rows, edges, values, sources, dropped = _trials_and_behaviour(header, raw, settings)
-    split = assign_split(len(rows), eid=raw.eid, seed=settings.split_seed, fractions=settings.split_fractions)
+    cut = _with_behaviour(_cut(raw, settings), header, raw, settings)
+    split, kept, between = split_trials(cut.edges[:, [0, -1]], eid=raw.eid, settings=settings)
+    cut, split = cut.only(kept, between), split[kept]
+    require_trials(len(cut.rows), len(cut.table), settings, cut.dropped)
+    require_splits(split, cut.dropped)
     training = split == SPLITS.index("train")
 
-    windowed = spikes_in_windows(raw.spike_times, raw.spike_units, edges)
+    windowed = spikes_in_windows(raw.spike_times, raw.spike_units, cut.edges)
     rates_hz = windowed.mean_rates_hz(training, len(raw.units), settings.bin_s)
     kept_units, units_dropped = keep_units(raw.units, rates_hz, settings)
-    dropped |= units_dropped
+    dropped = cut.dropped | units_dropped
     require_units(kept_units.sum(), len(raw.units), settings, dropped)
-    values = {name: windowed.counts(kept_units) if name == "spikes" else values[name] for name in header.modalities}
+    values = cut.values | {"spikes": windowed.counts(kept_units)}
+    values = {name: values[name] for name in header.modalities}
+    values, modalities, components = reduced(values, header.modalities, training, settings)
 
     units = raw.units.loc[kept_units, UNIT_COLUMNS].assign(rate_hz=rates_hz[kept_units]).reset_index(drop=True)
-    trials = raw.trials.iloc[rows].reset_index(drop=True)
-    factors = trials[["choice", "probabilityLeft"]].assign(reward=trials["feedbackType"] > 0)
-    trials.insert(0, "original_index", rows)
-    trials.insert(1, "align_time_s", trials[settings.align])
-    trials.insert(2, "condition", condition_index(factors))
     return replace(
         header,
+        n_trials_before=len(cut.table),
+        modalities=modalities,
         values=values,
-        statistics=training_statistics(values, header.modalities, training),
+        statistics=training_statistics(values, modalities, training),
+        components=components,
         units=units,
-        trials=trials,
+        trials=_trials(cut, header, settings),
         split=split,
         dropped=dropped,
-        settings=header.settings | {"sources": sources},
+        settings=header.settings | {"sources": cut.sources},
     )
 
 
-def _trials_and_behaviour(
-    header: AlignedSession, raw: RawSession, settings: PartitionSettings
-) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray], dict[str, str], dict[str, int]]:
-    """Rows (K,) of the trials kept, their bin edges (K, T + 1), behaviours, their sources, and trials dropped by reason."""
-    mask, dropped = keep_trials(raw.trials, settings)
+def _cut(raw: RawSession, settings: PartitionSettings) -> _Cut:
+    """All trials that the trial rule keeps, or all windows."""
+    if settings.cuts_windows:
+        table = fixed_windows(raw.spike_times, settings)
+        mask, dropped, times_s = np.ones(len(table), bool), {}, table["align_time_s"]
+    else:
+        table = raw.trials
+        mask, dropped = keep_trials(table, settings)
+        times_s = table[settings.align]
     rows = np.flatnonzero(mask)
-    edges = bin_edges(raw.trials[settings.align].to_numpy()[rows], settings)
+    return _Cut(table, rows, bin_edges(times_s.to_numpy()[rows], settings), {}, {}, dropped)
+
+
+def _with_behaviour(cut: _Cut, header: AlignedSession, raw: RawSession, settings: PartitionSettings) -> _Cut:
+    """With the behaviours, and only what all of them cover."""
     values, sources, tests = {}, {}, {}
-    for name in (name for name in header.modalities if name in RECIPES):
-        measured = RECIPES[name](raw, settings)
+    for name, modality in header.modalities.items():
+        if name == "spikes":
+            continue
+        measured = measure(modality, raw, settings)
         sources[name] = measured.source
-        values[name], failures = align_behaviour(measured, rows, edges)
+        values[name], failures = align_behaviour(measured, cut.rows, cut.edges)
         tests |= failures
-    served, unserved = drop_by_first_reason(tests, len(rows), prefix="trials")
-    dropped |= unserved
-    require_trials(served.sum(), len(raw.trials), settings, dropped)
-    return rows[served], edges[served], {name: v[served] for name, v in values.items()}, sources, dropped
+    served, unserved = drop_by_first_reason(tests, len(cut.rows), prefix="trials")
+    cut = replace(cut, values=values, sources=sources).only(served, unserved)
+    require_trials(len(cut.rows), len(cut.table), settings, cut.dropped)
+    return cut
+
+
+def _trials(cut: _Cut, header: AlignedSession, settings: PartitionSettings) -> pd.DataFrame:
+    kept = cut.table.iloc[cut.rows].reset_index(drop=True)
+    if settings.cuts_windows:
+        condition, times_s = np.full(len(kept), NO_CONDITION), kept["align_time_s"]
+    else:
+        categorical = [name for name, modality in header.modalities.items() if modality.kind == "categorical"]
+        condition, times_s = condition_index(task_factors(kept, categorical)), kept[settings.align]
+    own = {"original_index": cut.rows, "align_time_s": times_s, "condition": condition}
+    return pd.DataFrame(own | {name: kept[name] for name in kept.columns if name not in own})

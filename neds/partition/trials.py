@@ -6,6 +6,7 @@ Shapes: K0 trials in the recording.
 import numpy as np
 import pandas as pd
 
+from neds.errors import UserError
 from neds.partition.settings import PartitionSettings
 from neds.partition.unusable import Unusable
 
@@ -25,14 +26,20 @@ def keep_trials(trials: pd.DataFrame, settings: PartitionSettings) -> tuple[np.n
 
     Raises:
         Unusable: the table lacks a column that the rule needs.
+        UserError: the alignment event holds no times.
     """
-    needed = dict.fromkeys((settings.align, *KNOWN_COLUMNS, "goCue_times"))
-    missing = [column for column in needed if column not in trials]
+    of_task = settings.trial_rule != "all"
+    known = dict.fromkeys((settings.align, *(KNOWN_COLUMNS if of_task else ())))
+    missing = [column for column in (*known, *(["goCue_times"] if of_task else [])) if column not in trials]
     if missing:
-        raise Unusable(f"trials table without column {', '.join(missing)}")
-    tests = {
-        f"no {column}": trials[column].isna().to_numpy() for column in dict.fromkeys((settings.align, *KNOWN_COLUMNS))
-    }
+        there = "" if of_task else f"; it has {', '.join(trials.columns)}"
+        there = "; trial_rule: all needs none of the IBL's" if of_task and len(missing) > 1 else there
+        raise Unusable(f"trials table without column {', '.join(missing)}{there}")
+    if trials[settings.align].dtype.kind not in "iuf":
+        raise UserError(f"partition.align: column {settings.align} of the trials holds no times; name one that does")
+    tests = {f"no {column}": (trials[column].isna() | (trials[column] == "")).to_numpy() for column in known}
+    if not of_task:
+        return drop_by_first_reason(tests, len(trials), prefix="trials")
     tests["no choice made"] = (trials["choice"] == 0).to_numpy()
     reaction_s = (trials["firstMovement_times"] - trials["stimOn_times"]).to_numpy()
     low, high = REACTION_S[settings.trial_rule]

@@ -4,8 +4,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from neds.errors import UserError
-from neds.files.aligned import AlignedSession, write_aligned
+from neds.files.aligned import SPLITS, AlignedSession, write_aligned
 from neds.partition.settings import PartitionSettings
 
 
@@ -45,6 +47,13 @@ def write_outcome(
 def require_trials(n_trials: int, n_before: int, settings: PartitionSettings, dropped: dict[str, int]) -> None:
     if n_trials < settings.min_trials:
         raise Unusable(f"{n_trials} of {n_before} trials kept, fewer than min_trials {settings.min_trials}", dropped)
+
+
+def require_splits(split: np.ndarray, dropped: dict[str, int]) -> None:
+    """Refuse a session whose trials (K,), given by index into SPLITS, leave a split empty."""
+    empty = [name for index, name in enumerate(SPLITS) if not (split == index).any()]
+    if empty:
+        raise Unusable(f"no trials left for {', '.join(empty)}; lower split_gap_s or split_blocks", dropped)
 
 
 def require_units(n_units: int, n_before: int, settings: PartitionSettings, dropped: dict[str, int]) -> None:

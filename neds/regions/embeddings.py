@@ -68,7 +68,7 @@ def unit_embeddings(model: NEDS, sessions: list[AlignedSession]) -> Embeddings:
         UserError: a session whose units are not those that the model was trained on.
     """
     units, rows = [], {"input": [], "readout": []}
-    counts = [modality.name for modality in model.design.modalities.values() if modality.kind == "counts"]
+    counts = [m.name for m in model.design.modalities.values() if m.kind == "counts" and m.group == "neural"]
     maps = {"input": model.stitchers.tokens, "readout": model.stitchers.readouts}
     for index, (session, shape) in enumerate(zip(sessions, model.session_shapes, strict=True)):
         for name in counts:

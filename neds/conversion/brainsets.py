@@ -1,0 +1,102 @@
+"""Reader of brainsets files, the HDF5 format of torch_brain and temporaldata.
+
+In it every group names its kind in the attribute `object`: a Data holds others; an IrregularTimeSeries has `timestamps`, a
+RegularTimeSeries a `sampling_rate` and the start of its `domain`; an Interval has `start` and `end`; an ArrayDict has arrays
+alone. Text is stored as bytes.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from neds.conversion.settings import FileMapping
+from neds.conversion.source import NoSuchSeries, SourceSession, ascending_trace, plain_column
+from neds.errors import UserError
+from neds.files.raw import Trace
+
+_SERIES = ("IrregularTimeSeries", "RegularTimeSeries")
+
+
+@contextmanager
+def opened(path: Path, mapping: FileMapping) -> Iterator[SourceSession]:
+    """Open a brainsets file for as long as the block runs.
+
+    Raises:
+        UserError: it is damaged, of another format, or has no spikes.
+    """
+    try:
+        handle = h5py.File(path, "r")
+    except OSError as error:
+        raise UserError(f"{path}: damaged, or no brainsets file ({' '.join(str(error).split())})") from None
+    with handle:
+        if handle.attrs.get("object") != "Data":
+            raise UserError(f"{path}: no brainsets file (the attribute object of its root is not Data)")
+        absent = [name for name in ("spikes/timestamps", "spikes/unit_index", "units") if name not in handle]
+        if absent:
+            raise UserError(
+                f"{path}: the file has no {', '.join(absent)}, so there are no units; it has {_listed(handle)}"
+            )
+        yield _session(handle, mapping)
+
+
+def _session(handle: h5py.File, mapping: FileMapping) -> SourceSession:
+    spikes, trials = handle["spikes"], handle.get(mapping.trials_table)
+    times = np.asarray(spikes["timestamps"][:], np.float64)
+    units = spikes["unit_index"][:].astype(np.int32)
+    order = slice(None) if (np.diff(times) >= 0).all() else np.argsort(times, kind="stable")
+    n_units = max((len(column) for column in handle["units"].values() if isinstance(column, h5py.Dataset)), default=0)
+    return SourceSession(
+        spike_times=times[order],
+        spike_units=units[order],
+        n_units=n_units,
+        series=lambda place: _series(handle, place),
+        subject=_described(handle, "subject", "id"),
+        lab=str(handle.attrs.get("lab", "")),
+        date=_described(handle, "session", "recording_date")[:10],
+        units=_columns(handle["units"], n_units),
+        trials=None if trials is None or "start" not in trials else _columns(trials, len(trials["start"])),
+        tables=[name for name, group in handle.items() if _kind(group) == "Interval"],
+    )
+
+
+def _columns(group: h5py.Group, length: int) -> dict[str, np.ndarray]:
+    plain = {
+        name: plain_column(dataset[:], length)
+        for name, dataset in group.items()
+        if isinstance(dataset, h5py.Dataset) and dataset.shape == (length,)
+    }
+    return {name: column for name, column in plain.items() if column is not None}
+
+
+def _series(handle: h5py.File, place: str) -> Trace:
+    """The attribute of a time series at a path, e.g. wheel/wheel_speed."""
+    group_path, _, attribute = place.strip("/").rpartition("/")
+    group = handle.get(group_path) if group_path else None
+    if group is None:
+        raise NoSuchSeries(f"the file has {_listed(handle)}")
+    kind = _kind(group)
+    if kind not in _SERIES:
+        raise NoSuchSeries(f"{group_path} is no time series but {kind or 'an array'}; the file has {_listed(handle)}")
+    values = group.get(attribute)
+    if not isinstance(values, h5py.Dataset):
+        raise NoSuchSeries(f"{group_path} has {_listed(group)}")
+    if kind == "IrregularTimeSeries":
+        times = group["timestamps"][:]
+    else:
+        times = group["domain/start"][0] + np.arange(len(values)) / group.attrs["sampling_rate"]
+    return ascending_trace(times, values[:])
+
+
+def _kind(item: h5py.Group | h5py.Dataset) -> str:
+    return str(item.attrs.get("object", ""))
+
+
+def _described(handle: h5py.File, group: str, attribute: str) -> str:
+    return str(handle[group].attrs.get(attribute, "")) if group in handle else ""
+
+
+def _listed(group: h5py.Group) -> str:
+    return ", ".join(group) or "nothing in it"

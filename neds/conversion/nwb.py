@@ -1,0 +1,122 @@
+"""Reader of NWB files (Neurodata Without Borders), through pynwb.
+
+Shapes: N units, n samples.
+"""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from hdmf.common import DynamicTable, VectorData, VectorIndex
+from hdmf.container import AbstractContainer
+from pynwb import NWBHDF5IO, NWBFile, TimeSeries
+
+from neds.conversion.settings import FileMapping
+from neds.conversion.source import NoSuchSeries, SourceSession, ascending_trace, plain_column
+from neds.errors import UserError
+from neds.files.raw import Trace
+
+_PLACES = ("acquisition", "processing", "stimulus", "analysis", "scratch")
+
+
+@contextmanager
+def opened(path: Path, mapping: FileMapping) -> Iterator[SourceSession]:
+    """Open an NWB file for as long as the block runs.
+
+    Raises:
+        UserError: it is damaged, no NWB file, or has no units.
+    """
+    with warnings.catch_warnings():
+        # Of cached namespaces and the like, which no user can act on.
+        warnings.simplefilter("ignore")
+        try:
+            io = NWBHDF5IO(path, "r", load_namespaces=True)
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            raise UserError(f"{path}: damaged, or no NWB file ({' '.join(str(error).split())})") from None
+        with io:
+            try:
+                file = io.read()
+            except Exception as error:  # hdmf raises exceptions of many kinds for files that break the schema
+                raise UserError(f"{path}: no NWB file that pynwb can read ({' '.join(str(error).split())})") from None
+            yield _session(path, file, mapping)
+
+
+def _session(path: Path, file: NWBFile, mapping: FileMapping) -> SourceSession:
+    if file.units is None or "spike_times" not in file.units.colnames:
+        raise UserError(f"{path}: the file has no units with spike times; sort its spikes first")
+    index = file.units["spike_times"]
+    ends = np.asarray(index.data[:], np.int64)
+    units = np.repeat(np.arange(len(ends), dtype=np.int32), np.diff(ends, prepend=0))
+    times = np.asarray(index.target.data[:], np.float64)[: len(units)]
+    order = np.argsort(times, kind="stable")
+    tables = {table.name: table for table in (file.trials, *(file.intervals or {}).values()) if table is not None}
+    trials = tables.get(mapping.trials_table)
+    return SourceSession(
+        spike_times=times[order],
+        spike_units=units[order],
+        n_units=len(ends),
+        series=lambda place: _series(file, place),
+        subject=(file.subject.subject_id if file.subject else "") or "",
+        lab=file.lab or "",
+        date=file.session_start_time.date().isoformat(),
+        units=_columns(file.units) | _electrode_columns(file.units),
+        trials=None if trials is None else _columns(trials),
+        tables=list(tables),
+    )
+
+
+def _columns(table: DynamicTable) -> dict[str, np.ndarray]:
+    """The columns with one number or text per row, and the row's id."""
+    columns = {"id": np.asarray(table.id[:])}
+    for name in table.colnames:
+        column = table[name]
+        if isinstance(column, VectorIndex) or not isinstance(column, VectorData):
+            continue
+        values = column.data[:]
+        if len(values) and isinstance(values[0], AbstractContainer):
+            values = [value.name for value in values]
+        plain = plain_column(np.asarray(values), len(table))
+        if plain is not None:
+            columns[name] = plain
+    return columns
+
+
+def _electrode_columns(units: DynamicTable) -> dict[str, np.ndarray]:
+    """Columns of the electrodes table, as electrodes.<name>, at each unit's first electrode."""
+    if "electrodes" not in units.colnames:
+        return {}
+    index = units["electrodes"]
+    ends = np.asarray(index.data[:], np.int64)
+    if (np.diff(ends, prepend=0) < 1).any():
+        return {}
+    rows = np.asarray(index.target.data[:], np.int64)[np.concatenate([[0], ends[:-1]])]
+    return {f"electrodes.{name}": values[rows] for name, values in _columns(index.target.table).items()}
+
+
+def _series(file: NWBFile, place: str) -> Trace:
+    """The TimeSeries at a path, e.g. processing/behavior/Position/paw; or the only one within what is there."""
+    first, *names = place.strip("/").split("/")
+    if first not in _PLACES:
+        raise NoSuchSeries(f"a path begins with {', '.join(_PLACES)}")
+    here, there = first, dict(getattr(file, first))
+    found = None
+    for name in names:
+        if name not in there:
+            raise NoSuchSeries(f"{here} has {', '.join(there) or 'nothing in it'}")
+        found, here = there[name], f"{here}/{name}"
+        there = {child.name: child for child in found.children}
+    while found is not None and not isinstance(found, TimeSeries) and len(there) == 1:
+        found = next(iter(there.values()))
+        there = {child.name: child for child in found.children}
+    if not isinstance(found, TimeSeries):
+        kind = "" if found is None else f"is a {type(found).__name__} and "
+        raise NoSuchSeries(f"{here} {kind}has {', '.join(there) or 'nothing in it'}")
+    times = (
+        found.get_timestamps() if found.rate is None else found.starting_time + np.arange(len(found.data)) / found.rate
+    )
+    data = found.data[:]
+    if np.asarray(data).dtype.kind in "biuf":
+        data = found.get_data_in_units()
+    return ascending_trace(np.asarray(times[:], np.float64), np.asarray(data))

@@ -1,0 +1,113 @@
+"""Mappings from files of other formats to the names of a raw session file. Light: importing this imports no reader."""
+
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import field_validator
+
+from neds.settings import Settings
+
+RAW_TRACES = ("wheel_position", "wheel_velocity", "left_whisker_motion_energy", "right_whisker_motion_energy")
+"""Traces of a raw file from which modalities are computed."""
+UnitColumn = Literal["uuid", "probe", "acronym", "beryl", "cosmos", "depth_um", "channel", "label"]
+Value = int | float | str
+
+
+class FileMapping(Settings):
+    """Where the file of one session has what."""
+
+    series: dict[str, str] | None = None
+    """Modality -> path of the series in the file."""
+    trials_table: str = "trials"
+    """Name of the table of trials in the file."""
+    trials: dict[str, str] | None = None
+    """Column of trials in the raw file -> column in the file. A categorical modality has a column of its own name; all other
+    columns of one value per trial keep their names, and `partition.align` names one of them."""
+    units: dict[UnitColumn, str] | None = None
+    """Column of units in the raw file -> column in the file: acronym is the brain region, label the quality from 0 to 1."""
+    values: dict[str, dict[str, Value]] | None = None
+    """Column in the raw file -> {value in the file: what it stands for}: a class name, or a number; "" for unknown."""
+    example: ClassVar[str]
+    missing_series: Literal["error", "skip"]
+    """When a file lacks a series: error stops the workflow; skip makes the session unusable where a modality needs it."""
+
+    @field_validator("values", mode="before")
+    @classmethod
+    def _keys_as_text(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        return {
+            k: {value_name(key): v for key, v in e.items()} if isinstance(e, dict) else e for k, e in values.items()
+        }
+
+    def filled(self) -> Self:
+        """With this format's usual names in the place of None."""
+        return self
+
+
+class NwbMapping(FileMapping):
+    """NWB: series by the names of the objects they lie in."""
+
+    example = "processing/behavior/Position/paw"
+    missing_series: Literal["error", "skip"] = "error"
+
+
+class BrainsetsMapping(FileMapping):
+    """Files of brainsets and torch_brain: series by object and attribute.
+
+    What is None stands for the layout of BrainWideBench's sessions of the IBL.
+    """
+
+    example = "wheel/wheel_speed"
+    missing_series: Literal["error", "skip"] = "skip"
+
+    def filled(self) -> Self:
+        given = {name: value for name, value in self.model_dump().items() if value is not None}
+        return BrainsetsMapping.model_validate(_BRAIN_WIDE_BENCH | given)
+
+
+def value_name(value: object) -> str:
+    """A value as the key of `FileMapping.values` that stands for it: true, 1, 0.5, left."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
+
+
+_BRAIN_WIDE_BENCH = {
+    "series": {
+        "wheel_speed": "wheel/wheel_speed",
+        "whisker_motion_energy": "whisker/whisker_motion_energy",
+        "wheel_velocity": "wheel/wheel_vel",
+        "left_paw_speed": "paws/left_paw_speed",
+        "right_paw_speed": "paws/right_paw_speed",
+        "licking_rate": "licks/licking_rate",
+    },
+    "trials": {
+        "intervals_0": "start",
+        "intervals_1": "end",
+        "stimOn_times": "stim_on_time",
+        "stimOff_times": "stim_off_time",
+        "goCue_times": "go_cue_time",
+        "firstMovement_times": "movement_onset_time",
+        "response_times": "response_time",
+        "feedback_times": "feedback_time",
+        "feedbackType": "feedback_type",
+        "rewardVolume": "reward_volume",
+        "contrastLeft": "contrast_left",
+        "contrastRight": "contrast_right",
+        "probabilityLeft": "probability_left",
+        "choice": "choice",
+        "block": "probability_left",
+    },
+    "units": {
+        "uuid": "id",
+        "probe": "probe_id",
+        "acronym": "region_allen",
+        "beryl": "region_beryl",
+        "cosmos": "region_cosmos",
+        "depth_um": "depths",
+        "channel": "channels",
+        "label": "label",
+    },
+    "values": {"choice": {"0": "right", "1": "left", "2": ""}},
+}
+"""As brainbench-org/ibl-bwb, ibl_brain_wide_bench_2026/pipeline.py writes it."""

@@ -1,0 +1,170 @@
+"""The conversion stage: one session's file of another format becomes a raw file, with its names mapped.
+
+Shapes: N units, K trials.
+"""
+
+import hashlib
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from neds.conversion.settings import FileMapping, value_name
+from neds.conversion.source import NoSuchSeries, SourceSession
+from neds.errors import UserError
+from neds.files.raw import RawSession, Trace, write_raw
+from neds.modalities import Modality
+from neds.partition.array_values import categorical
+
+Reader = Callable[[Path, FileMapping], AbstractContextManager[SourceSession]]
+_NUMBERS = {"depth_um": np.nan, "label": np.nan, "channel": -1}
+_TEXTS = ("uuid", "probe", "acronym", "beryl", "cosmos")
+
+
+def convert(
+    *,
+    path: Path,
+    eid: str,
+    reader: Reader,
+    key: str,
+    mapping: FileMapping,
+    modalities: dict[str, Modality],
+    output: Path,
+) -> None:
+    """Read one session from `path` and write it to the raw file `output`.
+
+    Args:
+        reader: opens the format.
+        key: block of the configuration that holds the mapping, for messages.
+        modalities: those in use; columns of categorical ones are written as class names.
+
+    Raises:
+        UserError: a file that cannot be read, or a mapping that does not fit it.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; correct the path in the sessions sheet")
+    with reader(path, mapping) as source:
+        converted = _Conversion(path, key, mapping, source)
+        traces, problems = converted.traces()
+        trials, no_trials = converted.trials([m for m in modalities.values() if m.kind == "categorical"])
+        units = converted.units(eid)
+    write_raw(
+        output,
+        RawSession(
+            eid=eid,
+            subject=source.subject,
+            lab=source.lab,
+            date=source.date,
+            spike_times=source.spike_times,
+            spike_units=source.spike_units,
+            units=units,
+            trials=trials,
+            traces=traces,
+            provenance={
+                "datasets": [{"name": path.name, "size": path.stat().st_size, "hash": _md5(path)}],
+                "mapping": mapping.model_dump(),
+                "mapped": [*(mapping.series or {}), *(mapping.trials or {})],
+                "problems": problems | no_trials,
+            },
+        ),
+    )
+
+
+class _Conversion:
+    """A source session seen through a mapping."""
+
+    def __init__(self, path: Path, key: str, mapping: FileMapping, source: SourceSession) -> None:
+        self._path, self._key, self._mapping, self._source = path, key, mapping, source
+
+    def traces(self) -> tuple[dict[str, Trace], dict[str, str]]:
+        """The mapped series, and why others are absent."""
+        traces, problems = {}, {}
+        for name, place in (self._mapping.series or {}).items():
+            try:
+                traces[name] = self._source.series(place)
+            except NoSuchSeries as problem:
+                if self._mapping.missing_series == "error":
+                    how = f"correct it, or set {self._key}.missing_series: skip where some sessions lack it"
+                    raise self._fault(f"series.{name}", f"no series {place}: {problem}; {how}") from None
+                problems[name] = f"no series {place}: {problem}"
+        return traces, problems
+
+    def trials(self, modalities: list[Modality]) -> tuple[pd.DataFrame, dict[str, str]]:
+        """Columns (K) of the trials; those of categorical modalities as class names, empty where unknown."""
+        found = self._source.trials
+        if found is None:
+            there = ", ".join(self._source.tables) or "none"
+            return pd.DataFrame(), {
+                "trials": f"the file has no table {self._mapping.trials_table}, its tables are {there}"
+            }
+        renamed = {name: self._column(found, f"trials.{name}", name) for name in self._mapping.trials or {}}
+        columns = {name: self._with_values(name, values) for name, values in (found | renamed).items()}
+        for modality in modalities:
+            if modality.name not in columns:
+                there = ", ".join(found)
+                raise self._fault(f"trials.{modality.name}", f"name the column of {modality.title}; there are {there}")
+            where = f"{self._path}, config key {self._key}.trials.{modality.name}"
+            values = columns[modality.name]
+            values = values.astype(str) if values.dtype == object else values
+            index = categorical(values, modality, where=where)
+            columns[modality.name] = np.array([*modality.classes, ""], dtype=object)[index]
+        return pd.DataFrame(columns), {}
+
+    def units(self, eid: str) -> pd.DataFrame:
+        """Columns (N) of the units, as a raw file has them."""
+        source, mapped = self._source, self._mapping.units or {}
+        columns = {name: self._with_values(name, self._column(source.units, f"units.{name}", name)) for name in mapped}
+        n = source.n_units
+        defaults = {
+            "uuid": np.array([f"{eid}-{row}" for row in range(n)], dtype=object),
+            "beryl": columns.get("acronym", np.full(n, "", object)),
+        }
+        table = {}
+        for name in _TEXTS:
+            column = columns.get(name, defaults.get(name, np.full(n, "", object)))
+            table[name] = (
+                column if column.dtype == object else np.array([value_name(v) for v in column.tolist()], object)
+            )
+        for name, unknown in _NUMBERS.items():
+            column = columns.get(name, np.full(n, unknown))
+            if column.dtype == object:
+                texts = ", ".join(sorted(set(column))[:5])
+                how = f"give each a number under {self._key}.values.{name}, or leave {name} out"
+                raise self._fault(f"units.{name}", f"column {mapped[name]} holds text ({texts}); {how}")
+            table[name] = column
+        duration_s = np.ptp(source.spike_times) if len(source.spike_times) else 1.0
+        table["cluster_id"] = np.arange(n)
+        table["firing_rate_hz"] = np.bincount(source.spike_units, minlength=n) / max(duration_s, 1e-9)
+        return pd.DataFrame(table, index=np.arange(n))
+
+    def _column(self, columns: dict[str, np.ndarray], key: str, name: str) -> np.ndarray:
+        """The column of the file that the mapping names for `name`."""
+        mapped = (self._mapping.trials if key.startswith("trials") else self._mapping.units)[name]
+        if mapped not in columns:
+            raise self._fault(key, f"no column {mapped} with one value each; there are {', '.join(columns) or 'none'}")
+        return columns[mapped]
+
+    def _with_values(self, name: str, column: np.ndarray) -> np.ndarray:
+        """With what the mapping says that the values of the file stand for; NaN stays unknown."""
+        meaning = (self._mapping.values or {}).get(name)
+        if meaning is None:
+            return column
+        texts = [value_name(value) for value in column.tolist()]
+        unknown = sorted(set(texts) - {*meaning, "nan", ""})
+        if unknown:
+            raise self._fault(
+                f"values.{name}", f"says nothing of {', '.join(unknown[:5])}; it names {', '.join(meaning)}"
+            )
+        numeric = all(not isinstance(value, str) for value in meaning.values())
+        meaning = {"nan": np.nan if numeric else "", "": np.nan if numeric else ""} | meaning
+        return np.array([meaning[text] for text in texts], dtype=float if numeric else object)
+
+    def _fault(self, key: str, what: str) -> UserError:
+        return UserError(f"{self._path}, config key {self._key}.{key}: {what}")
+
+
+def _md5(path: Path) -> str:
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "md5").hexdigest()
