@@ -74,7 +74,7 @@ def plot_architecture(design: Design, facts: pd.DataFrame, ax: Axes) -> None:
             ax.text(_X["output"] + 0.06, y, said[name, "output"], va="center", fontsize=6)
     lines = [
         "encoder",
-        f"{said['', 'layers']} layers, {said['', 'heads']} heads",
+        f"{_counted(said['', 'layers'], 'layer')}, {_counted(said['', 'heads'], 'head')}",
         f"D = {said['', 'width D']}, MLP {said['', 'MLP']}",
         "rotary time angles",
         f"{int(said['', 'shared parameters']) / 1e6:.2f} M parameters",
@@ -184,3 +184,7 @@ def _arrow(ax: Axes, start: float, end: float, y: float) -> None:
             "color": "black",
         },
     )
+
+
+def _counted(number: str, noun: str) -> str:
+    return f"{number} {noun}" if number == "1" else f"{number} {noun}s"
