@@ -5,6 +5,7 @@ import shutil
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from neds.download import verified
@@ -150,10 +151,23 @@ def test_what_will_be_downloaded_is_told_before_and_one_line_each(alf, tmp_path,
     assert {path.removeprefix(f"{SESSION_PATH}/") for path in served} == used, "only what is needed is downloaded"
     assert n_lines == 1 + len(used)
     size = sum(entry["size"] for entry in raw.provenance["datasets"]) / 1e6
-    assert caplog.messages[0] == f"17 datasets, {size:.1f} MB; in the cache: 0; to download: {size:.1f} MB"
-    assert caplog.messages[1].startswith("1 of 17: alf/_ibl_trials.table.pqt, 0.0 MB, downloaded and verified")
-    assert caplog.messages[n_lines].endswith("in the cache: 16; to download: 0.0 MB")
+    assert caplog.messages[0] == f"15 datasets, {size:.1f} MB; in the cache: 0; to download: {size:.1f} MB"
+    assert caplog.messages[1].startswith("1 of 15: alf/_ibl_trials.table.pqt, 0.0 MB, downloaded and verified")
+    assert caplog.messages[n_lines].endswith("in the cache: 14; to download: 0.0 MB")
     assert caplog.messages[-1].endswith("verified in the cache")
+
+
+def test_what_only_computing_metrics_needs_is_downloaded_for_that_alone(alf, tmp_path):
+    root, _ = alf
+    with serving(root) as server:
+        load_remote(server, tmp_path)
+        assert not any("spikes.amps" in path for path in server.served)
+        metrics = root / SORTING / "clusters.metrics.pqt"
+        pd.read_parquet(metrics).assign(cluster_id=0).to_parquet(metrics)
+        server.register()
+        raw = load_remote(server, tmp_path, cache="other")
+        assert f"{SORTING}/spikes.amps.npy" in server.served
+    assert "computed from the spikes" in raw.provenance["remarks"]["probe00"]
 
 
 def test_too_little_disk_space_is_told_before_the_first_byte(pristine, tmp_path, monkeypatch):

@@ -111,7 +111,7 @@ def test_the_size_of_a_sheet_is_told_before_anything_is_downloaded(neds, pristin
         assert not error
         assert server.served == []
     assert (
-        "1 of 2 sessions can be downloaded: 31 files, 0.4 MB, of which 0.4 MB are not in results/one_cache yet; "
+        "1 of 2 sessions can be downloaded: 27 files, 0.3 MB, of which 0.3 MB are not in results/one_cache yet; "
         in said
     )
     assert f"session {eids[1]}: {server.url} has no such session" in said

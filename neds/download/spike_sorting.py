@@ -8,10 +8,13 @@ import pandas as pd
 from brainbox.io.one import SpikeSortingLoader
 from iblatlas.regions import BrainRegions
 from one.alf.exceptions import ALFError
+from one.alf.io import load_object
 
 from neds.download.session_files import SessionFiles, Unavailable
 
 LOCATIONS = ".brainLocationIds_ccf_2017."
+SPIKES = ("times", "clusters")
+SPIKES_FOR_METRICS = ("amps", "depths")
 UNKNOWN_REGION = "unknown"
 
 
@@ -48,28 +51,27 @@ def load_probe(files: SessionFiles, name: str, *, spike_sorter: str, regions: Br
         raise Unavailable("the session has no spike sorting of this probe")
     chosen = {"spike_sorter": spike_sorter, "revision": files.revision}
     try:
-        loader.download_spike_sorting(**chosen)
+        loader.download_spike_sorting(objects=["clusters", "channels"], **chosen)
         loader.download_spike_sorting_object("electrodeSites", collection=f"alf/{name}", missing="ignore", **chosen)
     except ALFError as error:
         raise Unavailable(f"the spike sorting is incomplete, missing or ambiguous: {error.message}") from None
+    collection = loader.files["clusters"][0].collection
+    has_metrics = any(file.attribute == "metrics" for file in loader.files["clusters"])
+    spikes = _load_spikes(files, collection, SPIKES if has_metrics else (*SPIKES, *SPIKES_FOR_METRICS))
     files.use([file for object_files in loader.files.values() for file in object_files])
-    sites = loader.files["channels"] + loader.files.get("electrodeSites", [])
     remarks = []
-    if any(LOCATIONS in file.name for file in sites):
-        spikes, clusters, channels = loader.load_spike_sorting(**chosen)
+    if any(LOCATIONS in file.name for file in loader.files["channels"] + loader.files.get("electrodeSites", [])):
+        channels = loader.load_channels(**chosen)
     else:
-        # load_spike_sorting would compute locations from the histology, with the Allen volumes.
-        spikes, clusters, channels = (
-            loader.load_spike_sorting_object(part, **chosen) for part in ("spikes", "clusters", "channels")
-        )
+        # load_channels would compute locations from the histology, with the Allen volumes.
+        channels = loader.load_spike_sorting_object("channels", **chosen)
         remarks.append("the channels have no brain locations, so the units' regions are unknown")
+    clusters = load_object(loader.filter_files_by_namespace(loader.files["clusters"], None), wildcards=True)
     _check_consistent(spikes, clusters, channels)
     recompute = not _metrics_usable(clusters)
     if recompute:
-        if not {"amps", "depths"} <= spikes.keys():
-            raise Unavailable(
-                "clusters.metrics cannot be used, and without spikes.amps and spikes.depths not be computed"
-            )
+        if has_metrics:
+            spikes |= _load_spikes(files, collection, SPIKES_FOR_METRICS)
         remarks.append("clusters.metrics is missing or incomplete, so unit quality was computed from the spikes")
     # merge_clusters removes the metrics it merges; the channels keep their own quality under `labels`.
     merged = loader.merge_clusters(spikes, clusters, channels, compute_metrics=recompute)
@@ -77,16 +79,20 @@ def load_probe(files: SessionFiles, name: str, *, spike_sorter: str, regions: Br
         times=spikes["times"],
         clusters=spikes["clusters"].astype(np.int32),
         units=_unit_table(merged, probe=name, eid=files.eid, regions=regions),
-        collection=loader.collection,
+        collection=collection,
         remarks=remarks,
     )
 
 
+def _load_spikes(files: SessionFiles, collection: str, attributes: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Some attributes of the spikes, the bulk of a session's data; SpikeSortingLoader would always download all four."""
+    found = files.fetch("spikes", needed=attributes, collection=collection, attribute=list(attributes))
+    return dict(load_object(list(found.values()), wildcards=True))
+
+
 def _check_consistent(spikes: dict, clusters: dict, channels: dict) -> None:
-    for name, part, attributes in (("spikes", spikes, ("times", "clusters")), ("clusters", clusters, ("channels",))):
-        missing = [f"{name}.{attribute}" for attribute in attributes if attribute not in part]
-        if missing:
-            raise Unavailable(f"the spike sorting has no {' and no '.join(missing)}")
+    if "channels" not in clusters:
+        raise Unavailable("the spike sorting has no clusters.channels")
     n_clusters = len(clusters["channels"])
     n_channels = min(len(values) for values in channels.values())
     if len(spikes["times"]) != len(spikes["clusters"]):
