@@ -2,7 +2,8 @@
 
     python -m benchmarks.partition
 
-The recording: 600 trials, 700 units, 30 million spikes, 90 minutes of wheel at 1 kHz and of two cameras.
+The recording: 600 trials, 700 units, 30 million spikes, 90 minutes of wheel at 1 kHz and of two cameras. It is cut into
+trials split at random, into trials split in blocks, and into windows of 2 s; each by a process of its own.
 """
 
 import argparse
@@ -24,6 +25,8 @@ from neds.partition.stage import partition
 
 N_TRIALS, N_UNITS, N_SPIKES, DURATION_S = 600, 700, 30_000_000, 5400.0
 LOOP_TRIALS = 20
+WINDOWS = {"align": "none", "window_start_s": 0.0, "window_end_s": 2.0, "split": "blocks"}
+CUTS = {"trials": {}, "trials in blocks": {"split": "blocks"}, "windows": WINDOWS}
 
 
 def write_recording(path: Path) -> None:
@@ -60,11 +63,12 @@ def write_recording(path: Path) -> None:
     write_raw(path, session)
 
 
-def report_partition(raw: Path, output: Path) -> None:
-    start_s = time.process_time()
-    partition(raw=raw, modalities=PAPER, settings=PartitionSettings(), output=output)
-    peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
-    print(time.process_time() - start_s, peak_gb)
+def report_partition(cut: str, raw: Path, output: Path) -> None:
+    """Print the CPU seconds of this process, imports and all, and its peak memory in GB."""
+    settings = PartitionSettings(**CUTS[cut])
+    modalities = {name: m for name, m in PAPER.items() if m.kind != "categorical" or not settings.cuts_windows}
+    partition(raw=raw, modalities=modalities, settings=settings, output=output)
+    print(time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9)
 
 
 def loop_cpu_s(raw: Path) -> float:
@@ -82,21 +86,23 @@ def loop_cpu_s(raw: Path) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--measure", nargs=2, type=Path, metavar=("RAW", "OUTPUT"), help="used by the benchmark itself")
+    names = ("CUT", "RAW", "OUTPUT")
+    parser.add_argument("--measure", nargs=3, metavar=names, help="used by the benchmark itself")
     measure = parser.parse_args().measure
     if measure:
-        report_partition(*measure)
+        report_partition(measure[0], Path(measure[1]), Path(measure[2]))
         return
     with tempfile.TemporaryDirectory() as folder:
         raw, output = Path(folder, "raw.h5"), Path(folder, "aligned.h5")
         write_recording(raw)
-        command = [sys.executable, "-m", "benchmarks.partition", "--measure", str(raw), str(output)]
-        cpu_s, peak_gb = map(float, subprocess.run(command, check=True, capture_output=True, text=True).stdout.split())
-        session = read_aligned(output)
-        loop_s = loop_cpu_s(raw)
-        print(f"trials x bins x units: {session.values['spikes'].shape}")
-        print(f"partition: {cpu_s:.1f} s CPU, peak memory {peak_gb:.2f} GB")
-        print(f"histogram loop, binning alone: {loop_s:.0f} s CPU; partition / loop = {cpu_s / loop_s:.3f}")
+        for cut in CUTS:
+            command = [sys.executable, "-m", "benchmarks.partition", "--measure", cut, str(raw), str(output)]
+            printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+            cpu_s, peak_gb = map(float, printed.split())
+            shape = read_aligned(output).values["spikes"].shape
+            print(f"{cut}, {' x '.join(map(str, shape))}: {cpu_s:.1f} s CPU, peak memory {peak_gb:.2f} GB")
+        # Last, because a process begins with the peak memory of the one that started it.
+        print(f"one histogram per trial, binning alone: {loop_cpu_s(raw):.0f} s CPU")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -80,6 +81,18 @@ def test_a_file_of_another_task_becomes_the_same_session(kind, nwb_file, brainse
     counts = np.histogram(trains[3], edges_s[5])[0]
     np.testing.assert_array_equal(session.values["spikes"][5, :, 3], counts)
     assert session.trials["condition"].nunique() == 2
+
+
+def test_truth_values_and_unknown_values_of_a_column(tmp_path):
+    """A truth value is 1 or 0; what stands for nothing is unknown, and its trial keeps its other values."""
+    path = tmp_path / "session.h5"
+    formats.write_brainsets(path)
+    with h5py.File(path, "r+") as handle:
+        handle["trials"]["correct"] = np.arange(formats.N_TRIALS) % 2 == 0
+    side = Modality(name="side", kind="categorical", classes=["bad", "good"])
+    values = {"side": {True: "good", False: ""}}
+    mapping = {"series": {}, "trials": {"side": "correct"}, "units": {}, "values": values}
+    assert converted(path, "brainsets", mapping, {"side": side}).trials["side"].tolist() == ["good", ""] * 30
 
 
 def test_units_of_an_nwb_file_are_selected_by_their_quality(nwb_file):

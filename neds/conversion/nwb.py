@@ -51,6 +51,7 @@ def _session(path: Path, file: NWBFile, mapping: FileMapping) -> SourceSession:
     units = np.repeat(np.arange(len(ends), dtype=np.int32), np.diff(ends, prepend=0))
     times = np.asarray(index.target.data[:], np.float64)[: len(units)]
     order = np.argsort(times, kind="stable")
+    order = order[np.isfinite(times[order])]
     tables = {table.name: table for table in (file.trials, *(file.intervals or {}).values()) if table is not None}
     trials = tables.get(mapping.trials_table)
     return SourceSession(

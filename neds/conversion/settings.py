@@ -54,21 +54,20 @@ class NwbMapping(FileMapping):
 class BrainsetsMapping(FileMapping):
     """Files of brainsets and torch_brain: series by object and attribute.
 
-    What is None stands for the layout of BrainWideBench's sessions of the IBL.
+    What is None stands for the layout of BrainWideBench's sessions of the IBL, `values` for that of its `trials`.
     """
 
     example = "wheel/wheel_speed"
     missing_series: Literal["error", "skip"] = "skip"
 
     def filled(self) -> Self:
+        usual = _BRAIN_WIDE_BENCH if self.trials is None else _BRAIN_WIDE_BENCH | {"values": None}
         given = {name: value for name, value in self.model_dump().items() if value is not None}
-        return BrainsetsMapping.model_validate(_BRAIN_WIDE_BENCH | given)
+        return BrainsetsMapping.model_validate(usual | given)
 
 
 def value_name(value: object) -> str:
-    """A value as the key of `FileMapping.values` that stands for it: true, 1, 0.5, left."""
-    if isinstance(value, bool):
-        return str(value).lower()
+    """A value as the key of `FileMapping.values` that stands for it: left, 0.5, 1 (also for true)."""
     return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 

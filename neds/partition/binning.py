@@ -9,6 +9,8 @@ import numpy as np
 
 from neds.partition.settings import PartitionSettings
 
+_TRIALS_AT_ONCE = 50
+
 
 def bin_edges(align_times: np.ndarray, settings: PartitionSettings) -> np.ndarray:
     """Edges (K, T + 1) in seconds of the bins around `align_times` (K,)."""
@@ -37,12 +39,22 @@ class WindowedSpikes:
     def counts(self, kept: np.ndarray) -> np.ndarray:
         """Counts (K, T, N) of the N units in the mask `kept`, in the smallest of uint8 and uint16."""
         column = np.cumsum(kept) - 1
-        inside = kept[self.units]
+        n_trials, n_bins = self.shape
         n_kept = int(kept.sum())
-        counts = np.zeros(np.prod(self.shape) * n_kept, np.uint16)
-        # Unlike bincount, which needs 8 bytes for each count.
-        np.add.at(counts, self.cells[inside] * n_kept + column[self.units[inside]], np.uint16(1))
-        return smallest_counts(counts.reshape(*self.shape, n_kept))
+        counts = np.zeros((n_trials, n_bins, n_kept), np.uint8)
+        # By groups of trials, because the places of all spikes take several times the memory of their counts.
+        for first in range(0, n_trials, _TRIALS_AT_ONCE):
+            n_cells = min(_TRIALS_AT_ONCE, n_trials - first) * n_bins
+            spikes = slice(*np.searchsorted(self.cells, [first * n_bins, first * n_bins + n_cells]))
+            units = self.units[spikes]
+            inside = kept[units]
+            places = (self.cells[spikes][inside] - first * n_bins).astype(np.int64) * n_kept + column[units[inside]]
+            group = np.zeros(n_cells * n_kept, np.uint16)
+            np.add.at(group, places, np.uint16(1))
+            if group.max(initial=0) > np.iinfo(counts.dtype).max:
+                counts = counts.astype(np.uint16)
+            counts[first : first + _TRIALS_AT_ONCE] = group.reshape(-1, n_bins, n_kept)
+        return counts
 
 
 def spikes_in_windows(spike_times: np.ndarray, spike_units: np.ndarray, edges: np.ndarray) -> WindowedSpikes:
@@ -56,9 +68,11 @@ def spikes_in_windows(spike_times: np.ndarray, spike_units: np.ndarray, edges: n
     n_trials, n_bins = edges.shape[0], edges.shape[1] - 1
     position = np.searchsorted(spike_times, edges)
     per_bin = np.diff(position, axis=1).ravel()
-    cells = np.repeat(np.arange(n_trials * n_bins), per_bin)
+    # 32 bits hold the number of any bin and spike of a recording.
+    cells = np.repeat(np.arange(n_trials * n_bins, dtype=np.int32), per_bin)
     first_in_output = np.cumsum(per_bin) - per_bin
-    spikes = np.arange(len(cells)) + np.repeat(position[:, :-1].ravel() - first_in_output, per_bin)
+    spikes = np.arange(len(cells), dtype=np.int32)
+    spikes += np.repeat((position[:, :-1].ravel() - first_in_output).astype(np.int32), per_bin)
     return WindowedSpikes(cells=cells, units=spike_units[spikes], shape=(n_trials, n_bins))
 
 
