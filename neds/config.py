@@ -93,7 +93,7 @@ class Config(Settings):
         return self.source == "aligned" or not self.partition.cuts_windows
 
     def download_settings(self) -> DownloadSettings:
-        """Those of the download; what is left to modalities and partition is filled in, what nothing reads is as by default."""
+        """Those of the download, what is left to modalities and partition filled in, what nothing reads as by default."""
         extras = self.download.extras
         if extras is None:
             extras = sorted({EXTRAS[name] for name in self.modalities if name in EXTRAS})
