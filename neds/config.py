@@ -93,20 +93,19 @@ class Config(Settings):
         return self.source == "aligned" or not self.partition.cuts_windows
 
     def download_settings(self) -> DownloadSettings:
-        """Settings of the download with what was left to the modalities filled in."""
+        """Those of the download, what is left to modalities and partition filled in, what nothing reads as by default."""
         extras = self.download.extras
         if extras is None:
-            extras = list(dict.fromkeys(EXTRAS[name] for name in self.modalities if name in EXTRAS))
-        cut = self.partition
-        of_partition = {
-            "step_s": cut.bin_s,
-            "event": cut.align,
-            "start_s": cut.window_start_s,
-            "end_s": cut.window_end_s,
-        }
-        own = {key: value for key, value in self.download.lfp.model_dump().items() if value is not None}
-        lfp = of_partition | own if "lfp" in extras else own
-        return DownloadSettings.model_validate(self.download.model_dump() | {"extras": extras, "lfp": lfp})
+            extras = sorted({EXTRAS[name] for name in self.modalities if name in EXTRAS})
+        cut, settings = self.partition, self.download.model_dump(exclude={"lfp", "pose_tracker"})
+        if "paws" in extras:
+            settings["pose_tracker"] = self.download.pose_tracker
+        if "lfp" in extras:
+            of_partition = {"step_s": cut.bin_s, "event": cut.align}
+            of_partition |= {"start_s": cut.window_start_s, "end_s": cut.window_end_s}
+            own = {key: value for key, value in self.download.lfp.model_dump().items() if value is not None}
+            settings["lfp"] = of_partition | own
+        return DownloadSettings.model_validate(settings | {"extras": extras})
 
     def baselines_in_use(self, sessions: list[Session]) -> list[BaselineName]:
         """The baselines that this source and these sessions allow."""

@@ -25,6 +25,7 @@ if CONFIG.source in ("synthetic", "alf"):
     rule download_alf:
         input:
             alf=alf_folder,
+            lfp=lfp_recordings,
         output:
             f"{RESULTS}/raw/{{eid}}.h5",
         log:

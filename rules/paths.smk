@@ -50,6 +50,14 @@ def alf_folder(wildcards):
     return f"{CONFIG.download.alf_root}/{session_path(wildcards)}/alf"
 
 
+def lfp_recordings(wildcards):
+    """The LFP files that the download reads of a user's own tree; none where there are none, which the download explains."""
+    if CONFIG.source == "synthetic" or "lfp" not in CONFIG.download_settings().extras:
+        return []
+    session = Path(CONFIG.download.alf_root, session_path(wildcards))
+    return sorted(str(path) for path in session.glob("raw_ephys_data/*/*.lf.*bin"))
+
+
 def alf_root(wildcards):
     if CONFIG.source == "synthetic":
         return f"{RESULTS}/synthetic/{wildcards.eid}/alf"

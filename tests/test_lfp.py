@@ -128,7 +128,14 @@ def test_what_is_loaded_follows_the_modalities_and_the_partition():
     settings = config.download_settings()
     assert settings.extras == ["lfp", "licks"]
     assert settings.lfp == LfpSettings(**AROUND)
-    assert Config.model_validate({}).download_settings().lfp == LfpSettings()
+
+
+def test_what_nothing_is_loaded_for_makes_no_download_stale():
+    plain = Config.model_validate({}).download_settings()
+    unread = {"download": {"lfp": {"window_s": 0.5}, "pose_tracker": "lightningPose"}, "partition": {"bin_s": 0.1}}
+    assert Config.model_validate(unread).download_settings() == plain
+    used = Config.model_validate(unread | {"modalities": ["spikes", "lfp", "left_paw_speed"]}).download_settings()
+    assert (used.lfp.window_s, used.pose_tracker) == (0.5, "lightningPose")
 
 
 def test_a_band_needs_a_frequency_of_the_spectrum():

@@ -15,10 +15,14 @@ from neds.evaluation.metrics import r2, r2_weighted
 from neds.evaluation.predict import predict
 from neds.evaluation.score import score
 from neds.evaluation.tasks import Task
+from neds.figures.architecture import describe_network
 from neds.files.aligned import AlignedSession, read_aligned, write_aligned
 from neds.files.raw import Trace
 from neds.modalities import BUILT_IN
 from neds.model.loss import loss_terms
+from neds.model.modes import preset
+from neds.model.network import Design
+from neds.model.settings import MaskingSettings, ModelSettings
 from neds.partition.components import fit_components
 from neds.partition.settings import PartitionSettings
 from neds.partition.statistics import training_statistics
@@ -147,3 +151,11 @@ def test_components_survive_writing(tmp_path):
     read = read_aligned(tmp_path / "a.h5").components["lfp"]
     for name in ("mean", "weights", "variance_share"):
         np.testing.assert_array_equal(getattr(read, name), getattr(components, name))
+
+
+def test_the_drawing_of_the_network_says_that_the_width_is_each_sessions_own():
+    modalities = {name: BUILT_IN[name] for name in ("spikes", "lfp", "wheel_speed", "licks")}
+    design = Design(ModelSettings(), modalities, preset("mm", modalities, MaskingSettings()), 10)
+    facts = describe_network(design).set_index(["modality", "quantity"])["value"]
+    assert facts["lfp", "values"] == "d × 10 bins" and facts["wheel_speed", "values"] == "10 bins"
+    assert facts["lfp", "readout"].endswith("→ d")
