@@ -29,7 +29,7 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[1]
 # The shipped profile is for clusters where a job takes hours.
 QUICK = ["--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "1"]
-QUICK += ["--seconds-between-status-checks", "1", "--latency-wait", "20"]
+QUICK += ["--seconds-between-status-checks", "1", "--latency-wait", "20", "--max-jobs-per-timespan", "100/1s"]
 
 MODES = ("mm", "encoding", "decoding")
 CONFIG = {
