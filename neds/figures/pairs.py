@@ -147,7 +147,11 @@ def _verdict(difference: Difference, paper_percent: float | None) -> str:
 def _paper_pair(
     paper: PaperNumbers | None, ours: str, other: str, target: str, metric: str
 ) -> tuple[PaperScore, PaperScore] | None:
-    pair = [paper.score(model_family(label), target, metric) for label in (ours, other)] if paper else [None]
+    families = model_family(ours), model_family(other)
+    # The paper has one number for a family: nothing to compare among models that differ in their pretraining set alone.
+    if paper is None or families[0] == families[1]:
+        return None
+    pair = [paper.score(family, target, metric) for family in families]
     return (pair[0], pair[1]) if all(pair) else None
 
 
