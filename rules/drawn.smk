@@ -66,7 +66,8 @@ def table_stem(wildcards, output):
 
 def figures_in_use():
     """Files of the figures that this configuration can fill."""
-    names = [name for name in FIGURES if name not in CATALOGUE.left_out()]
+    left_out = CATALOGUE.left_out()
+    names = [name for name in FIGURES if name not in left_out]
     stems = expand(names, eid=TEST_EIDS, mode=CONFIG.modes, allow_missing=True)
     return expand(f"{RESULTS}/figures/{{stem}}.{{suffix}}", stem=dict.fromkeys(stems), suffix=["pdf", "png", "csv"])
 
@@ -76,7 +77,8 @@ def figures_of_searches():
 
 
 def tables_in_use():
-    names = [name for name in TABLES if name not in CATALOGUE.left_out()]
+    left_out = CATALOGUE.left_out()
+    names = [name for name in TABLES if name not in left_out]
     return expand(f"{RESULTS}/tables/{{name}}.{{suffix}}", name=names, suffix=TABLE_SUFFIXES)
 
 

@@ -27,6 +27,12 @@ def use_scratch_home(tmp_path, monkeypatch):
     return home
 
 
+def log_in(monkeypatch, *, password="correct"):
+    """Name the loopback database's account in the environment."""
+    monkeypatch.setenv("ONE_USERNAME", "tester")
+    monkeypatch.setenv("ONE_PASSWORD", password)
+
+
 def load_local(root, tmp_path, *, path=SESSION_PATH, **settings):
     output = tmp_path / "local.h5"
     download(

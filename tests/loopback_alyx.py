@@ -41,6 +41,8 @@ class LoopbackAlyx(ThreadingHTTPServer):
         tags: name of a data release -> ids of its sessions.
         regions: session id -> Allen ids of the regions of its channels.
         served: relative paths of the data files that were handed out.
+        gives_parts: whether parts of files are handed out; if not, whoever asks for one gets the whole.
+        parts: relative path and first and last byte of the parts that were handed out.
     """
 
     daemon_threads = True
@@ -57,6 +59,8 @@ class LoopbackAlyx(ThreadingHTTPServer):
         self.regions: dict[str, list[int]] = {}
         self.closing = threading.Event()
         self.served: list[str] = []
+        self.gives_parts = True
+        self.parts: list[tuple[str, int, int]] = []
         self.sessions: dict[str, dict] = {}
         self.register()
 
@@ -207,8 +211,14 @@ class _Handler(BaseHTTPRequestHandler):
         if not (self.server.root / path).is_file():
             self._answer({"detail": "no such file"}, status=404)
             return
-        self.server.served.append(path.as_posix())
-        self._send((self.server.root / path).read_bytes(), content_type="application/octet-stream")
+        content, status = (self.server.root / path).read_bytes(), 200
+        if "Range" in self.headers and self.server.gives_parts:
+            first, last = map(int, self.headers["Range"].removeprefix("bytes=").split("-"))
+            content, status = content[first : last + 1], 206
+            self.server.parts.append((path.as_posix(), first, last))
+        else:
+            self.server.served.append(path.as_posix())
+        self._send(content, status=status, content_type="application/octet-stream")
 
     def _answer(self, value: object, *, status: int = 200):
         self._send(json.dumps(value).encode(), status=status, content_type="application/json")

@@ -11,7 +11,7 @@ import pytest
 
 from neds.errors import UserError
 from tests.alf_trees import SESSION_PATH, write_session
-from tests.download_runs import ALF, EID, load_local, load_remote, use_scratch_home
+from tests.download_runs import ALF, EID, load_local, load_remote, log_in, use_scratch_home
 from tests.loopback_alyx import serving
 
 
@@ -31,11 +31,6 @@ def alf(pristine, tmp_path):
     """A copy of the ALF folder that the test may change, and what its files hold."""
     root, written = pristine
     return shutil.copytree(root, tmp_path / "alf"), written
-
-
-def log_in(monkeypatch, *, password="correct"):
-    monkeypatch.setenv("ONE_USERNAME", "tester")
-    monkeypatch.setenv("ONE_PASSWORD", password)
 
 
 def test_remote_session_equals_the_local_one(pristine, tmp_path, monkeypatch):

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from neds.download import verified
+from neds.download import stalls, verified
 from neds.errors import UserError
 from neds.files.raw import read_raw
 from tests.alf_trees import SESSION_PATH, write_session
-from tests.download_runs import ALF, load_local, load_remote, use_scratch_home
+from tests.download_runs import ALF, load_local, load_remote, log_in, use_scratch_home
 from tests.loopback_alyx import serving
 
 TRIALS = f"{ALF}/_ibl_trials.table.pqt"
@@ -22,8 +22,7 @@ SORTING = f"{ALF}/probe00/pykilosort"
 @pytest.fixture(autouse=True)
 def logged_in(tmp_path, monkeypatch):
     use_scratch_home(tmp_path, monkeypatch)
-    monkeypatch.setenv("ONE_USERNAME", "tester")
-    monkeypatch.setenv("ONE_PASSWORD", "correct")
+    log_in(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -45,12 +44,12 @@ def cached_files(tmp_path):
 
 def test_passing_faults_are_overcome_and_leave_no_trace(pristine, tmp_path, monkeypatch, caplog):
     root, _ = pristine
-    monkeypatch.setattr(verified, "STALLED_AFTER_S", 0.3)
+    monkeypatch.setattr(stalls, "STALLED_AFTER_S", 0.3)
     caplog.set_level(logging.INFO, "neds")
     with serving(root) as server:
         server.faults = {
-            "/auth-token": [500, "drop"],
-            "/sessions/": ["drop", 502],
+            "/auth-token": [500, "stall"],
+            "/sessions/": ["stall", 502],
             "/data/" + f"{ALF}/_ibl_wheel.position": [500, "corrupt"],
             "/data/" + f"{ALF}/_ibl_wheel.timestamps": ["stall"],
             "/data/" + f"{ALF}/_ibl_leftCamera.times": ["drop", "drop"],

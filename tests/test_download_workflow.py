@@ -7,7 +7,7 @@ import pytest
 
 from neds.files.aligned import read_aligned
 from tests.alf_trees import SESSION_PATH, write_session
-from tests.download_runs import ALF, use_scratch_home
+from tests.download_runs import ALF, log_in, use_scratch_home
 from tests.loopback_alyx import serving
 from tests.workflow_runs import snakemake
 
@@ -23,8 +23,7 @@ def test_a_session_that_fails_is_one_sentence_and_the_others_go_on(tmp_path, mon
         shutil.copytree(root / SESSION_PATH, root / path)
     shutil.rmtree(root / THIRD / "alf" / "probe00")
     shutil.rmtree(root / THIRD / "alf" / "probe01")
-    monkeypatch.setenv("ONE_USERNAME", "tester")
-    monkeypatch.setenv("ONE_PASSWORD", "correct")
+    log_in(monkeypatch)
     with serving(root) as server:
         good, broken, unsorted = (server.eid(path) for path in (SESSION_PATH, SECOND, THIRD))
         (root / ALF.replace("TL_001", "TL_002") / "_ibl_trials.table.pqt").unlink()

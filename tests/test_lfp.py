@@ -9,7 +9,7 @@ from neds.download.band_power import band_power, window_centres
 from neds.download.settings import BANDS_HZ, LfpSettings
 from neds.errors import UserError
 from tests.alf_trees import SESSION_PATH, write_session
-from tests.download_runs import load_local, load_remote, use_scratch_home
+from tests.download_runs import load_local, load_remote, log_in, use_scratch_home
 from tests.lfp_recordings import NAME, RATE_HZ, write_lfp
 from tests.loopback_alyx import serving
 
@@ -156,8 +156,7 @@ def test_no_trial_within_the_recording_leaves_the_probe_out(tmp_path, monkeypatc
 
 def test_extras_come_from_a_database_as_from_a_folder(tmp_path, monkeypatch):
     use_scratch_home(tmp_path, monkeypatch)
-    monkeypatch.setenv("ONE_USERNAME", "tester")
-    monkeypatch.setenv("ONE_PASSWORD", "correct")
+    log_in(monkeypatch)
     root = tmp_path / "alf"
     write_session(root, probes=("probe00",))
     write_lfp(root / PROBES / "probe00", noise(10, 8))
@@ -165,9 +164,11 @@ def test_extras_come_from_a_database_as_from_a_folder(tmp_path, monkeypatch):
     with serving(root) as server:
         remote = load_remote(server, tmp_path, **wanted)
         served = {path.rsplit("/", 1)[1] for path in server.served}
+        parts = {path.rsplit("/", 1)[1] for path, *_ in server.parts}
+    assert {f"{NAME}.lf.ch", f"{NAME}.lf.meta", f"{NAME}.timestamps.npy"} <= served
+    assert parts == {f"{NAME}.lf.cbin"} and not served & parts
     local = load_local(root, tmp_path, **wanted)
     assert remote.provenance["problems"] == {}
-    assert {f"{NAME}.lf.cbin", f"{NAME}.lf.ch", f"{NAME}.lf.meta", f"{NAME}.timestamps.npy"} <= served
     for name in ("pupil_diameter", "left_paw_speed", "right_paw_speed", "licks", "lfp"):
         np.testing.assert_array_equal(remote.traces[name].times, local.traces[name].times)
         np.testing.assert_array_equal(remote.traces[name].values, local.traces[name].values)

@@ -141,6 +141,13 @@ def test_pairs_csv_holds_the_sessions_that_both_models_have_and_the_papers_numbe
         pairs_figure(metrics, MODALITIES, rows=[[("neds-mm-finetuned-all", "rrr-multi")]])
 
 
+def test_papers_numbers_are_not_drawn_between_two_models_of_one_family():
+    metrics = pd.concat(rows_of("neds-mm", f"finetuned-{name}", {"a": 0.1, "b": 0.2}) for name in ("all", "two"))
+    rows = [[("neds-mm-finetuned-all", "neds-mm-finetuned-two")]]
+    _, plotted = pairs_figure(metrics, MODALITIES, rows=rows, paper=read_paper_numbers())
+    assert not {"paper_ours", "paper_other"} & set(plotted)
+
+
 def test_unimodal_models_share_a_row_of_scatters():
     metrics = pd.concat(
         rows_of(f"neds-{mode}", training, {"a": 0.1, "b": 0.2}, target=target)

@@ -11,7 +11,7 @@ from neds.config import check_config
 from neds.download.sheet import assign_roles
 from neds.roster import read_sheet
 from tests.alf_trees import SESSION_PATH, write_session
-from tests.download_runs import use_scratch_home
+from tests.download_runs import log_in, use_scratch_home
 from tests.loopback_alyx import serving
 
 TAG = "2022_Q2_IBL_et_al_RepeatedSite"
@@ -21,8 +21,7 @@ VISP5, CA1 = 778, 382  # Allen ids
 @pytest.fixture(autouse=True)
 def logged_in(tmp_path, monkeypatch):
     use_scratch_home(tmp_path, monkeypatch)
-    monkeypatch.setenv("ONE_USERNAME", "tester")
-    monkeypatch.setenv("ONE_PASSWORD", "correct")
+    log_in(monkeypatch)
 
 
 @pytest.fixture(scope="module")

@@ -3,10 +3,9 @@
 import argparse
 from pathlib import Path
 
-import pandas as pd
-
 from neds.figures.regions import regions_figure
 from neds.figures.save import draw
+from neds.files.tables import read_csv, read_parquet
 from neds.regions.settings import RegionSettings
 from workflow_scripts._command import add_settings, run, settings_value, validated
 
@@ -16,9 +15,9 @@ def main(arguments: argparse.Namespace) -> None:
     regions = validated(RegionSettings, settings["regions"])
     draw(
         lambda: regions_figure(
-            pd.read_parquet(arguments.map),
-            pd.read_csv(arguments.scores),
-            pd.read_parquet(arguments.units),
+            read_parquet(arguments.map),
+            read_csv(arguments.scores),
+            read_parquet(arguments.units),
             classes=regions.classes,
             projection=regions.projection,
             paper=settings["paper"],

@@ -3,15 +3,14 @@
 import argparse
 from pathlib import Path
 
-import pandas as pd
-
 from neds.files.atomic import write_text
+from neds.files.tables import read_csv
 from neds.tables.page import table_page
 from workflow_scripts._command import run
 
 
 def main(arguments: argparse.Namespace) -> None:
-    table = pd.read_csv(arguments.table, keep_default_na=False, na_values=[""])
+    table = read_csv(arguments.table, keep_default_na=False, na_values=[""])
     write_text(arguments.output, table_page(table, title=arguments.title))
 
 

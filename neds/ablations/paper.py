@@ -2,7 +2,7 @@
 
 import yaml
 
-from neds.figures.paper import FACTS
+from neds.figures.paper import FACTS, N_SESSIONS
 from neds.settings import Settings
 
 UNCHANGED = "unchanged"
@@ -24,7 +24,6 @@ _ROWS = {
         },
     ),
 }
-_N_SESSIONS = 10
 
 
 class PaperRow(Settings):
@@ -47,7 +46,7 @@ def paper_rows(ablation: str) -> list[PaperRow]:
     rows = []
     for key, name in names.items():
         row = facts[table][key]
-        errors = row["sem"] if "sem" in row else [sd / _N_SESSIONS**0.5 for sd in row["sd"]]
+        errors = row["sem"] if "sem" in row else [sd / N_SESSIONS**0.5 for sd in row["sd"]]
         for column, mean, error in zip(facts["columns"], row["mean"], errors, strict=True):
             rows.append(PaperRow(name=name, **column, mean=mean, sem=error))
     return rows

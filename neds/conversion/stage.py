@@ -3,7 +3,6 @@
 Shapes: N units, K trials.
 """
 
-import hashlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -14,6 +13,7 @@ import pandas as pd
 from neds.conversion.settings import FileMapping, value_name
 from neds.conversion.source import NoSuchSeries, SourceSession
 from neds.errors import UserError
+from neds.files.md5 import md5_of
 from neds.files.raw import RawSession, Trace, write_raw
 from neds.modalities import Modality
 from neds.partition.array_values import categorical
@@ -63,7 +63,7 @@ def convert(
             trials=trials,
             traces=traces,
             provenance={
-                "datasets": [{"name": path.name, "size": path.stat().st_size, "hash": _md5(path)}],
+                "datasets": [{"name": path.name, "size": path.stat().st_size, "hash": md5_of(path)}],
                 "mapping": mapping.model_dump(),
                 "mapped": [*(mapping.series or {}), *(mapping.trials or {})],
                 "problems": problems | no_trials,
@@ -99,7 +99,7 @@ class _Conversion:
             return pd.DataFrame(), {
                 "trials": f"the file has no table {self._mapping.trials_table}, its tables are {there}"
             }
-        renamed = {name: self._column(found, f"trials.{name}", name) for name in self._mapping.trials or {}}
+        renamed = {name: self._column("trials", name) for name in self._mapping.trials or {}}
         columns = {name: self._with_values(name, values) for name, values in (found | renamed).items()}
         for modality in modalities:
             if modality.name not in columns:
@@ -115,7 +115,7 @@ class _Conversion:
     def units(self, eid: str) -> pd.DataFrame:
         """Columns (N) of the units, as a raw file has them."""
         source, mapped = self._source, self._mapping.units or {}
-        columns = {name: self._with_values(name, self._column(source.units, f"units.{name}", name)) for name in mapped}
+        columns = {name: self._with_values(name, self._column("units", name)) for name in mapped}
         n = source.n_units
         defaults = {
             "uuid": np.array([f"{eid}-{row}" for row in range(n)], dtype=object),
@@ -139,11 +139,12 @@ class _Conversion:
         table["firing_rate_hz"] = np.bincount(source.spike_units, minlength=n) / max(duration_s, 1e-9)
         return pd.DataFrame(table, index=np.arange(n))
 
-    def _column(self, columns: dict[str, np.ndarray], key: str, name: str) -> np.ndarray:
-        """The column of the file that the mapping names for `name`."""
-        mapped = (self._mapping.trials if key.startswith("trials") else self._mapping.units)[name]
+    def _column(self, table: str, name: str) -> np.ndarray:
+        """The column of the file's `trials` or `units` that the mapping names for `name`."""
+        columns, mapped = getattr(self._source, table), getattr(self._mapping, table)[name]
         if mapped not in columns:
-            raise self._fault(key, f"no column {mapped} with one value each; there are {', '.join(columns) or 'none'}")
+            there = ", ".join(columns) or "none"
+            raise self._fault(f"{table}.{name}", f"no column {mapped} with one value each; there are {there}")
         return columns[mapped]
 
     def _with_values(self, name: str, column: np.ndarray) -> np.ndarray:
@@ -163,8 +164,3 @@ class _Conversion:
 
     def _fault(self, key: str, what: str) -> UserError:
         return UserError(f"{self._path}, config key {self._key}.{key}: {what}")
-
-
-def _md5(path: Path) -> str:
-    with open(path, "rb") as handle:
-        return hashlib.file_digest(handle, "md5").hexdigest()

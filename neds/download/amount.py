@@ -11,14 +11,16 @@ from neds.download.connection import connect, explained
 from neds.download.remote import find_datasets
 from neds.download.retries import retried
 from neds.download.settings import DownloadSettings
-from neds.download.verified import readable_size
+from neds.download.sizes import readable_size
 from neds.errors import UserError
 
 _log = logging.getLogger(__name__)
 
 
 def amounts(eids: list[str], *, cache_dir: Path, settings: DownloadSettings) -> pd.DataFrame:
-    """What each session needs: columns eid, files, bytes, bytes_missing (of the cache), problem (empty: none).
+    """What each session needs: columns eid, files, bytes, bytes_missing, bytes_in_parts, problem (empty: none).
+
+    Missing is what the cache lacks; in parts, what of this is recordings that will not be downloaded whole.
 
     Nothing is downloaded but the database's records, a few requests for each session.
 
@@ -30,14 +32,16 @@ def amounts(eids: list[str], *, cache_dir: Path, settings: DownloadSettings) -> 
     with explained(url, what=f"asking {url}"):
         database = retried(partial(connect, url, cache_dir, pause_s=settings.pause_s), what=url)
         for number, eid in enumerate(eids, start=1):
-            row = {"eid": eid, "files": 0, "bytes": 0, "bytes_missing": 0, "problem": ""}
+            row = {"eid": eid, "files": 0, "bytes": 0, "bytes_missing": 0, "bytes_in_parts": 0, "problem": ""}
             try:
                 datasets = retried(partial(find_datasets, database, eid, settings), what=f"session {eid}")
             except UserError as error:
                 row["problem"] = str(error)
             else:
                 row |= {"files": len(datasets), "bytes": int(datasets["file_size"].sum())}
-                row["bytes_missing"] = int(database.missing(datasets)["file_size"].sum())
+                missing = database.missing(datasets)
+                row["bytes_missing"] = int(missing["file_size"].sum())
+                row["bytes_in_parts"] = int(missing.loc[missing["in_parts"], "file_size"].sum())
             rows.append(row)
             _log.info(
                 "%d of %d: %s", number, len(eids), row["problem"] or f"session {eid}, {readable_size(row['bytes'])}"
@@ -51,7 +55,9 @@ def summary(table: pd.DataFrame, *, cache_dir: Path) -> str:
     free = shutil.disk_usage(existing).free
     n_usable = (table["problem"] == "").sum()
     total, missing = readable_size(table["bytes"].sum()), readable_size(table["bytes_missing"].sum())
+    in_parts = table["bytes_in_parts"].sum()
+    less = f", {readable_size(in_parts)} of them recordings of which only parts are fetched" if in_parts else ""
     return (
         f"{n_usable} of {len(table)} sessions can be downloaded: {table['files'].sum()} files, {total}, of which {missing} "
-        f"are not in {cache_dir} yet; {readable_size(free)} are free there"
+        f"are not in {cache_dir} yet{less}; {readable_size(free)} are free there"
     )

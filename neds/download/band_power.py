@@ -3,6 +3,7 @@
 Shapes: n windows, C channels, G groups of neighbouring channels, m frequencies, b bands.
 """
 
+import logging
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +13,10 @@ import numpy as np
 from ibldsp.voltage import destripe_lfp
 from spikeglx import Reader
 
+from neds.download.retries import NETWORK_ERRORS
 from neds.errors import UserError
+
+_log = logging.getLogger(__name__)
 
 MARGIN_S = 1.5
 """Beyond the outermost windows, for the edges of the filters. The power of brown noise at 3 to 10 Hz was so within 0.06 dB
@@ -63,7 +67,9 @@ def band_power(
     first_channels = np.arange(0, n_channels, channels_per_group)
     n_in_group = np.diff(np.append(first_channels, n_channels))[:, None]
     power = np.empty((len(starts), len(first_channels), len(bands_hz)), np.float32)
-    for piece in _pieces(starts, reader.fs):
+    pieces = list(_pieces(starts, reader.fs))
+    tenth = max(len(pieces) // 10, 1)
+    for number, piece in enumerate(pieces, start=1):
         first = max(starts[piece][0] - round(MARGIN_S * reader.fs), 0)
         end = min(starts[piece][-1] + length + round(MARGIN_S * reader.fs), reader.ns)
         with damage_named(reader.file_bin):
@@ -77,6 +83,8 @@ def band_power(
             real, imaginary = np.split(microvolts[:, at : at + length] @ waves, 2, axis=1)
             of_channels = (real**2 + imaginary**2) @ in_band
             power[index] = np.add.reduceat(of_channels, first_channels, axis=0) / n_in_group
+        if number % tenth == 0:
+            _log.info("LFP power: %d of %d windows", piece.stop, len(starts))
     decibels = 10 * np.log10(np.maximum(power, np.float32(LEAST_POWER_UV2)))
     return centres_s, decibels.reshape(len(starts), len(first_channels) * len(bands_hz))
 
@@ -86,6 +94,8 @@ def damage_named(recording: Path) -> Iterator[None]:
     """Raise UserError for what the readers within the block raise on a damaged recording."""
     try:
         yield
+    except NETWORK_ERRORS:  # some of them are OSErrors
+        raise
     except (OSError, EOFError, ValueError, KeyError, AssertionError, zlib.error) as error:
         detail = " ".join(str(error).split()) or type(error).__name__
         raise UserError(

@@ -9,6 +9,7 @@ import one.params
 import requests
 
 from neds.download.retries import NETWORK_ERRORS, first_line
+from neds.download.stalls import stalls_ended
 from neds.download.verified import VerifyingOne
 from neds.errors import UserError
 
@@ -46,9 +47,10 @@ def _how_to_log_in(url: str) -> str:
 
 @contextmanager
 def explained(url: str, *, what: str) -> Iterator[None]:
-    """Turn network failures within the block into UserErrors. `what` is the subject of their sentence."""
+    """Turn network failures within the block, stalled connections too, into UserErrors. `what`: their sentence's subject."""
     try:
-        yield
+        with stalls_ended():
+            yield
     except NETWORK_ERRORS as error:
         if _is_login_failure(error):
             raise UserError(f"{url}: the login was refused; check the account: {_how_to_log_in(url)}") from None

@@ -1,6 +1,7 @@
 """Local field potentials of one session: their power in frequency bands around the trials, never the whole recording."""
 
 import logging
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from scipy.interpolate import interp1d
 from neds.download.band_power import band_power, damage_named, window_centres
 from neds.download.session_files import SessionFiles, Unavailable
 from neds.download.settings import LfpSettings
+from neds.download.streamed import StreamedReader
 from neds.errors import UserError
 from neds.files.raw import Trace
 
@@ -30,11 +32,9 @@ def load_lfp(files: SessionFiles, probe: str, trials: pd.DataFrame, settings: Lf
     unset = [key for key, value in settings.model_dump().items() if value is None]
     if unset:
         raise UserError(f"download.lfp.{unset[0]}: is not set; give a value where `partition` gives none")
-    recording, timestamps = _fetch(files, probe)
+    reader, timestamps = _open(files, probe)
     clock = np.load(timestamps, allow_pickle=False)
     sample_at = interp1d(clock[:, 1], clock[:, 0] / AP_SAMPLES, fill_value="extrapolate")
-    with damage_named(recording):
-        reader = spikeglx.Reader(recording)
     with reader:
         end_s = float(np.interp(reader.ns * AP_SAMPLES, clock[:, 0], clock[:, 1]))
         centres_s = window_centres(_intervals(trials, settings, end_s), settings.step_s)
@@ -47,6 +47,8 @@ def load_lfp(files: SessionFiles, probe: str, trials: pd.DataFrame, settings: Lf
             bands_hz=settings.bands_hz,
             channels_per_group=settings.channels_per_group,
         )
+    if isinstance(reader, StreamedReader):
+        log.info("%s: %s", probe, reader.account())
     if not len(times):
         raise Unavailable("the LFP recording covers no trial")
     return Trace(times, values)
@@ -62,8 +64,8 @@ def merged(probes: dict[str, Trace]) -> Trace:
     return Trace(times, np.hstack([trace.values[row] for trace, row in zip(probes.values(), rows, strict=True)]))
 
 
-def _fetch(files: SessionFiles, probe: str) -> tuple[ALFPath, ALFPath]:
-    """Paths of the recording and of its clock, both brought to the disk."""
+def _open(files: SessionFiles, probe: str) -> tuple[spikeglx.Reader, ALFPath]:
+    """The recording, ready to be read, and the path of its clock."""
     folder = f"raw_ephys_data/{probe}/"
     there = [path for path in files.available() if path.startswith(folder)]
     for suffixes in _SUFFIXES:
@@ -73,8 +75,16 @@ def _fetch(files: SessionFiles, probe: str) -> tuple[ALFPath, ALFPath]:
         for suffix, paths in found.items():
             if len(paths) != 1:
                 raise Unavailable(f"{folder} has {len(paths)} files *{suffix} beside its LFP recording, not one")
-        recording, *_, timestamps = files.bring([path for (path,) in found.values()])
-        return recording, timestamps
+        recording, *companions = [path for (path,) in found.values()]
+        # What is not compressed has no chunks that could be verified one by one.
+        remote = files.remote_file(recording) if suffixes[0].endswith(".cbin") else None
+        if remote:
+            *_, timestamps = files.bring(companions)
+            with damage_named(Path(remote.name)):
+                return StreamedReader(remote), timestamps
+        path, *_, timestamps = files.bring([recording, *companions])
+        with damage_named(path):
+            return spikeglx.Reader(path), timestamps
     raise Unavailable(f"the session has no LFP recording ({folder}*.lf.cbin or .lf.bin)")
 
 

@@ -18,7 +18,8 @@ from neds.files.raw import RawSession
 def load_remote(*, eid: str, cache_dir: Path, settings: DownloadSettings) -> RawSession:
     """Load one session from the database `settings.base_url`, downloading what `cache_dir` does not hold yet.
 
-    All datasets that are needed are brought to the cache and verified before the first of them is loaded.
+    All datasets that are needed are brought to the cache and verified before the first of them is loaded, but for
+    recordings that are read in parts.
 
     The account is taken from the environment (ONE_TOKEN, or ONE_USERNAME and ONE_PASSWORD), else from ONE's stored
     parameters. Nothing is asked; ONE keeps the token that it is given in its parameters, as always.
@@ -31,12 +32,14 @@ def load_remote(*, eid: str, cache_dir: Path, settings: DownloadSettings) -> Raw
     with explained(url, what=f"session {eid}: the download from {url}"):
         database = retried(partial(connect, url, cache_dir, pause_s=settings.pause_s), what=url)
         datasets = retried(partial(find_datasets, database, eid, settings), what=f"session {eid}")
-        database.bring(datasets)
+        database.bring(datasets[~datasets["in_parts"]])
         return load_session(database, one_eid=eid, eid=eid, source="one", settings=settings)
 
 
 def find_datasets(database: VerifyingOne, eid: str, settings: DownloadSettings) -> pd.DataFrame:
     """Records of the datasets that loading a session needs, indexed by session and dataset id.
+
+    Column `in_parts`: whether only parts of the file are read.
 
     Raises:
         UserError: an unknown session, or one without trials.

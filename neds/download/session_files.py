@@ -1,6 +1,5 @@
 """The files of one session as ONE finds them: brought to the disk, checked, and recorded for the provenance."""
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,10 @@ from one.alf.exceptions import ALFError, ALFObjectNotFound
 from one.alf.path import ALFPath, rel_path_parts
 from one.api import One
 
+from neds.download.streamed import RemoteFile
+from neds.download.verified import VerifyingOne
 from neds.errors import UserError
+from neds.files.md5 import md5_of
 
 
 class Unavailable(Exception):
@@ -35,6 +37,7 @@ class SessionFiles:
         self.revision = revision
         self.path: ALFPath = one.eid2path(eid)
         self._used: set[Path] = set()
+        self._read_in_parts: list[str] = []
 
     def collection_of(self, filename: str, *, default: str) -> str:
         """The collection that holds the dataset `filename`, or `default` when none does.
@@ -106,6 +109,15 @@ class SessionFiles:
         self.use(files)
         return files
 
+    def remote_file(self, path: str) -> RemoteFile | None:
+        """The dataset of the given `available` path, to be read in parts where it lies on a server; None: `bring` it."""
+        if not isinstance(self.one, VerifyingOne):
+            return None
+        remote = self.one.remote_file(self.eid, path)
+        if remote:
+            self._read_in_parts.append(path)
+        return remote
+
     def use(self, files: list[ALFPath]) -> None:
         """Check `files` and note them for the record.
 
@@ -117,23 +129,21 @@ class SessionFiles:
         self._used.update(files)
 
     def record(self) -> list[dict]:
-        """The datasets used so far: collection, name, revision, hash (MD5) and size in bytes."""
-        table = self.one.list_datasets(self.eid, details=True)
-        known = dict(zip(table["rel_path"], table["hash"], strict=True))
+        """The datasets used so far: collection, name, revision, hash (MD5) and size in bytes.
+
+        Where only parts of one were read, `in_parts` is true, and hash and size are the database's, of the whole.
+        """
+        table = self.one.list_datasets(self.eid, details=True).set_index("rel_path")
         entries = []
+        for path in self._read_in_parts:
+            known = table.loc[path]
+            about = {"hash": known["hash"] or "", "size": int(known["file_size"]), "in_parts": True}
+            entries.append(_named(path) | about)
         for file in sorted(self._used):
-            relative = file.relative_to(self.path).as_posix()
-            collection, revision, *_ = rel_path_parts(relative)
-            entries.append(
-                {
-                    "collection": collection or "",
-                    "name": file.name,
-                    "revision": revision or "",
-                    "hash": known.get(relative) or _md5(file),
-                    "size": file.stat().st_size,
-                }
-            )
-        return entries
+            path = file.relative_to(self.path).as_posix()
+            known_hash = table["hash"].get(path)
+            entries.append(_named(path) | {"hash": known_hash or md5_of(file), "size": file.stat().st_size})
+        return sorted(entries, key=lambda entry: (entry["collection"], entry["revision"], entry["name"]))
 
 
 class NeededFiles(SessionFiles):
@@ -141,6 +151,11 @@ class NeededFiles(SessionFiles):
 
     def use(self, files: list[ALFPath]) -> None:
         raise Planned("its files are to be downloaded")
+
+
+def _named(path: str) -> dict[str, str]:
+    collection, revision, *_ = rel_path_parts(path)
+    return {"collection": collection or "", "name": Path(path).name, "revision": revision or ""}
 
 
 def _revision(path: str) -> str:
@@ -159,8 +174,3 @@ def _check_readable(file: Path) -> None:
             f"{file}: damaged, or an array of Python objects, which are not loaded ({str(error).splitlines()[0]}); "
             "delete or replace it and run again"
         ) from None
-
-
-def _md5(file: Path) -> str:
-    with open(file, "rb") as handle:
-        return hashlib.file_digest(handle, "md5").hexdigest()

@@ -1,13 +1,13 @@
 """ONE, with every file compared with the database's record of it before it gets its name in the cache."""
 
-import hashlib
 import logging
 import shutil
-import socket
+import tempfile
 import time
 import urllib.error
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -17,10 +17,12 @@ from one.api import OneAlyx
 from one.util import filter_datasets
 
 from neds.download.retries import WrongBytes, retried
+from neds.download.sizes import readable_size
+from neds.download.streamed import RemoteFile
 from neds.errors import UserError
+from neds.files.md5 import md5_of
 
 _log = logging.getLogger(__name__)
-STALLED_AFTER_S = 60.0
 
 
 class VerifyingOne(OneAlyx):
@@ -55,7 +57,10 @@ class VerifyingOne(OneAlyx):
 
     @contextmanager
     def planning(self) -> Iterator[list[pd.DataFrame]]:
-        """Within the block nothing is downloaded: records that are asked for are appended to the list that is yielded."""
+        """Within the block nothing is downloaded: records that are asked for are appended to the list that is yielded.
+
+        Their column `in_parts` tells those that `remote_file` will read from those that are needed whole.
+        """
         self._planned = []
         try:
             yield self._planned
@@ -98,9 +103,38 @@ class VerifyingOne(OneAlyx):
                 "verified in the cache" if was_here else f"downloaded and verified, {time.monotonic() - start:.0f} s",
             )
 
+    def remote_file(self, eid: str, rel_path: str) -> RemoteFile | None:
+        """A dataset of a session, to be read from the server in parts.
+
+        None where the cache has it whole, and while planning.
+        """
+        listed = self.list_datasets(eid, details=True, keep_eid_index=True)
+        dataset = listed[listed["rel_path"] == rel_path]
+        if self._planned is not None:
+            self._planned.append(dataset.assign(in_parts=True))
+            return None
+        if self.missing(dataset).empty:
+            return None
+        ((index, record),) = dataset.iterrows()
+        path, url = self._path(index, record), self._dset2url(record, update_cache=False)
+        size = int(record["file_size"])
+        return RemoteFile(f"session {eid}: {rel_path}", size, partial(self._fetch, url, size), path.parent)
+
+    def _fetch(self, url: str, size: int, first: int, end: int) -> bytes:
+        """The bytes from `first` to `end`, not included, of a file of `size` bytes."""
+        self._wait_for_turn()
+        with tempfile.TemporaryDirectory() as folder:
+            part = self.alyx.download_file(url, chunks=(first, end - first), target_dir=folder, silent=True)
+            content = part.read_bytes()
+        if len(content) == size > end - first:
+            raise UserError(
+                f"{url}: its server gives whole files only; download it whole, with ONE, to the folder of download.cache_dir"
+            )
+        return content
+
     def _check_filesystem(self, datasets, offline=None, update_exists=True, check_hash=True):
         if self._planned is not None:
-            self._planned.append(datasets)
+            self._planned.append(datasets.assign(in_parts=False))
             return [self._path(index, record) for index, record in datasets.iterrows()]
         known = self._verified.issuperset(datasets.index)
         files = super()._check_filesystem(datasets, offline, update_exists, check_hash and not known)
@@ -122,8 +156,7 @@ class VerifyingOne(OneAlyx):
             # ONE takes a file of this name for complete.
             arriving.unlink(missing_ok=True)
             self._wait_for_turn()
-            with _stalls_ended():
-                found = super(VerifyingOne, self)._download_datasets(dataset, keep_uuid=True)
+            found = super(VerifyingOne, self)._download_datasets(dataset, keep_uuid=True)
             if not any(found):
                 raise WrongBytes("the database names no server that has it")
             _compare(arriving, record)
@@ -154,11 +187,6 @@ class VerifyingOne(OneAlyx):
         return ALFPath(self.eid2path(index[0]), record["rel_path"])
 
 
-def readable_size(n_bytes: float) -> str:
-    """A number of bytes in MB or GB (powers of ten)."""
-    return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.1f} MB"
-
-
 def _compare(file: Path, record: pd.Series) -> None:
     """Compare a file with its record, as far as that goes: of some old datasets Alyx knows no hash.
 
@@ -171,18 +199,6 @@ def _compare(file: Path, record: pd.Series) -> None:
     if not known_hash:
         _log.warning("%s: the database has no hash of it, so only its size was verified", record["rel_path"])
         return
-    with open(file, "rb") as handle:
-        md5 = hashlib.file_digest(handle, "md5").hexdigest()
+    md5 = md5_of(file)
     if md5 != known_hash:
         raise WrongBytes(f"its MD5 is {md5} where the database's record says {known_hash}")
-
-
-@contextmanager
-def _stalls_ended() -> Iterator[None]:
-    """Within the block a connection over which nothing comes any more fails; ONE would wait for ever."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(STALLED_AFTER_S)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from neds.evaluation.summary import drawn_metrics, session_scores
+from neds.evaluation.summary import drawn_metrics, n_text, session_scores
 from neds.figures.names import METRIC_TITLES, labels_of, model_family, model_title
 from neds.figures.panels import legend_below, note_above, panel_grid, panel_title
 from neds.figures.save import NothingToDraw
@@ -53,7 +53,7 @@ def data_efficiency_figure(
             plotted.append(plot_scaling(ax, rows, color=model_style(family).color, label=model_title(family)))
         everything = pd.concat(drawn)
         scale_amounts(ax, everything.groupby("step")["amount"].mean().round())
-        panel_title(ax, modalities[target].title, f"n = {everything['eid'].nunique()} sessions")
+        panel_title(ax, modalities[target].title, "n = " + n_text(pd.concat(plotted[-len(drawn) :]), "session"))
         ax.set_xlabel("training trials")
         ax.set_ylabel(METRIC_TITLES[metric])
         handles, titles = ax.get_legend_handles_labels()

@@ -8,6 +8,10 @@ from neds.settings import Settings
 
 FACTS = Path(__file__).with_name("paper_results.yaml")
 
+N_SESSIONS = 10
+"""Test sessions of the paper."""
+
+PAPER_ROWS_NOTE = " (paper): as published, over ten IBL sessions (other data)."
 PAPER_NOTE = "Diamonds: means ± s.e.m. of the paper, over its ten IBL sessions (other data)."
 
 _TABLES = {

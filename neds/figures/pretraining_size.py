@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 from matplotlib.figure import Figure
 
-from neds.evaluation.summary import drawn_metrics, session_scores
+from neds.evaluation.summary import drawn_metrics, n_text, session_scores
 from neds.figures.names import METRIC_TITLES, labels_of, model_family, model_title
 from neds.figures.panels import legend_below, note_above, panel_grid, panel_title
 from neds.figures.save import NothingToDraw
@@ -57,7 +57,7 @@ def pretraining_size_figure(
         title = model_title(model_family(pretrained))
         plotted.append(plot_scaling(ax, rows, color=model_style(pretrained).color, label=title))
         scale_amounts(ax, rows["amount"])
-        panel_title(ax, modalities[target].title, f"n = {rows['eid'].nunique()} sessions")
+        panel_title(ax, modalities[target].title, "n = " + n_text(plotted[-1], "session"))
         ax.set_xlabel("pretraining sessions")
         ax.set_ylabel(METRIC_TITLES[rows["metric"].iloc[0]])
         handles, titles = ax.get_legend_handles_labels()

@@ -150,7 +150,7 @@ def regions_figure(
     """Map, scores and confusion matrix, and what was plotted.
 
     Args:
-        places: as `neds.regions.stage.map_units` writes them, of one model.
+        places: as `neds.regions.unit_map.map_units` writes them, of one model.
         scores, units: as `neds.regions.stage.classify_regions` writes them. The confusion matrix is of the first seed of
             the multimodal model in the joint space, if there is one, else of the first model.
         classes: names of the regions in their order; that of the alphabet when None.

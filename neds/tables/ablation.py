@@ -9,6 +9,7 @@ import pandas as pd
 
 from neds.ablations.paper import UNCHANGED, PaperRow
 from neds.evaluation.summary import n_text, over_sessions, session_scores
+from neds.figures.paper import N_SESSIONS, PAPER_ROWS_NOTE
 from neds.modalities import Modality
 from neds.model.checkpoint import read_checkpoint
 from neds.tables.benchmark import score_columns
@@ -66,11 +67,11 @@ def ablation_table(
     n_sessions = n_text(means, "test session")
     caption = f"NEDS with one thing changed, trained from scratch: mean ± s.e.m. over {n_sessions}."
     if paper:
-        published = pd.DataFrame([row.model_dump() for row in paper]).assign(n_sessions=10)
+        published = pd.DataFrame([row.model_dump() for row in paper]).assign(n_sessions=N_SESSIONS)
         published["row"] = [f"{_row_title(name)} (paper)" for name in published["name"]]
         rows += list(dict.fromkeys(published["row"]))
         means = pd.concat([means, published])
-        caption += " (paper): as published, over ten IBL sessions (other data)."
+        caption += PAPER_ROWS_NOTE
     means["column"] = [columns.get(key) for key in zip(means["target"], means["metric"], strict=True)]
     sizes = [
         {

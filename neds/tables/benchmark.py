@@ -7,7 +7,7 @@ import pandas as pd
 from neds.evaluation.score import PRIMARY_METRIC
 from neds.evaluation.summary import n_text, over_sessions, session_scores
 from neds.figures.names import METRIC_TITLES, in_order, labels_of, model_title
-from neds.figures.paper import PaperNumbers
+from neds.figures.paper import N_SESSIONS, PAPER_ROWS_NOTE, PaperNumbers
 from neds.modalities import Modality
 from neds.tables.write import MeansTable
 
@@ -39,11 +39,11 @@ def benchmark_table(
     rows = [model_title(label) for label in in_order(means["label"].unique())]
     caption = f"Mean ± s.e.m. over {n_text(means, 'test session')}."
     if paper:
-        published = pd.DataFrame([score.model_dump() for score in paper.scores]).assign(n_sessions=10)
+        published = pd.DataFrame([score.model_dump() for score in paper.scores]).assign(n_sessions=N_SESSIONS)
         published["row"] = [f"{model_title(label)} (paper)" for label in published["label"]]
         rows += [f"{model_title(label)} (paper)" for label in in_order(published["label"].unique())]
         means = pd.concat([means, published])
-        caption += " (paper): as published, over ten IBL sessions (other data)."
+        caption += PAPER_ROWS_NOTE
     means["column"] = [columns.get(key) for key in zip(means["target"], means["metric"], strict=True)]
     means = means.dropna(subset="column")
     return MeansTable(

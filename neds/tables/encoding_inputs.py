@@ -6,7 +6,7 @@ import pandas as pd
 
 from neds.evaluation.summary import n_text, over_sessions, session_scores
 from neds.figures.names import in_order, labels_of, model_title
-from neds.figures.paper import PaperNumbers
+from neds.figures.paper import N_SESSIONS, PAPER_ROWS_NOTE, PaperNumbers
 from neds.modalities import Modality
 from neds.tables.write import MeansTable
 
@@ -36,11 +36,11 @@ def encoding_inputs_table(
     if paper:
         published = f"{model_title('neds-mm-finetuned')} (paper)"
         entries = [
-            {"row": titles.get(name, _ALL), "column": published, "n_sessions": 10, **value.model_dump()}
+            {"row": titles.get(name, _ALL), "column": published, "n_sessions": N_SESSIONS, **value.model_dump()}
             for name, value in paper.encoding_by_input.items()
             if name in (_ALL, *titles)
         ]
         means, columns = pd.concat([means, pd.DataFrame(entries)]), [*columns, published]
-        caption += " (paper): as published, over ten IBL sessions (other data)."
+        caption += PAPER_ROWS_NOTE
     rows = [title for title in (_ALL, *titles.values()) if title in set(means["row"])]
     return MeansTable(means, rows, columns, "input", "Encoding by input variable", caption)
