@@ -5,6 +5,7 @@ from typing import get_args
 from neds.ablations.settings import AblationName
 from neds.config import Config
 from neds.figures.names import model_label
+from neds.model.modes import ModeName
 from neds.roster import Session
 
 # By path below the folder of figures; {mode} and {eid} stand for one file per mode and per test session.
@@ -63,7 +64,7 @@ class Catalogue:
 
     def tabulated(self) -> list[str]:
         """Those of the figure of scores, and the models that are fine-tuned from the other pretraining sets."""
-        others = [self._label(mode, way) for mode in self._config.modes for way in self._other_sets().values()]
+        others = [self._label(mode, way) for mode in self._config.modes for way in self._other_sets(mode).values()]
         return [*self.compared(), *others]
 
     def drawn(self, task: str) -> list[str]:
@@ -88,7 +89,7 @@ class Catalogue:
         """Rows of pairs for `neds.figures.pairs`: multi-session NEDS against each other multi-session model."""
         ours = {mode: self._label(mode, self._multi()) for mode in self.modes}
         rows = [[(label, "rrr-multi") for label in ours.values()]] if "rrr-multi" in self._baselines else []
-        others = self._other_sets().values()
+        others = self._other_sets(self.modes[0]).values()
         return rows + [[(ours[mode], self._label(mode, way)) for mode in self.modes] for way in others]
 
     def pretraining_curves(self) -> list[dict[str, str]]:
@@ -194,11 +195,11 @@ class Catalogue:
     def _multi(self) -> str:
         return f"finetuned-{self._config.finetune_from[0]}"
 
-    def _other_sets(self) -> dict[str, str]:
-        """How the models of the other pretraining sets are trained, by set."""
+    def _other_sets(self, mode: ModeName) -> dict[str, str]:
+        """How a mode's models of the other pretraining sets are trained, by set."""
         if "finetuned" not in self._config.regimes or "all" not in self._config.train_trials:
             return {}
-        return {name: f"finetuned-{name}" for name in self._config.finetune_from[1:]}
+        return {name: f"finetuned-{name}" for name in self._config.finetune_sets(mode)[1:]}
 
     def _ways(self, *, with_all_trials: bool = True) -> list[str]:
         """The regimes in use, as `training` names them, with the first pretraining set."""

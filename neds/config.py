@@ -55,6 +55,9 @@ class Config(Settings):
     """Pretraining sets to pretrain on and to fine-tune from."""
     train_trials: list[Annotated[int, Field(ge=1)] | Literal["all"]] = Field(["all"], min_length=1)
     """Numbers of the test sessions' training trials to train with; more than one gives a data-efficiency curve."""
+    unimodal_curves: bool = True
+    """Whether unimodal models beside mm are trained for every pretraining set and number of trials too, though no curve
+    shows them; else for the first set and all trials alone."""
     seeds: list[Annotated[int, Field(ge=0)]] = Field([0], min_length=1)
     """One model of each kind per seed."""
     baselines: list[BaselineName] = ["psth", "linear", "rrr", "oracle"]
@@ -122,14 +125,21 @@ class Config(Settings):
         members = self.pretraining_sets.get(name, len(train))
         return members if isinstance(members, list) else train[:members]
 
-    def trainings(self) -> list[str]:
-        """Names of all ways in which a test session's models are trained: scratch, finetuned-all, scratch-50trials, ..."""
-        ways = [
-            way
-            for regime in self.regimes
-            for way in (["scratch"] if regime == "scratch" else [f"finetuned-{name}" for name in self.finetune_from])
-        ]
-        return [way + ("" if number == "all" else f"-{number}trials") for number in self.train_trials for way in ways]
+    def finetune_sets(self, mode: ModeName) -> list[str]:
+        """Pretraining sets from which models of a mode are fine-tuned."""
+        return self.finetune_from if self._is_for_curves(mode) else self.finetune_from[:1]
+
+    def trainings(self, mode: ModeName) -> list[str]:
+        """Names of all ways in which a test session's models of a mode are trained: scratch, finetuned-all-50trials, ..."""
+        finetuned = [f"finetuned-{name}" for name in self.finetune_sets(mode)]
+        ways = [way for regime in self.regimes for way in (["scratch"] if regime == "scratch" else finetuned)]
+        numbers = self.train_trials
+        if not self._is_for_curves(mode):
+            numbers = ["all"] if "all" in numbers else [max(numbers)]
+        return [way + ("" if number == "all" else f"-{number}trials") for number in numbers for way in ways]
+
+    def _is_for_curves(self, mode: ModeName) -> bool:
+        return self.unimodal_curves or mode == "mm" or "mm" not in self.modes
 
     def training_for(self, stage: Literal["pretrain", "scratch", "finetuned"], mode: ModeName) -> TrainingSettings:
         """Training settings of a stage and mode, overrides applied."""

@@ -112,7 +112,7 @@ def pretraining_eids():
 
 def pretraining_logs(wildcards):
     """Validation log of every pretraining of a mode, and for the command line its label and seed; no one session is its."""
-    runs = [(name, seed) for name in CONFIG.finetune_from for seed in CONFIG.seeds]
+    runs = [(name, seed) for name in CONFIG.finetune_sets(wildcards.mode) for seed in CONFIG.seeds]
     folder = f"{RESULTS}/models/pretrained"
     return {
         "logs": [f"{folder}-{name}/{wildcards.mode}/seed{seed}/log.csv" for name, seed in runs],

@@ -35,8 +35,12 @@ def searches():
     """Folder of every search below that of all searches."""
     regimes = {"pretrain": "finetuned", "scratch": "scratch", "finetuned": "finetuned"}
     folders = [TUNED[stage] for stage in CONFIG.tune.stages if regimes[stage] in CONFIG.regimes]
-    found = expand(folders, eid=TEST_EIDS, mode=CONFIG.modes, pretraining_set=CONFIG.finetune_from)
-    return [folder.removeprefix(f"{RESULTS}/tuning/") for folder in sorted(set(found))]
+    found = {
+        folder
+        for mode in CONFIG.modes
+        for folder in expand(folders, eid=TEST_EIDS, mode=mode, pretraining_set=CONFIG.finetune_sets(mode))
+    }
+    return [folder.removeprefix(f"{RESULTS}/tuning/") for folder in sorted(found)]
 
 
 def session_path(wildcards):
@@ -87,10 +91,18 @@ def others_argument(wildcards, input):
 
 def evaluated_models():
     """All baselines and models that each test session is evaluated with."""
-    models = expand(
-        "neds-{mode}-{training}-seed{seed}", mode=CONFIG.modes, training=CONFIG.trainings(), seed=CONFIG.seeds
-    )
+    models = [f"neds-{model}" for model in trained_models("-")]
     return [*CONFIG.baselines_in_use(SESSIONS), *models]
+
+
+def trained_models(before_seed):
+    """All models of a test session, <mode>-<training><before_seed>seed<number>."""
+    return [
+        f"{mode}-{training}{before_seed}seed{seed}"
+        for mode in CONFIG.modes
+        for training in CONFIG.trainings(mode)
+        for seed in CONFIG.seeds
+    ]
 
 
 def evaluated(name, models):
@@ -100,10 +112,4 @@ def evaluated(name, models):
 
 def checkpoints():
     """Best checkpoint of every model of every test session."""
-    return expand(
-        f"{RESULTS}/models/{{eid}}/{{mode}}-{{training}}/seed{{seed}}/best.safetensors",
-        eid=TEST_EIDS,
-        mode=CONFIG.modes,
-        training=CONFIG.trainings(),
-        seed=CONFIG.seeds,
-    )
+    return expand(f"{RESULTS}/models/{{eid}}/{{model}}/best.safetensors", eid=TEST_EIDS, model=trained_models("/"))

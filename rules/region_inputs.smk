@@ -11,8 +11,8 @@ def embedded_models():
             known = {"model": f"neds-{mode}", "training": training, "space": "session"}
             for eid in TEST_EIDS:
                 models += seeded(f"{RESULTS}/embeddings/{eid}/neds-{mode}-{training}", known)
-    for name in CONFIG.finetune_from if "finetuned" in CONFIG.regimes else []:
-        for mode in modes:
+    for mode in modes if "finetuned" in CONFIG.regimes else []:
+        for name in CONFIG.finetune_sets(mode):
             known = {"model": f"neds-{mode}", "training": f"pretrained-{name}", "space": "joint"}
             models += seeded(f"{RESULTS}/embeddings/pretrained-{name}/neds-{mode}", known)
     return models

@@ -99,3 +99,23 @@ def test_example_of_the_papers_figures_leaves_nothing_out():
     values["synthetic"] = default["synthetic"] | values["synthetic"]
     values["partition"] = default["partition"] | values["partition"]
     assert not catalogue(**default | values).messages()
+
+
+def test_without_unimodal_curves_fewer_models_make_the_same_figures():
+    values = EVERYTHING | {"unimodal_curves": False}
+    config, _ = check_config(values, base=ROOT)
+    assert config.trainings("encoding") == config.trainings("decoding") == ["scratch", "finetuned-all"]
+    several = {
+        f"{way}{number}" for way in ("scratch", "finetuned-all", "finetuned-two") for number in ("-30trials", "")
+    }
+    assert set(config.trainings("mm")) == several
+    found = catalogue(**values)
+    assert not found.messages()
+    trained = {f"neds-{mode}-{training}" for mode in config.modes for training in config.trainings(mode)}
+    drawn = {label for label in found.tabulated() if label.startswith("neds-")}
+    assert drawn == {label for label in trained if not label.endswith("trials")}
+
+
+def test_unimodal_models_alone_have_curves():
+    config, _ = check_config(EVERYTHING | {"unimodal_curves": False, "modes": ["encoding"], "ablations": {}}, base=ROOT)
+    assert "finetuned-two-30trials" in config.trainings("encoding")

@@ -69,8 +69,7 @@ def test_only_chunks_around_the_trials_are_downloaded_and_once(root, tmp_path):
 
 def test_passing_faults_are_overcome_and_a_lasting_one_loses_nothing(root, tmp_path):
     with serving(root) as server:
-        passing = ["drop", "truncate", "corrupt", 503]
-        server.faults[address(server)] = [*passing, "fine", "fine", *["corrupt"] * 3]
+        server.faults[address(server)] = ["drop", "truncate", "fine", "corrupt", 503, "fine", *["corrupt"] * 3]
         said = r"lf\.cbin: a chunk of it arrived that its own checksum does not fit, at every attempt"
         with pytest.raises(UserError, match=said):
             load_remote(server, tmp_path, **WANTED)
