@@ -170,7 +170,7 @@ def test_ridge_path_agrees_with_scikit_learn():
     session = make_session(n_trials=40)
     train, rng = session.trials_of("train"), np.random.default_rng(0)
     inputs, outputs = rng.normal(size=(40, 60)), rng.normal(size=(40, 5))
-    for strength, predicted in _ridge_path(session, inputs, outputs).items():
+    for strength, predicted in _ridge_path(session, inputs, outputs):
         scale = outputs[train].std(0)
         ridge = Ridge(alpha=strength).fit(inputs[train], outputs[train] / scale)
         np.testing.assert_allclose(predicted, ridge.predict(inputs) * scale, rtol=1e-3, atol=1e-4)

@@ -34,8 +34,8 @@ def predict_linear(session: AlignedSession) -> list[Predicted]:
     return predicted
 
 
-def _ridge_path(session: AlignedSession, inputs: np.ndarray, outputs: np.ndarray) -> dict[float, np.ndarray]:
-    """Predictions of `outputs` (K, Q) for all trials, by strength; trials with an unknown output do not train.
+def _ridge_path(session: AlignedSession, inputs: np.ndarray, outputs: np.ndarray) -> Iterator[tuple[float, np.ndarray]]:
+    """Strengths, and predictions of `outputs` (K, Q) for all trials; trials with an unknown output do not train.
 
     Dual ridge regression: one eigendecomposition of the trials' Gram matrix serves every strength.
     """
@@ -49,15 +49,16 @@ def _ridge_path(session: AlignedSession, inputs: np.ndarray, outputs: np.ndarray
     eigenvalues, vectors = np.linalg.eigh(gram[train])
     rotated_outputs, rotated_gram = vectors.T @ scaled, gram @ vectors
     # Rounding leaves eigenvalues a little below 0, which the weakest penalty would turn into poles.
-    penalised = {strength: np.maximum(eigenvalues, 0)[:, None] + strength for strength in _STRENGTHS}
-    return {s: scaler.inverse_transform(rotated_gram @ (rotated_outputs / p)) for s, p in penalised.items()}
+    eigenvalues = np.maximum(eigenvalues, 0)[:, None]
+    for strength in _STRENGTHS:
+        yield strength, scaler.inverse_transform(rotated_gram @ (rotated_outputs / (eigenvalues + strength)))
 
 
 def _ridge(session: AlignedSession, name: str, inputs: np.ndarray) -> Iterator[np.ndarray]:
     """Predictions (K, T, ...) of each strength."""
     truth = session.values[name]
-    paths = _ridge_path(session, inputs, truth.reshape(len(truth), -1).astype(np.float64))
-    return (path.reshape(truth.shape) for path in paths.values())
+    path = _ridge_path(session, inputs, truth.reshape(len(truth), -1).astype(np.float64))
+    return (predicted.reshape(truth.shape) for _, predicted in path)
 
 
 def _logistic(session: AlignedSession, name: str, inputs: np.ndarray) -> Iterator[np.ndarray]:
