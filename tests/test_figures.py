@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.text import Text
 
 from neds.errors import UserError
 from neds.evaluation.metrics import bits_per_spike, r2
@@ -139,6 +140,16 @@ def test_traces_csv_holds_each_column_of_a_behaviour_and_its_score(task_session,
     np.testing.assert_allclose(first["value"], session.values["paws"][test[0], :, 1], rtol=1e-6)
     expected = r2(session.values["paws"][test, :, 1], made_up_prediction(session, "paws", 1)[..., 1])
     assert rows.loc[rows.series == MODELS[1], "r2"].unique() == pytest.approx([expected], rel=1e-5)
+
+
+def test_traces_of_windows_are_not_called_trials(task_session):
+    comparison = compare(task_session, "decoding")
+    of_windows = replace(comparison, session=replace(comparison.session, settings={"align": "none"}))
+    for part, drawn in (("trial", comparison), ("window", of_windows)):
+        fig, _ = traces_figure(drawn)
+        texts = [text.get_text() for text in fig.findobj(Text)]
+        assert any(text.startswith(f"test {part} (") for text in texts)
+        assert {word for text in texts for word in ("trial", "window") if word in text} == {part}
 
 
 def test_raster_csv_holds_what_trials_differ_by_from_their_condition(task_session, drawn):

@@ -15,6 +15,7 @@ from neds.figures.save import NothingToDraw
 from neds.figures.style import bin_centers_s
 from neds.files.aligned import AlignedSession, read_aligned
 from neds.modalities import Kind, Modality
+from neds.partition.settings import NO_EVENT
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,11 @@ class Comparison:
     def time_s(self) -> np.ndarray:
         """Centre (T,) of each bin, from the alignment event."""
         return bin_centers_s(self.session.window_start_s, self.session.bin_s, self.session.n_bins)
+
+    @property
+    def cut_into(self) -> str:
+        """What the recording was cut into, in the singular."""
+        return "window" if self.session.settings.get("align") == NO_EVENT else "trial"
 
     def targets(self, kind: Kind) -> list[Modality]:
         """The modalities of a kind that every model predicts, in the session's order."""

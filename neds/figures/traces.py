@@ -92,13 +92,15 @@ def traces_figure(comparison: Comparison, *, n_trials: int = 10) -> tuple[Figure
         rows.insert(1, "column", column)
         plotted.append(rows.assign(r2=rows["series"].map(scores)))
     start_s, end_s = comparison.session.window_start_s, comparison.session.window_start_s + _duration_s(comparison)
-    axes[-1].set_xlabel(f"test trial (index in the recording); each from {start_s:g} to {end_s:g} s, dotted line: 0 s")
+    axes[-1].set_xlabel(
+        f"test {comparison.cut_into} (index in the recording); each from {start_s:g} to {end_s:g} s, dotted line: 0 s"
+    )
     handles = legend_lines(comparison.predicted)
     n_columns = legend_columns([handle.get_label() for handle in handles], WIDTH_IN)
     fig.legend(handles=handles, loc="outside lower center", ncols=n_columns)
     note_above(
         fig,
-        f"{len(shown)} test trials evenly spaced over the session; R² over all {len(comparison.trials)} test trials.",
+        f"{len(shown)} test {comparison.cut_into}s evenly spaced over the session; R² over all {len(comparison.trials)}.",
     )
     return fig, pd.concat(plotted, ignore_index=True)
 
