@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from neds.download.settings import LfpSettings
+from neds.download.amount import amounts, summary
+from neds.download.settings import DownloadSettings, LfpSettings
 from neds.errors import UserError
 from tests.alf_trees import SESSION_PATH, write_session
 from tests.download_runs import load_local, load_remote, log_in, use_scratch_home
@@ -105,3 +106,14 @@ def test_a_recording_that_the_cache_has_whole_is_used(root, tmp_path):
         assert not server.parts and RECORDING not in server.served
         assert not any(entry.get("in_parts") for entry in remote.provenance["datasets"])
     assert_same_lfp(remote, load_local(root, tmp_path, **WANTED))
+
+
+def test_what_will_be_read_in_parts_is_told_before(root, tmp_path):
+    with serving(root) as server:
+        settings = DownloadSettings(base_url=server.url, pause_s=0, **WANTED)
+        table = amounts([server.eid(SESSION_PATH)], cache_dir=tmp_path / "cache", settings=settings)
+        assert not server.served and not server.parts
+    size = (root / RECORDING).stat().st_size
+    assert table["bytes_in_parts"].tolist() == [size]
+    said = summary(table, cache_dir=tmp_path)
+    assert f", {size / 1e6:.1f} MB of them recordings of which only parts are fetched; " in said
