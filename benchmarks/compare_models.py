@@ -49,7 +49,8 @@ def comparison(metrics: pd.DataFrame) -> pd.DataFrame:
 def _cell(mean: float, error: float, over_seeds: float) -> str:
     if pd.isna(mean):
         return ""
-    return f"{mean:.3f} ± {error:.3f}" + ("" if pd.isna(over_seeds) else f" ({over_seeds:.3f})")
+    of_sessions = "" if pd.isna(error) else f" ± {error:.3f}"
+    return f"{mean:.3f}{of_sessions}" + ("" if pd.isna(over_seeds) else f" ({over_seeds:.3f})")
 
 
 if __name__ == "__main__":
