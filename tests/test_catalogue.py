@@ -109,6 +109,8 @@ def test_without_unimodal_curves_fewer_models_make_the_same_figures():
         f"{way}{number}" for way in ("scratch", "finetuned-all", "finetuned-two") for number in ("-30trials", "")
     }
     assert set(config.trainings("mm")) == several
+    few, _ = check_config(values | {"train_trials": [20, 30]}, base=ROOT)
+    assert few.trainings("encoding") == ["scratch-30trials", "finetuned-all-30trials"]
     found = catalogue(**values)
     assert not found.messages()
     trained = {f"neds-{mode}-{training}" for mode in config.modes for training in config.trainings(mode)}

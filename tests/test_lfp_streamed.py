@@ -88,6 +88,16 @@ def test_a_network_that_fails_is_no_damaged_recording(root, tmp_path):
             load_remote(server, tmp_path, **WANTED)
 
 
+def test_a_recording_that_the_server_lacks_is_asked_for_once(root, tmp_path):
+    with serving(root) as server:
+        server.faults[address(server)] = [404, "fine"]
+        with pytest.raises(
+            UserError, match=r"lf\.cbin: the database lists it but its file server has no such file; take lfp"
+        ):
+            load_remote(server, tmp_path, **WANTED)
+        assert server.faults[address(server)] == ["fine"]
+
+
 def test_a_server_without_parts_is_told(root, tmp_path):
     with serving(root) as server:
         server.gives_parts = False

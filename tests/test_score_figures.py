@@ -183,7 +183,10 @@ def test_pretraining_size_counts_the_usable_sessions():
     sessions = pd.DataFrame({"eid": ["t1", "t2", "t3", "a", "b"], "usable": [True, False, True, True, True]})
     labels = {"": "neds-mm-scratch", "two": "neds-mm-finetuned-two", "all": "neds-mm-finetuned-all"}
     sets = {"two": ["t1", "t2"], "all": ["t1", "t2", "t3"]}
-    _, plotted = pretraining_size_figure(metrics, sessions, MODALITIES, sets=sets, curves=[labels])
+    fig, plotted = pretraining_size_figure(metrics, sessions, MODALITIES, sets=sets, curves=[labels])
+    assert "n = 2 sessions" in fig.axes[0].get_title(loc="left")
+    fig, _ = pretraining_size_figure(metrics[metrics.eid == "a"], sessions, MODALITIES, sets=sets, curves=[labels])
+    assert fig.axes[0].get_title(loc="left").endswith("n = 1 session")
     by_set = plotted.groupby("pretraining_set").first()
     assert by_set["n_pretraining_sessions"].to_dict() == {"": 0, "two": 1, "all": 2}
     assert by_set["mean"].to_dict() == pytest.approx({"": 0.2, "two": 0.3, "all": 0.4})

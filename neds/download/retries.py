@@ -9,6 +9,8 @@ from typing import TypeVar
 
 import requests
 
+from neds.errors import UserError
+
 _log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
@@ -47,6 +49,29 @@ def retried(action: Callable[[], Result], *, what: str) -> Result:
             _log.warning("%s: %s; trying again in %d s", what, first_line(error), wait_s)
             time.sleep(wait_s)
     raise AssertionError("the last attempt returns or raises")
+
+
+def retried_or_refused(action: Callable[[], Result], *, what: str, advice: str) -> Result:
+    """As `retried`, for a download of which the user is told when nothing mends it.
+
+    Args:
+        what: the file, with its session.
+        advice: what to do if it stays wrong.
+
+    Raises:
+        UserError: other bytes than expected at every attempt, or no such file.
+        one of NETWORK_ERRORS: as for `retried`.
+    """
+    try:
+        return retried(action, what=what)
+    except WrongBytes as wrong:
+        raise UserError(
+            f"{what}: {wrong}, at every attempt, so it was not kept; run again later, and if it stays so, {advice}"
+        ) from None
+    except urllib.error.HTTPError as error:
+        if error.code != 404:
+            raise
+        raise UserError(f"{what}: the database lists it but its file server has no such file; {advice}") from None
 
 
 def first_line(error: Exception) -> str:

@@ -8,7 +8,7 @@ from one.alf.exceptions import ALFError, ALFObjectNotFound
 from one.alf.path import ALFPath, rel_path_parts
 from one.api import One
 
-from neds.download.streamed import RemoteFile
+from neds.download.remote_file import RemoteFile
 from neds.download.verified import VerifyingOne
 from neds.errors import UserError
 from neds.files.md5 import md5_of

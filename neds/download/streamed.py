@@ -1,8 +1,7 @@
 """Recordings that stay on the database's server: of a compressed one, the chunks that are read are downloaded, no others."""
 
 import zlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -10,29 +9,14 @@ from pathlib import Path
 import numpy as np
 import spikeglx
 
-from neds.download.retries import WrongBytes, retried
+from neds.download.remote_file import RemoteFile
+from neds.download.retries import WrongBytes, retried_or_refused
 from neds.download.sizes import readable_size
 from neds.errors import UserError
 
 # The reader decides by "cbin" in the suffix that a recording is compressed, and finds .ch and .meta by what comes before it.
 KEPT_SUFFIX = ".cbin_parts"
-
-
-@dataclass(frozen=True)
-class RemoteFile:
-    """A file on a server that is read in parts.
-
-    Attributes:
-        name: for messages.
-        size: of the whole, in bytes.
-        fetch: the bytes from a first one to one that is not included; one of NETWORK_ERRORS where the network fails.
-        folder: where what has arrived is kept.
-    """
-
-    name: str
-    size: int
-    fetch: Callable[[int, int], bytes]
-    folder: Path
+_ADVICE = "take lfp off the modalities, or the session off the sessions sheet"
 
 
 class StreamedReader(spikeglx.Reader):
@@ -57,7 +41,7 @@ class StreamedReader(spikeglx.Reader):
         if self._raw.chunk_offsets[-1] != remote.size:
             raise UserError(
                 f"{remote.name}: its .ch file is of a recording of {self._raw.chunk_offsets[-1]} bytes, but the database's "
-                f"record says {remote.size}; take lfp off the modalities, or the session off the sessions sheet"
+                f"record says {remote.size}; {_ADVICE}"
             )
 
     def read(self, nsel=slice(0, 10000), csel=slice(None), sync=True):
@@ -91,13 +75,7 @@ class StreamedReader(spikeglx.Reader):
 
     def _download(self, chunks: range) -> None:
         offsets = self._raw.chunk_offsets[chunks.start : chunks.stop + 1]
-        try:
-            content = retried(partial(self._arrived, offsets), what=self._remote.name)
-        except WrongBytes as wrong:
-            raise UserError(
-                f"{self._remote.name}: {wrong}, at every attempt; run again later, and if it stays so, take lfp off the "
-                "modalities, or the session off the sessions sheet"
-            ) from None
+        content = retried_or_refused(partial(self._arrived, offsets), what=self._remote.name, advice=_ADVICE)
         try:
             with open(self.file_bin, "r+b") as kept:
                 kept.seek(offsets[0])

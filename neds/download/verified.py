@@ -4,7 +4,6 @@ import logging
 import shutil
 import tempfile
 import time
-import urllib.error
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -16,9 +15,9 @@ from one.alf.spec import QC
 from one.api import OneAlyx
 from one.util import filter_datasets
 
-from neds.download.retries import WrongBytes, retried
+from neds.download.remote_file import RemoteFile
+from neds.download.retries import WrongBytes, retried_or_refused
 from neds.download.sizes import readable_size
-from neds.download.streamed import RemoteFile
 from neds.errors import UserError
 from neds.files.md5 import md5_of
 
@@ -104,17 +103,13 @@ class VerifyingOne(OneAlyx):
             )
 
     def remote_file(self, eid: str, rel_path: str) -> RemoteFile | None:
-        """A dataset of a session, to be read from the server in parts.
-
-        None where the cache has it whole, and while planning.
-        """
+        """A dataset of a session, to be read from the server in parts; None where the cache has it whole."""
         listed = self.list_datasets(eid, details=True, keep_eid_index=True)
         dataset = listed[listed["rel_path"] == rel_path]
-        if self._planned is not None:
-            self._planned.append(dataset.assign(in_parts=True))
-            return None
         if self.missing(dataset).empty:
             return None
+        if self._planned is not None:
+            self._planned.append(dataset.assign(in_parts=True))
         ((index, record),) = dataset.iterrows()
         path, url = self._path(index, record), self._dset2url(record, update_cache=False)
         size = int(record["file_size"])
@@ -163,19 +158,8 @@ class VerifyingOne(OneAlyx):
 
         advice = f"tell those who run {self.alyx.base_url}, or take the session off the sessions sheet"
         try:
-            retried(attempt, what=record["rel_path"])
+            retried_or_refused(attempt, what=f"session {eid}: {record['rel_path']}", advice=advice)
             return arriving.replace(path)
-        except WrongBytes as wrong:
-            raise UserError(
-                f"session {eid}: {record['rel_path']}: {wrong}, at every attempt, so it was not kept; run again later, and "
-                f"if it stays so, {advice}"
-            ) from None
-        except urllib.error.HTTPError as error:
-            if error.code != 404:
-                raise
-            raise UserError(
-                f"session {eid}: {record['rel_path']}: the database lists it but its file server has no such file; {advice}"
-            ) from None
         finally:
             arriving.unlink(missing_ok=True)
 

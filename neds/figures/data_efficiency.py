@@ -48,12 +48,14 @@ def data_efficiency_figure(
     fig, axes = panel_grid(len(panels), panels_per_row=5, panel_height_in=1.7)
     plotted, entries = [], {}
     for ax, (target, metric, drawn) in zip(axes, panels, strict=True):
+        here = []
         for rows in drawn:
             family = model_family(rows["label"].iloc[0])
-            plotted.append(plot_scaling(ax, rows, color=model_style(family).color, label=model_title(family)))
+            here.append(plot_scaling(ax, rows, color=model_style(family).color, label=model_title(family)))
+        plotted += here
         everything = pd.concat(drawn)
         scale_amounts(ax, everything.groupby("step")["amount"].mean().round())
-        panel_title(ax, modalities[target].title, "n = " + n_text(pd.concat(plotted[-len(drawn) :]), "session"))
+        panel_title(ax, modalities[target].title, "n = " + n_text(pd.concat(here), "session"))
         ax.set_xlabel("training trials")
         ax.set_ylabel(METRIC_TITLES[metric])
         handles, titles = ax.get_legend_handles_labels()
