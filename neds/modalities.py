@@ -5,6 +5,7 @@ Adding a modality that the partition stage can compute from a raw file is one en
 config.
 """
 
+from collections.abc import Iterable
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -73,6 +74,10 @@ BUILT_IN = {
 }
 PAPER = {name: BUILT_IN[name] for name in ("spikes", "wheel_speed", "whisker_motion_energy", "choice", "block")}
 """Those of the paper."""
+
+
+def by_name(modalities: Iterable[Modality]) -> dict[str, Modality]:
+    return {modality.name: modality for modality in modalities}
 
 
 def resolve(names: list[str], custom: dict[str, Modality]) -> dict[str, Modality]:

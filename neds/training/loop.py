@@ -14,13 +14,14 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from neds.data.store import TrialStore, stacked_valid
+from neds.errors import Interrupted
 from neds.files.aligned import AlignedSession
 from neds.model.loss import loss_terms, total_loss
 from neds.model.masking import Mask, draw_masks
 from neds.model.network import NEDS, Design
 from neds.model.settings import MaskingSettings
 from neds.training.distributed import Processes
-from neds.training.resume import Interrupted, Progress, StateSaver, load_state, save_state
+from neds.training.resume import Progress, StateSaver, load_state, save_state
 from neds.training.settings import TrainingSettings
 from neds.training.validate import validation_scores
 

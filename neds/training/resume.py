@@ -20,10 +20,6 @@ from neds.training.distributed import Processes
 _LARGEST_SHARE_OF_TIME = 0.05
 
 
-class Interrupted(Exception):
-    """Training was asked to stop and did, its state saved. The message says where it stood."""
-
-
 @dataclass
 class Progress:
     """Where a run stands.

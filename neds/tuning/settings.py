@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from neds.settings import Settings
+from neds.training.settings import TrainingRun
 from neds.tuning.space import Space, paper_finetune_space, paper_space
 
 Stage = Literal["pretrain", "scratch", "finetuned"]
@@ -53,3 +54,12 @@ class TuneSettings(Settings):
         else:
             n_trials, space = self.n_trials, self.space or paper_space()
         return SearchSettings(method=self.method, n_trials=n_trials, space=space, seed=self.seed)
+
+
+class TuningRun(Settings):
+    """Everything but the data that determines a search."""
+
+    run: TrainingRun
+    """The training whose hyper-parameters are searched; keys that are not searched keep their values."""
+    search: SearchSettings
+    """Which values are tried."""
