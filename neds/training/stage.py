@@ -18,7 +18,7 @@ from neds.model.checkpoint import Checkpoint, load_network, read_checkpoint, wri
 from neds.model.modes import ModeName, preset
 from neds.model.network import NEDS, Design
 from neds.model.settings import MaskingSettings, ModelSettings
-from neds.provenance import code_digest, file_digest, settings_digest
+from neds.provenance import code_digest, content_digest, digest_of
 from neds.settings import Settings
 from neds.training.distributed import Processes, alone
 from neds.training.loop import train
@@ -110,8 +110,12 @@ def run_training(
         settings=run.training,
         seed=run.seed,
         state_path=state_path,
-        fingerprint=settings_digest(
-            [run.model_dump(), [file_digest(path) for path in inputs], code_digest("neds.training.stage")]
+        fingerprint=digest_of(
+            [
+                run.model_dump(),
+                [content_digest(path) for path in inputs],
+                code_digest("neds.training.stage:run_training"),
+            ]
         ),
         description=description,
         processes=processes,

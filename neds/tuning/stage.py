@@ -11,7 +11,7 @@ from neds.errors import UserError
 from neds.files.aligned import read_aligned
 from neds.files.atomic import write_csv
 from neds.model.checkpoint import read_checkpoint
-from neds.provenance import code_digest, file_digest, settings_digest
+from neds.provenance import code_digest, content_digest, digest_of
 from neds.settings import Settings
 from neds.training.stage import TrainingRun
 from neds.tuning.best import BestTrial, nested, write_best
@@ -61,8 +61,8 @@ def run_tuning(
     aligned = [path.resolve() for path in aligned]
     pretrained = pretrained and pretrained.resolve()
     inputs = [*aligned, *([pretrained] if pretrained else [])]
-    fingerprint = settings_digest(
-        [tuning.model_dump(), [file_digest(path) for path in inputs], code_digest("neds.tuning.stage")]
+    fingerprint = digest_of(
+        [tuning.model_dump(), [content_digest(path) for path in inputs], code_digest("neds.tuning.stage:run_tuning")]
     )
     states = best.with_name("unfinished")
     _forget_others(states, fingerprint[:16])
