@@ -55,6 +55,7 @@ def run_training(
     on_validation: Callable[[list[dict]], None] = lambda rows: None,
     should_stop: Callable[[], bool] = lambda: False,
     state_every_s: float = 60.0,
+    same_torch: bool = False,
 ) -> None:
     """Train on the usable sessions among `aligned` and write the best and last checkpoints and the validation log.
 
@@ -68,6 +69,7 @@ def run_training(
         on_validation: called with all log rows after each validation, in the first process.
         should_stop: asked after every step, in every process.
         state_every_s: least time between two saved states, from which an interrupted run goes on.
+        same_torch: begin anew rather than go on from a state that another major or minor version of torch saved.
 
     Raises:
         UserError: sessions that cannot train together, or a pretrained network that does not fit them.
@@ -122,6 +124,7 @@ def run_training(
         on_validation=validated,
         should_stop=should_stop,
         state_every_s=state_every_s,
+        same_torch=same_torch,
     )
     if not processes.is_first:
         return
