@@ -15,12 +15,12 @@ from neds.commands.table import Command
 from neds.errors import UserError
 from neds.files.atomic import temporary_path
 from neds.files.roles import Role, role_of, with_suffix_added
-from neds.provenance import code_digest
-from neds.provenance.stamp import (
+from neds.provenance import (
     InputRecord,
     SourceRecord,
     Stamp,
     can_hold,
+    code_digest,
     content_digest,
     input_record,
     metadata_path,

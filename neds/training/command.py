@@ -26,6 +26,7 @@ def train_model(
     state: StateFile | None = None,
     description: Operational[str] = "training",
     state_seconds: Operational[float] = 60.0,
+    same_torch: Operational[bool] = False,
 ) -> None:
     """Train one model: pretraining on several sessions, training from scratch on one, or fine-tuning on one.
 
@@ -45,9 +46,11 @@ def train_model(
         state: file that holds the state while training is unfinished; unfinished.safetensors beside --best when omitted.
         description: name of the run in progress messages.
         state_seconds: least time between two states to resume from.
+        same_torch: begin anew rather than go on from a state that another major or minor version of torch saved.
 
     Raises:
-        UserError: sessions that cannot train together, values that cannot be used, or a pretrained network that does not fit.
+        UserError: sessions that cannot train together, values that cannot be used, or a pretrained network that does not
+            fit.
         Interrupted: a signal came; the state is saved.
     """
     with joined() as processes, signalled_to_stop() as should_stop:
@@ -68,4 +71,5 @@ def train_model(
             processes=processes,
             should_stop=should_stop,
             state_every_s=state_seconds,
+            same_torch=same_torch,
         )

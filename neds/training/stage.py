@@ -16,7 +16,7 @@ from neds.files.atomic import write_csv
 from neds.model.checkpoint import Checkpoint, load_network, read_checkpoint, write_checkpoint
 from neds.model.modes import preset
 from neds.model.network import NEDS, Design
-from neds.provenance import code_digest, file_digest, settings_digest
+from neds.provenance import code_digest, content_digest, digest_of
 from neds.training.distributed import Processes, alone
 from neds.training.loop import train
 from neds.training.settings import TrainingRun
@@ -38,6 +38,7 @@ def run_training(
     on_validation: Callable[[list[dict]], None] = lambda rows: None,
     should_stop: Callable[[], bool] = lambda: False,
     state_every_s: float = 60.0,
+    same_torch: bool = False,
 ) -> None:
     """Train on the usable sessions among `aligned` and write the best and last checkpoints and the validation log.
 
@@ -52,6 +53,7 @@ def run_training(
         on_validation: called with all log rows after each validation, in the first process.
         should_stop: asked after every step, in every process.
         state_every_s: least time between two saved states, from which an interrupted run goes on.
+        same_torch: begin anew rather than go on from a state that another major or minor version of torch saved.
 
     Raises:
         UserError: sessions that cannot train together, or a pretrained network that does not fit them.
@@ -94,14 +96,19 @@ def run_training(
         settings=run.training,
         seed=run.seed,
         state_path=state,
-        fingerprint=settings_digest(
-            [run.model_dump(), [file_digest(path) for path in inputs], code_digest("neds.training.stage")]
+        fingerprint=digest_of(
+            [
+                run.model_dump(),
+                [content_digest(path) for path in inputs],
+                code_digest("neds.training.stage:run_training"),
+            ]
         ),
         description=description,
         processes=processes,
         on_validation=validated,
         should_stop=should_stop,
         state_every_s=state_every_s,
+        same_torch=same_torch,
     )
     if not processes.is_first:
         return

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from neds.settings import Settings
 from neds.training.settings import TrainingRun
@@ -23,6 +23,12 @@ class SearchSettings(Settings):
     """Where values come from, by dotted key."""
     seed: int
     """Of the values that are drawn."""
+
+    @field_validator("space")
+    @classmethod
+    def _in_order(cls, space: Space) -> Space:
+        """Values are drawn key by key, and must not depend on the order of the user's mapping."""
+        return dict(sorted(space.items()))
 
 
 class TuneSettings(Settings):

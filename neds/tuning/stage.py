@@ -13,7 +13,7 @@ from neds.files.aligned import read_aligned
 from neds.files.atomic import write_csv
 from neds.files.roles import InputFile, InputFiles, Operational, OutputFile, StateFolder
 from neds.model.checkpoint import read_checkpoint
-from neds.provenance import code_digest, file_digest, settings_digest
+from neds.provenance import code_digest, content_digest, digest_of
 from neds.tuning.best import BestTrial, nested, write_best
 from neds.tuning.search import Resources, run_search
 from neds.tuning.settings import TuningRun
@@ -67,8 +67,8 @@ def run_tuning(
     aligned = [path.resolve() for path in aligned]
     pretrained = pretrained and pretrained.resolve()
     inputs = [*aligned, *([pretrained] if pretrained else [])]
-    fingerprint = settings_digest(
-        [settings.model_dump(), [file_digest(path) for path in inputs], code_digest("neds.tuning.stage")]
+    fingerprint = digest_of(
+        [settings.model_dump(), [content_digest(path) for path in inputs], code_digest("neds.tuning.stage:run_tuning")]
     )
     states = state or best.with_name("unfinished")
     resources = Resources(cpus=cpus, cpus_per_trial=cpus_per_trial, gpus_per_trial=gpu_percent_per_trial / 100)
