@@ -5,6 +5,7 @@ Adding a modality that the partition stage can compute from a raw file is one en
 config.
 """
 
+from collections.abc import Iterable
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -48,6 +49,8 @@ class Modality(Settings):
         return self.label or self.name.replace("_", " ")
 
 
+BLOCK_CLASSES = ["0.2", "0.5", "0.8"]
+CONTRAST_CLASSES = ["-1", "-0.25", "-0.125", "-0.0625", "0", "0.0625", "0.125", "0.25", "1"]
 BUILT_IN = {
     modality.name: modality
     for modality in (
@@ -55,7 +58,7 @@ BUILT_IN = {
         Modality(name="wheel_speed", kind="continuous", label="wheel speed", unit="rad/s"),
         Modality(name="whisker_motion_energy", kind="continuous", label="whisker motion energy", unit="a.u."),
         Modality(name="choice", kind="categorical", classes=["right", "left"], label="choice"),
-        Modality(name="block", kind="categorical", classes=["0.2", "0.5", "0.8"], label="block prior p(left)"),
+        Modality(name="block", kind="categorical", classes=BLOCK_CLASSES, label="block prior p(left)"),
         Modality(name="wheel_velocity", kind="continuous", label="wheel velocity", unit="rad/s"),
         Modality(name="pupil_diameter", kind="continuous", label="pupil diameter", unit="px"),
         Modality(name="left_paw_speed", kind="continuous", label="left paw speed", unit="px/s"),
@@ -66,13 +69,17 @@ BUILT_IN = {
         Modality(
             name="contrast",
             kind="categorical",
-            classes=["-1", "-0.25", "-0.125", "-0.0625", "0", "0.0625", "0.125", "0.25", "1"],
+            classes=CONTRAST_CLASSES,
             label="signed contrast (right positive)",
         ),
     )
 }
 PAPER = {name: BUILT_IN[name] for name in ("spikes", "wheel_speed", "whisker_motion_energy", "choice", "block")}
 """Those of the paper."""
+
+
+def by_name(modalities: Iterable[Modality]) -> dict[str, Modality]:
+    return {modality.name: modality for modality in modalities}
 
 
 def resolve(names: list[str], custom: dict[str, Modality]) -> dict[str, Modality]:

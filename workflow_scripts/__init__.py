@@ -1,1 +1,1 @@
-"""One thin command per workflow rule; every one of them can be run by hand with `python -m workflow_scripts.<name>`."""
+"""What the rules call: `python -m workflow_scripts COMMAND ...` is `neds COMMAND ...` wherever this folder lies."""

@@ -12,6 +12,7 @@ from neds.baselines.rrr import predict_rrr, predict_rrr_multi
 from neds.errors import UserError
 from neds.evaluation.results import EvaluationFiles, Identity, Predicted, write_evaluation
 from neds.files.aligned import AlignedSession, read_aligned
+from neds.files.roles import InputFile, InputFiles, OutputFile
 
 log = logging.getLogger(__name__)
 
@@ -19,20 +20,28 @@ log = logging.getLogger(__name__)
 def run_baseline(
     *,
     name: BaselineName,
-    aligned: Path,
-    files: EvaluationFiles,
-    truth: Path | None = None,
-    others: Sequence[Path] = (),
+    aligned: InputFile,
+    metrics: OutputFile,
+    units: OutputFile,
+    predictions: OutputFile,
+    truth: InputFile | None = None,
+    others: InputFiles = (),
 ) -> None:
     """Fit one baseline on the training trials and score it on the test trials; nothing for an unusable session.
 
     Args:
+        name: the baseline.
+        aligned: aligned session file.
+        metrics: CSV to write, one row per score.
+        units: Parquet to write, one row per unit and task.
+        predictions: HDF5 to write.
         truth: the true rates of a synthetic session, for the oracle.
         others: aligned files of the sessions to fit with, for rrr-multi; unusable ones are left out.
 
     Raises:
         UserError: the oracle without true rates, rrr-multi without other sessions, or damaged inputs.
     """
+    files = EvaluationFiles(metrics, units, predictions)
     session = read_aligned(aligned)
     predicted = _predict(name, session, truth, others) if _is_usable(session) else []
     write_evaluation(session, Identity(model=name, training="", seed=0), predicted, files)

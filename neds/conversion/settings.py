@@ -4,6 +4,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import field_validator
 
+from neds.modalities import Modality
 from neds.settings import Settings
 
 RAW_TRACES = ("wheel_position", "wheel_velocity", "left_whisker_motion_energy", "right_whisker_motion_energy")
@@ -110,3 +111,16 @@ _BRAIN_WIDE_BENCH = {
     "values": {"choice": {"0": "right", "1": "left", "2": ""}},
 }
 """As brainbench-org/ibl-bwb, ibl_brain_wide_bench_2026/pipeline.py writes it."""
+
+
+MAPPINGS: dict[str, type[FileMapping]] = {"nwb": NwbMapping, "brainsets": BrainsetsMapping}
+"""The mapping of each format."""
+
+
+class ConvertRun(Settings):
+    """Everything but the file that determines a conversion."""
+
+    modalities: list[Modality]
+    """Registry entries; columns of the categorical ones are written as class names."""
+    mapping: dict[str, Any] = {}
+    """Values of the mapping of the file's format."""

@@ -5,18 +5,22 @@ Shapes: N units, K trials.
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from importlib import import_module
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from neds.conversion.settings import FileMapping, value_name
+from neds.conversion.settings import MAPPINGS, ConvertRun, FileMapping, value_name
 from neds.conversion.source import NoSuchSeries, SourceSession
 from neds.errors import UserError
 from neds.files.md5 import md5_of
 from neds.files.raw import RawSession, Trace, write_raw
+from neds.files.roles import InputFile, OutputFile
 from neds.modalities import Modality
 from neds.partition.array_values import categorical
+from neds.validation import validated
 
 Reader = Callable[[Path, FileMapping], AbstractContextManager[SourceSession]]
 _NUMBERS = {"depth_um": np.nan, "label": np.nan, "channel": -1}
@@ -25,30 +29,35 @@ _TEXTS = ("uuid", "probe", "acronym", "beryl", "cosmos")
 
 def convert(
     *,
-    path: Path,
+    format: Literal["nwb", "brainsets"],
+    file: InputFile,
     eid: str,
-    reader: Reader,
-    key: str,
-    mapping: FileMapping,
-    modalities: dict[str, Modality],
-    output: Path,
+    settings: ConvertRun,
+    output: OutputFile,
 ) -> None:
-    """Read one session from `path` and write it to the raw file `output`.
+    """Read one session from `file` and write it to the raw file `output`.
 
     Args:
-        reader: opens the format.
-        key: block of the configuration that holds the mapping, for messages.
-        modalities: those in use; columns of categorical ones are written as class names.
+        format: of the file.
+        file: the session's file.
+        eid: session id.
+        settings: `modalities` (list of registry entries, of which the categorical ones count) and `mapping` (config block
+            nwb or brainsets).
+        output: raw session file to write.
 
     Raises:
         UserError: a file that cannot be read, or a mapping that does not fit it.
     """
+    path = Path(file)
     if not path.is_file():
         raise UserError(f"{path}: no such file; correct the path in the sessions sheet")
+    mapping = validated(MAPPINGS[format], settings.mapping, where="mapping").filled()
+    # A reader is imported only where it is used: pynwb takes long to.
+    reader: Reader = import_module(f"neds.conversion.{format}").opened
     with reader(path, mapping) as source:
-        converted = _Conversion(path, key, mapping, source)
+        converted = _Conversion(path, format, mapping, source)
         traces, problems = converted.traces()
-        trials, no_trials = converted.trials([m for m in modalities.values() if m.kind == "categorical"])
+        trials, no_trials = converted.trials([m for m in settings.modalities if m.kind == "categorical"])
         units = converted.units(eid)
     write_raw(
         output,

@@ -48,6 +48,12 @@ class LfpSettings(Settings):
     end_s: float | None = None
     """Until there."""
 
+    @field_validator("bands_hz")
+    @classmethod
+    def _in_order(cls, bands_hz: dict[str, list[float]]) -> dict[str, list[float]]:
+        """By their upper end, the widest last: columns must not depend on the order of the user's mapping."""
+        return dict(sorted(bands_hz.items(), key=lambda band: (band[1][1], -band[1][0])))
+
     @model_validator(mode="after")
     def _check_bands(self) -> Self:
         for name, (low, high) in self.bands_hz.items():

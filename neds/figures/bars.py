@@ -8,12 +8,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from neds.evaluation.summary import drawn_metrics, n_text, over_sessions, session_scores
+from neds.evaluation.tables import metrics_table
+from neds.figures.drawing import ModelsDrawing
 from neds.figures.names import METRIC_TITLES, in_order, labels_of, model_family, model_title
 from neds.figures.panels import legend_below, note_above, panel_grid, panel_title
 from neds.figures.paper import PAPER_NOTE, PaperNumbers
-from neds.figures.save import NothingToDraw
+from neds.figures.save import NothingToDraw, draw
 from neds.figures.style import NOTE_COLOR, figure_style, model_style, paper_marker
-from neds.modalities import Modality
+from neds.files.roles import FigureStem, InputFile
+from neds.modalities import Modality, by_name
 
 _COLUMNS = ["target", "metric", "inputs", "model", "training", "eid", "n_seeds", "value", "mean", "sem", "n_sessions"]
 
@@ -110,3 +113,15 @@ def metrics_figure(
     note = "Bars: mean over test sessions. Error bars: s.e.m. over sessions. Dots: sessions (mean over seeds)."
     note_above(fig, f"{note}\n{PAPER_NOTE}" if paper else note)
     return fig, scores
+
+
+def draw_metrics(*, metrics: InputFile, settings: ModelsDrawing, output: FigureStem) -> None:
+    """Draw the models' scores: a panel per modality, a bar per model.
+
+    Args:
+        metrics: metrics table of all evaluations, CSV.
+        settings: `modalities` (list of registry entries), `models` (labels to draw; all if absent), `paper` (its numbers).
+        output: files to write, without .pdf, .png and .csv.
+    """
+    scores, modalities = metrics_table([metrics]), by_name(settings.modalities)
+    draw(lambda: metrics_figure(scores, modalities, models=settings.models, paper=settings.paper), output)

@@ -1,5 +1,6 @@
 """Calibration: how often a decoded class is right, against the probability that the model gives it."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,11 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import binomtest
 
-from neds.figures.comparison import Comparison
+from neds.errors import UserError
+from neds.figures.comparison import Comparison, by_model, read_comparison
 from neds.figures.names import in_order
 from neds.figures.panels import note_above, panel_grid, panel_title
-from neds.figures.save import NothingToDraw
+from neds.figures.save import NothingToDraw, draw
 from neds.figures.style import NOTE_COLOR, figure_style, model_style
+from neds.files.roles import FigureStem, InputFiles
 
 _N_BINS = 10
 _DOT_AREA = 60
@@ -133,3 +136,24 @@ def calibration_figure(comparisons: list[Comparison]) -> tuple[Figure, pd.DataFr
     )
     table = pd.concat(plotted, ignore_index=True)
     return fig, table[["target", "model", "n_sessions", "ece", *pooled[next(iter(pooled))][0].bins.columns]]
+
+
+def draw_calibration(*, aligned: InputFiles, predictions: InputFiles, models: list[str], output: FigureStem) -> None:
+    """Draw how often decoded classes are right, against the probability that the models give them.
+
+    Args:
+        aligned: aligned session files.
+        predictions: of each model, those of a session after one another.
+        models: name of each model.
+        output: files to write, without .pdf, .png and .csv.
+    """
+    if len(predictions) != len(models) * len(aligned):
+        raise UserError("--predictions: give one file for each session and model")
+    comparisons = []
+    for index, path in enumerate(aligned):
+        of_session = predictions[index * len(models) : (index + 1) * len(models)]
+        # A session that cannot be used is left out.
+        with suppress(NothingToDraw):
+            given = by_model(models, of_session)
+            comparisons.append(read_comparison(aligned=path, predictions=given, task="decoding"))
+    draw(lambda: calibration_figure(comparisons), output)

@@ -3,6 +3,7 @@
 Shapes: K test trials, T bins, N units.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,3 +110,14 @@ def read_comparison(*, aligned: Path, predictions: dict[str, Path], task: str | 
     if not predicted:
         raise NothingToDraw(f"No model was evaluated on session {session.eid} ({task or 'any task'}).")
     return Comparison(session, trials, predicted)
+
+
+def by_model(models: Sequence[str], predictions: Sequence[Path]) -> dict[str, Path]:
+    """Files of predictions by the name of their model.
+
+    Raises:
+        UserError: not one name of its own for each file.
+    """
+    if len(models) != len(predictions) or len(set(models)) != len(models):
+        raise UserError("--models: give each file of --predictions one name of its own")
+    return dict(zip(models, predictions, strict=True))

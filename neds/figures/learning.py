@@ -7,12 +7,16 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from neds.errors import UserError
 from neds.evaluation.score import SELECTION_METRIC
+from neds.figures.drawing import Drawing
 from neds.figures.names import METRIC_TITLES, in_order, model_family
 from neds.figures.panels import legend_below, note_above, panel_grid, panel_title
-from neds.figures.save import NothingToDraw
+from neds.figures.save import NothingToDraw, draw
 from neds.figures.style import LINE_STYLES, figure_style, model_style
-from neds.modalities import Modality
+from neds.files.roles import FigureStem, InputFiles
+from neds.files.tables import read_csv
+from neds.modalities import Modality, by_name
 
 
 @dataclass(frozen=True)
@@ -103,3 +107,22 @@ def _note(table: pd.DataFrame) -> str:
     if n_sessions > 1:
         return f"Mean over {n_sessions} test sessions; thin lines: sessions (mean over seeds)."
     return f"Mean over {n_seeds} seeds." if n_seeds > 1 else "One seed."
+
+
+def draw_learning(
+    *, logs: InputFiles, models: list[str], eids: list[str], seeds: list[int], settings: Drawing, output: FigureStem
+) -> None:
+    """Draw learning curves: training loss and validation scores by epoch.
+
+    Args:
+        logs: validation log of each training, CSV.
+        models: label of each, e.g. neds-mm-scratch.
+        eids: session of each; - for several.
+        seeds: seed of each.
+        settings: `modalities` (list of registry entries).
+        output: files to write, without .pdf, .png and .csv.
+    """
+    if any(len(values) != len(logs) for values in (models, eids, seeds)):
+        raise UserError("--models, --eids, --seeds: give one value for each file of --logs")
+    runs = [Run(*known, read_csv(path)) for *known, path in zip(models, eids, seeds, logs, strict=True)]
+    draw(lambda: learning_figure(runs, by_name(settings.modalities)), output)

@@ -1,12 +1,19 @@
 """Figure 1: the masking schemes and the network, drawn from the configuration in use."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import pandas as pd
 from matplotlib.figure import Figure
 
 from neds.figures.architecture import describe_network, plot_architecture
+from neds.figures.drawing import OverviewDrawing
 from neds.figures.masking_schemes import example_masks, mask_legend, plot_mask
+from neds.figures.save import NothingToDraw, draw
 from neds.figures.style import NOTE_COLOR, WIDTH_IN, figure_style
-from neds.modalities import Modality
+from neds.files.aligned import read_aligned
+from neds.files.roles import FigureStem, InputFiles
+from neds.modalities import Modality, by_name
 from neds.model.modes import ModeName, preset
 from neds.model.network import Design
 from neds.model.settings import MaskingSettings, ModelSettings
@@ -78,3 +85,37 @@ def overview_figure(
     table = [drawn.assign(panel="masking"), facts.assign(panel="network", mode=modes[0])]
     columns = ["panel", "mode", "scheme", "example", "share", "modality", "bin", "state", "quantity", "value"]
     return fig, pd.concat(table, ignore_index=True)[columns]
+
+
+def draw_overview(*, settings: OverviewDrawing, output: FigureStem, aligned: InputFiles = ()) -> None:
+    """Draw the masking schemes and the network from the configuration.
+
+    Args:
+        settings: modes, modalities, model, masking, and n_bins (bins of a trial, or null).
+        aligned: aligned files, where n_bins is null.
+        output: files to write, without .pdf, .png and .csv.
+    """
+
+    def figure() -> tuple[Figure, pd.DataFrame]:
+        return overview_figure(
+            modes=settings.modes,
+            modalities=by_name(settings.modalities),
+            model=settings.model,
+            masking=settings.masking,
+            n_bins=settings.n_bins or _n_bins_of(aligned),
+        )
+
+    draw(figure, output)
+
+
+def _n_bins_of(paths: Sequence[Path]) -> int:
+    """Bins of a trial of the first session that can be used.
+
+    Raises:
+        NothingToDraw: there is none.
+    """
+    for path in paths:
+        session = read_aligned(path)
+        if session.usable:
+            return session.n_bins
+    raise NothingToDraw("No session can be used, so the number of bins of a trial is not known.")

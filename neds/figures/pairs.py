@@ -12,12 +12,15 @@ from matplotlib.ticker import MaxNLocator
 from scipy.stats import wilcoxon
 
 from neds.evaluation.summary import drawn_metrics, session_scores
+from neds.evaluation.tables import metrics_table
+from neds.figures.drawing import PairsDrawing
 from neds.figures.names import METRIC_TITLES, labels_of, model_family, model_title
 from neds.figures.panels import note_above, panel_grid, panel_title
 from neds.figures.paper import PAPER_NOTE, PaperNumbers, PaperScore
-from neds.figures.save import NothingToDraw
+from neds.figures.save import NothingToDraw, draw
 from neds.figures.style import NOTE_COLOR, figure_style, model_style, paper_marker
-from neds.modalities import Modality
+from neds.files.roles import FigureStem, InputFile
+from neds.modalities import Modality, by_name
 
 FEWEST_SESSIONS = 6
 """With fewer pairs a two-sided Wilcoxon signed-rank test cannot give p < 0.05."""
@@ -160,3 +163,16 @@ def _paper_gain(paper: PaperNumbers | None, ours: str, other: str, target: str) 
     if paper is None or (model_family(ours), model_family(other)) != ("neds-mm-finetuned", "neds-mm-scratch"):
         return None
     return paper.gain_percent.get(target)
+
+
+def draw_pairs(*, metrics: InputFile, settings: PairsDrawing, output: FigureStem) -> None:
+    """Draw models against one another, session by session, with their mean relative gain and a paired test.
+
+    Args:
+        metrics: metrics table of all evaluations, CSV.
+        settings: `modalities` (list of registry entries), `rows` (of pairs of labels: ours, other), `paper` (its numbers).
+        output: files to write, without .pdf, .png and .csv.
+    """
+    scores, modalities = metrics_table([metrics]), by_name(settings.modalities)
+    rows = [[(ours, other) for ours, other in pairs] for pairs in settings.rows]
+    draw(lambda: pairs_figure(scores, modalities, rows=rows, paper=settings.paper), output)

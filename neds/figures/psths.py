@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from neds.evaluation.metrics import bits_per_spike
-from neds.figures.comparison import Comparison
+from neds.figures.comparison import Comparison, by_model, read_comparison
 from neds.figures.names import METRIC_TITLES
 from neds.figures.panels import note_above
-from neds.figures.save import NothingToDraw
+from neds.figures.save import NothingToDraw, draw
 from neds.figures.style import (
     LINE_STYLES,
     NOTE_COLOR,
@@ -26,6 +26,7 @@ from neds.figures.style import (
     legend_lines,
     model_style,
 )
+from neds.files.roles import FigureStem, InputFile, InputFiles
 
 _PANELS_PER_ROW = 5
 
@@ -164,3 +165,16 @@ def _line_styles(groups: np.ndarray | None) -> dict[str, str | tuple]:
     """Line style by group, in order of name; one group without a name when trials are not grouped."""
     names = [""] if groups is None else sorted(set(groups) - {""})
     return dict(zip(names, itertools.cycle(LINE_STYLES), strict=False))
+
+
+def draw_psths(*, aligned: InputFile, predictions: InputFiles, models: list[str], output: FigureStem) -> None:
+    """Draw true against predicted PSTHs of the best units of one session.
+
+    Args:
+        aligned: aligned session file.
+        predictions: predictions of each model.
+        models: name of the model of each predictions file, e.g. neds-mm-scratch-seed0.
+        output: files to write, without .pdf, .png and .csv.
+    """
+    given = by_model(models, predictions)
+    draw(lambda: psths_figure(read_comparison(aligned=aligned, predictions=given, task="encoding")), output)

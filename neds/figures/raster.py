@@ -14,12 +14,13 @@ from matplotlib.ticker import MaxNLocator
 from scipy.ndimage import gaussian_filter1d
 
 from neds.evaluation.metrics import bits_per_spike, condition_averages
-from neds.figures.comparison import Comparison
+from neds.figures.comparison import Comparison, by_model, read_comparison
 from neds.figures.names import METRIC_TITLES
 from neds.figures.panels import note_above
 from neds.figures.psths import units_to_draw
-from neds.figures.save import NothingToDraw
+from neds.figures.save import NothingToDraw, draw
 from neds.figures.style import WIDTH_IN, figure_style, model_style
+from neds.files.roles import FigureStem, InputFile, InputFiles
 
 _COLOR_MAP = "PuOr_r"
 _MARK_COLOR = "#000000"
@@ -194,3 +195,16 @@ def _first_component(values: np.ndarray) -> np.ndarray:
     centered = values.reshape(len(values), -1) - values.reshape(len(values), -1).mean(0)
     left, singular, right = np.linalg.svd(centered, full_matrices=False)
     return left[:, 0] * singular[0] * np.sign(right[0, np.abs(right[0]).argmax()])
+
+
+def draw_raster(*, aligned: InputFile, predictions: InputFiles, models: list[str], output: FigureStem) -> None:
+    """Draw single trials of a few units of one session, true and predicted.
+
+    Args:
+        aligned: aligned session file.
+        predictions: predictions of each model.
+        models: name of the model of each predictions file, e.g. neds-mm-scratch-seed0.
+        output: files to write, without .pdf, .png and .csv.
+    """
+    given = by_model(models, predictions)
+    draw(lambda: raster_figure(read_comparison(aligned=aligned, predictions=given, task="encoding")), output)

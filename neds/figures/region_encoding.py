@@ -13,11 +13,14 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
+from neds.figures.drawing import RegionEncodingDrawing
 from neds.figures.names import METRIC_TITLES, in_order, labels_of, model_title
 from neds.figures.panels import legend_below, note_above
-from neds.figures.save import NothingToDraw
+from neds.figures.save import NothingToDraw, draw
 from neds.figures.style import NOTE_COLOR, WIDTH_IN, figure_style, model_style
-from neds.modalities import Modality
+from neds.files.roles import FigureStem, InputFiles
+from neds.files.tables import read_parquet
+from neds.modalities import Modality, by_name
 
 _COLOR_MAP = "viridis"
 _NO_REGIONS = ("", "root", "void")
@@ -144,3 +147,17 @@ def _note(counted: pd.DataFrame, min_units: int, *, n_left_out: int) -> str:
     if n_left_out:
         note += f" {n_left_out} regions not drawn: under {min_units} units, or beyond the {_MOST_REGIONS} largest."
     return note + "\nFrame: the one input that alone predicts a region best."
+
+
+def draw_region_encoding(*, units: InputFiles, settings: RegionEncodingDrawing, output: FigureStem) -> None:
+    """Draw how well the units of each brain region are predicted, and from which behaviour alone.
+
+    Args:
+        units: scores of units of each evaluation, Parquet.
+        settings: `modalities` (list of registry entries), `model` (label), `min_units` (of a region).
+        output: files to write, without .pdf, .png and .csv.
+    """
+    tables = [table for path in units if len(table := read_parquet(path))]
+    scores = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    chosen = {"model": settings.model, "min_units": settings.min_units}
+    draw(lambda: region_encoding_figure(scores, by_name(settings.modalities), **chosen), output)

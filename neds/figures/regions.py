@@ -8,9 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from neds.figures.drawing import RegionsDrawing
 from neds.figures.names import model_label
-from neds.figures.save import NothingToDraw
+from neds.figures.save import NothingToDraw, draw
 from neds.figures.style import NOTE_COLOR, WIDTH_IN, figure_style, model_style, paper_marker, region_looks
+from neds.files.roles import FigureStem, InputFile
+from neds.files.tables import read_csv, read_parquet
 
 _KINDS = {"neds-mm": "NEDS", "neds-encoding": "encoding-only NEDS", "neds-decoding": "decoding-only NEDS"}
 _WAYS = {"scratch": "single-session", "finetuned": "multi-session", "pretrained": "pretraining"}
@@ -252,3 +255,20 @@ def _note(places: pd.DataFrame, scores: pd.DataFrame, paper: float | None) -> st
     if paper is not None and "joint" in set(scores["space"]):
         text += " Diamond: accuracy in the paper (other data)."
     return "\n".join(textwrap.wrap(text, 125))
+
+
+def draw_regions(
+    *, map: InputFile, scores: InputFile, units: InputFile, settings: RegionsDrawing, output: FigureStem
+) -> None:
+    """Draw the units by region, how well their regions are told apart, and which regions are confused.
+
+    Args:
+        map: units in a plane, Parquet.
+        scores: how well regions are told apart, CSV.
+        units: region and predicted region of every unit, Parquet.
+        settings: `regions` (config block), and `paper`: accuracy that the paper reports, or null.
+        output: files to write, without .pdf, .png and .csv.
+    """
+    tables = read_parquet(map), read_csv(scores), read_parquet(units)
+    chosen = {"classes": settings.regions.classes, "projection": settings.regions.projection}
+    draw(lambda: regions_figure(*tables, **chosen, paper=settings.paper), output)

@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from neds.evaluation.metrics import r2
-from neds.figures.comparison import Comparison
+from neds.figures.comparison import Comparison, by_model, read_comparison
 from neds.figures.names import METRIC_TITLES
 from neds.figures.panels import note_above
-from neds.figures.save import NothingToDraw
+from neds.figures.save import NothingToDraw, draw
 from neds.figures.style import (
     NOTE_COLOR,
     TRUTH_COLOR,
@@ -22,6 +22,7 @@ from neds.figures.style import (
     legend_lines,
     model_style,
 )
+from neds.files.roles import FigureStem, InputFile, InputFiles
 
 _GAP = 0.12
 """Gap between trials, as a share of a trial's duration."""
@@ -123,3 +124,16 @@ def _describe(ax: Axes, title: str, unit: str, scores: dict[str, float]) -> None
             ha="right",
             color=model_style(model).color,
         )
+
+
+def draw_traces(*, aligned: InputFile, predictions: InputFiles, models: list[str], output: FigureStem) -> None:
+    """Draw true against predicted traces of every continuous modality of one session.
+
+    Args:
+        aligned: aligned session file.
+        predictions: predictions of each model.
+        models: name of the model of each predictions file, e.g. neds-mm-scratch-seed0.
+        output: files to write, without .pdf, .png and .csv.
+    """
+    given = by_model(models, predictions)
+    draw(lambda: traces_figure(read_comparison(aligned=aligned, predictions=given, task=None)), output)

@@ -20,14 +20,19 @@ from neds.processes import is_alive
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`; rename it to `path` when the block ends without an exception.
 
-    The temporary file keeps the suffix of `path`, because some writers choose their format by it.
+    The temporary file keeps the suffix of `path`, because some writers choose their format by it. Where `path` is this
+    process's temporary file already, whoever chose it renames it, and it is yielded itself.
 
     Raises:
         UserError: the disk is full.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _temporary(path)
+    if _is_temporary(path):
+        with _explained(path):
+            yield path
+        return
+    temporary = temporary_path(path)
     try:
         temporary.touch()
         mode = temporary.stat().st_mode
@@ -46,12 +51,19 @@ def replacing(path: Path) -> Iterator[Path]:
 def replacing_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder beside `path`; it takes the place of `path` when the block ends without an exception.
 
+    Where `path` is this process's temporary folder already, it is made and yielded itself.
+
     Raises:
         UserError: the disk is full.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _temporary(path)
+    if _is_temporary(path):
+        path.mkdir()
+        with _explained(path):
+            yield path
+        return
+    temporary = temporary_path(path)
     try:
         temporary.mkdir()
         with _explained(path):
@@ -62,7 +74,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _temporary(path: Path) -> Path:
+def temporary_path(path: Path) -> Path:
     """The name of this process's temporary file for `path`; those that killed processes of this machine left are removed."""
     parts = (f".{path.stem}.{platform.node()}.", f".partial{path.suffix}")
     for leftover in path.parent.glob("*".join(map(glob.escape, parts))):
@@ -70,6 +82,10 @@ def _temporary(path: Path) -> Path:
         if pid.isdigit() and not is_alive(int(pid)):
             shutil.rmtree(leftover, ignore_errors=True) if leftover.is_dir() else leftover.unlink(missing_ok=True)
     return path.with_name(f"{parts[0]}{os.getpid()}{parts[1]}")
+
+
+def _is_temporary(path: Path) -> bool:
+    return path.name.startswith(".") and f".{platform.node()}.{os.getpid()}.partial" in path.name
 
 
 @contextmanager

@@ -4,11 +4,13 @@ One scheme is drawn per trial. In every mask True is "hidden" (or "target"). Sha
 """
 
 from dataclasses import dataclass
+from typing import get_args
 
 import torch
 from torch import Tensor
 
 from neds.modalities import Modality
+from neds.model.settings import Scheme
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ def draw_masks(
     neural = torch.tensor([m.group == "neural" for m in modalities])[None, :, None]
     whole = torch.tensor([m.kind == "categorical" for m in modalities])[None, :, None]
 
-    names = list(scheme_weights)
+    # In an order of their own: what is drawn must not depend on that of the user's mapping.
+    names = [name for name in get_args(Scheme) if name in scheme_weights]
     weights = torch.tensor([scheme_weights[name] for name in names])
     drawn = torch.multinomial(weights, n_trials, replacement=True, generator=generator)
 

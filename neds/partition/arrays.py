@@ -11,12 +11,13 @@ import pandas as pd
 
 from neds.errors import UserError
 from neds.files.aligned import SPLITS, AlignedSession
-from neds.modalities import Modality
+from neds.files.roles import InputFile, OutputFile
+from neds.modalities import by_name
 from neds.partition.array_file import read_arrays
 from neds.partition.array_values import categorical, continuous, spike_counts
 from neds.partition.components import reduced
 from neds.partition.conditions import condition_index
-from neds.partition.settings import ArraySettings, PartitionSettings
+from neds.partition.settings import ArrayRun, ArraySettings, PartitionSettings
 from neds.partition.split import split_trials
 from neds.partition.statistics import training_statistics
 from neds.partition.units import keep_units
@@ -67,42 +68,48 @@ class _Source:
 
 def import_arrays(
     *,
-    path: Path,
+    arrays: InputFile,
     eid: str,
-    modalities: dict[str, Modality],
-    settings: PartitionSettings,
-    arrays: ArraySettings,
-    output: Path,
+    settings: ArrayRun,
+    output: OutputFile,
 ) -> None:
     """Turn a .npz or HDF5 file of arrays (docs/files.md, "Your own arrays") into the aligned file `output`.
 
-    Unit rule, split, `min_trials`, `min_units` and `unusable` come from `settings`; its windows, trial rule and camera
-    do not apply, because the arrays are cut already. A session that cannot be used is written with the reason.
+    Unit rule, split, `min_trials`, `min_units` and `unusable` come from `settings.partition`; its windows, trial rule and
+    camera do not apply, because the arrays are cut already. A session that cannot be used is written with the reason.
+
+    Args:
+        arrays: file with the arrays.
+        eid: session id.
+        settings: keys `modalities` (list of registry entries), `partition` and `arrays` (config blocks).
+        output: aligned session file to write.
 
     Raises:
-        UserError: a missing, damaged or malformed file; or an unusable session where `settings.unusable` is "error".
+        UserError: a missing, damaged or malformed file; or an unusable session where `settings.partition.unusable` is
+            "error".
     """
-    source = _Source(Path(path), _renamed(read_arrays(path), arrays.rename, path))
-    bin_s = source.number("bin_s", arrays.bin_s, "bin_s")
+    cutting, reading = settings.partition, settings.arrays
+    source = _Source(Path(arrays), _renamed(read_arrays(arrays), reading.rename, arrays))
+    bin_s = source.number("bin_s", reading.bin_s, "bin_s")
     if bin_s <= 0:
         raise UserError(f"{source.where('bin_s')}: {bin_s:g} is no bin width; give seconds above 0")
-    first_bin = arrays.bins[0] if arrays.bins else 0
+    first_bin = reading.bins[0] if reading.bins else 0
     spikes_key = next((key for key in SPIKE_KEYS if key in source.arrays), None)
     header = AlignedSession(
         eid=eid,
         subject=source.text("subject"),
         lab=source.text("lab"),
         bin_s=bin_s,
-        window_start_s=source.number("t0_s", arrays.window_start_s, "window_start_s") + first_bin * bin_s,
-        modalities=modalities,
+        window_start_s=source.number("t0_s", reading.window_start_s, "window_start_s") + first_bin * bin_s,
+        modalities=by_name(settings.modalities),
         n_trials_before=len(source.arrays[spikes_key]) if spikes_key and source.arrays[spikes_key].ndim else 0,
-        settings=settings.model_dump() | {"arrays": arrays.model_dump()},
+        settings=cutting.model_dump() | {"arrays": reading.model_dump()},
     )
     write_outcome(
-        lambda: _aligned(header, source, spikes_key, settings, arrays),
+        lambda: _aligned(header, source, spikes_key, cutting, reading),
         header=header,
         source=source.path,
-        settings=settings,
+        settings=cutting,
         output=output,
     )
 

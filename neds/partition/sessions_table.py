@@ -1,13 +1,30 @@
 """The table of sessions: what became of each one in the partition stage."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from neds.files.aligned import AlignedSession, read_aligned
+from neds.files.atomic import write_csv
+from neds.files.roles import InputFiles, OutputFile
 
 
-def sessions_table(aligned: list[Path], roles: dict[str, str]) -> pd.DataFrame:
+def write_sessions_table(*, aligned: InputFiles, roles: dict[str, str], output: OutputFile) -> None:
+    """List all sessions: what was kept, what was dropped and why, and which cannot be used.
+
+    Args:
+        aligned: aligned session files, in the order of the rows.
+        roles: role of each session, by EID.
+        output: CSV to write.
+
+    Raises:
+        UserError: a file is missing, damaged, or of another format.
+    """
+    write_csv(output, sessions_table(aligned, roles))
+
+
+def sessions_table(aligned: Sequence[Path], roles: dict[str, str]) -> pd.DataFrame:
     """One row per aligned file: identity, trials and units kept and dropped, and why a session is unusable.
 
     Args:

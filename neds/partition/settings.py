@@ -125,3 +125,17 @@ class ArraySettings(Settings):
         if self.bins and self.bins[0] >= self.bins[1]:
             raise ValueError(f"bins {self.bins} holds no bin; write [first, last + 1]")
         return self
+
+
+class PartitionRun(Settings):
+    """Everything but the recording that determines an aligned file."""
+
+    modalities: list[Modality]
+    """Registry entries, in the order of the aligned file."""
+    partition: PartitionSettings = Field(default_factory=PartitionSettings)
+
+
+class ArrayRun(PartitionRun):
+    """Everything but a user's own arrays that determines an aligned file."""
+
+    arrays: ArraySettings = Field(default_factory=ArraySettings)

@@ -4,7 +4,6 @@ Shapes: K kept trials, T bins, N kept units.
 """
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,12 +11,13 @@ import pandas as pd
 from neds.errors import UserError
 from neds.files.aligned import SPLITS, AlignedSession
 from neds.files.raw import RawSession, read_raw
-from neds.modalities import Modality
+from neds.files.roles import InputFile, OutputFile
+from neds.modalities import by_name
 from neds.partition.behaviour import align_behaviour, download_problems, measure, require_measured
 from neds.partition.binning import bin_edges, spikes_in_windows
 from neds.partition.components import reduced
 from neds.partition.conditions import NO_CONDITION, condition_index, task_factors
-from neds.partition.settings import PartitionSettings
+from neds.partition.settings import PartitionRun, PartitionSettings
 from neds.partition.split import split_trials
 from neds.partition.statistics import training_statistics
 from neds.partition.trials import drop_by_first_reason, keep_trials
@@ -28,16 +28,22 @@ from neds.partition.windows import fixed_windows
 UNIT_COLUMNS = ["uuid", "probe", "acronym", "beryl", "cosmos", "depth_um", "channel", "label"]
 
 
-def partition(*, raw: Path, modalities: dict[str, Modality], settings: PartitionSettings, output: Path) -> None:
+def partition(*, raw: InputFile, settings: PartitionRun, output: OutputFile) -> None:
     """Cut the recording in the file `raw` into trials and bins, and write the aligned file `output`.
 
     A session that cannot be used is written with the reason.
 
+    Args:
+        raw: raw session file.
+        settings: keys `modalities` (list of registry entries) and `partition` (config block).
+        output: aligned session file to write.
+
     Raises:
         UserError: a missing or damaged file, a modality without a recipe, one value per trial wanted of windows, or an
-            unusable session where `settings.unusable` is "error".
+            unusable session where `settings.partition.unusable` is "error".
     """
-    if fault := settings.fault_of(modalities):
+    modalities, cutting = by_name(settings.modalities), settings.partition
+    if fault := cutting.fault_of(modalities):
         raise UserError(fault)
     session = read_raw(raw)
     require_measured(modalities, session)
@@ -45,14 +51,14 @@ def partition(*, raw: Path, modalities: dict[str, Modality], settings: Partition
         eid=session.eid,
         subject=session.subject,
         lab=session.lab,
-        bin_s=settings.bin_s,
-        window_start_s=settings.window_start_s,
+        bin_s=cutting.bin_s,
+        window_start_s=cutting.window_start_s,
         modalities=modalities,
         n_trials_before=len(session.trials),
-        settings=settings.model_dump(),
+        settings=cutting.model_dump(),
     )
     write_outcome(
-        lambda: _aligned(header, session, settings), header=header, source=raw, settings=settings, output=output
+        lambda: _aligned(header, session, cutting), header=header, source=raw, settings=cutting, output=output
     )
 
 

@@ -9,6 +9,7 @@ Shapes: N units of all sessions, D model width.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,8 +21,10 @@ from neds.errors import UserError
 from neds.files import hdf5
 from neds.files.aligned import AlignedSession, read_aligned
 from neds.files.atomic import replacing
+from neds.files.roles import InputFile, InputFiles, OutputFile
 from neds.model.checkpoint import load_network, read_checkpoint
 from neds.model.network import NEDS
+from neds.regions.settings import EmbeddedModelName
 
 FORMAT, VERSION = "neds-embeddings", 1
 _UNIT_COLUMNS = ("uuid", "probe", "acronym", "beryl", "cosmos")
@@ -61,6 +64,17 @@ class EmbeddedModel:
         return {"model": self.model, "training": self.training, "seed": self.seed}
 
 
+def embedded_models(paths: Sequence[Path], names: Sequence[EmbeddedModelName]) -> list[EmbeddedModel]:
+    """Files of embeddings with the models that they are of.
+
+    Raises:
+        UserError: not one description per file.
+    """
+    if len(paths) != len(names):
+        raise UserError("--settings, models: describe each file of --embeddings")
+    return [EmbeddedModel(path, **name.model_dump()) for path, name in zip(paths, names, strict=True)]
+
+
 def unit_embeddings(model: NEDS, sessions: list[AlignedSession]) -> Embeddings:
     """Embeddings of all units of the sessions, which must be those of the model, in its order.
 
@@ -86,11 +100,13 @@ def unit_embeddings(model: NEDS, sessions: list[AlignedSession]) -> Embeddings:
     )
 
 
-def extract_embeddings(*, aligned: list[Path], checkpoint: Path, output: Path) -> None:
+def extract_embeddings(*, aligned: InputFiles, checkpoint: InputFile, output: OutputFile) -> None:
     """Write the embeddings of a checkpoint's units; without any when its training was skipped.
 
     Args:
         aligned: files of the sessions that it was trained on, in any order, and perhaps of others.
+        checkpoint: trained model.
+        output: HDF5 to write.
 
     Raises:
         UserError: damaged inputs, or a session of the checkpoint that is not among `aligned`.

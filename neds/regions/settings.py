@@ -26,3 +26,21 @@ class RegionSettings(Settings):
     """How the units are laid out in a plane."""
     neighbors: int = Field(15, ge=2)
     """Neighbours of a unit that UMAP keeps close; fewer show finer structure."""
+
+
+class EmbeddedModelName(Settings):
+    """Which model a file of embeddings is of."""
+
+    model: str
+    training: str
+    seed: int
+    space: Literal["joint", "session"]
+    """joint for a model of several sessions."""
+
+
+class RegionsRun(Settings):
+    """Everything but the embeddings that determines an analysis of regions."""
+
+    regions: RegionSettings = Field(default_factory=RegionSettings)
+    models: list[EmbeddedModelName]
+    """The model of each file, in the order of the files."""

@@ -6,16 +6,16 @@ classifier is fitted for each session. When whole sessions are held out, only th
 """
 
 import logging
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from neds.files.atomic import write_csv, write_parquet
+from neds.files.roles import InputFiles, OutputFile
 from neds.regions.classes import region_classes
 from neds.regions.classify import held_out_predictions, region_scores
-from neds.regions.embeddings import EmbeddedModel, read_embeddings
-from neds.regions.settings import RegionSettings
+from neds.regions.embeddings import EmbeddedModel, embedded_models, read_embeddings
+from neds.regions.settings import RegionSettings, RegionsRun
 
 log = logging.getLogger(__name__)
 
@@ -26,25 +26,28 @@ SCORE_COLUMNS = [
 UNIT_COLUMNS = ["model", "training", "seed", "space", "eid", "modality", "unit", "uuid", "region", "predicted"]
 
 
-def classify_regions(models: list[EmbeddedModel], settings: RegionSettings, *, scores: Path, units: Path) -> None:
+def classify_regions(*, embeddings: InputFiles, settings: RegionsRun, scores: OutputFile, units: OutputFile) -> None:
     """Tell the region of every unit from its embedding, by a classifier that did not see the unit.
 
-    Writes:
-        scores: CSV with a row per model and session, and for a joint space also a row of all sessions (eid "all").
-        units: Parquet with a row per unit, its region and the one that was predicted.
+    Args:
+        embeddings: embeddings of each model.
+        settings: `regions` (config block), and `models`: model, training, seed, space of each file.
+        scores: CSV to write, a row per model and session, and for a joint space also a row of all sessions (eid "all").
+        units: Parquet to write, a row per unit and model, with its region and the one that was predicted.
 
     Raises:
         UserError: damaged inputs.
     """
     rows, tables = [], []
-    for model in models:
-        if settings.hold_out == "sessions" and model.space == "session":
+    hold_out = settings.regions.hold_out
+    for model in embedded_models(embeddings, settings.models):
+        if hold_out == "sessions" and model.space == "session":
             continue
-        table = _classified(model, settings)
+        table = _classified(model, settings.regions)
         if table.empty:
             continue
         tables.append(table)
-        known = model.identity | {"space": model.space, "hold_out": settings.hold_out}
+        known = model.identity | {"space": model.space, "hold_out": hold_out}
         parts = list(table.groupby("eid", sort=False))
         if model.space == "joint":
             parts.append(("all", table))

@@ -5,6 +5,10 @@ import html
 import pandas as pd
 from pandas.api.types import is_float_dtype, is_numeric_dtype
 
+from neds.files.atomic import write_text
+from neds.files.roles import InputFile, OutputFile
+from neds.files.tables import read_csv
+
 _PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -86,3 +90,15 @@ def _cells(column: pd.Series) -> list[str]:
         return [f'<td{kind} data-value="{exact}">{text}</td>' for text, exact in values]
     texts = ["" if pd.isna(value) else html.escape(str(value)) for value in column]
     return [f"<td{kind}>{text}</td>" for text in texts]
+
+
+def write_page(*, table: InputFile, title: str, output: OutputFile) -> None:
+    """Turn a table into a web page that can be sorted and filtered, for the report.
+
+    Args:
+        table: CSV to show.
+        title: heading of the page.
+        output: HTML to write.
+    """
+    shown = read_csv(table, keep_default_na=False, na_values=[""])
+    write_text(output, table_page(shown, title=title))

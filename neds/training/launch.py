@@ -1,6 +1,8 @@
 """How the processes that train one model are started: one alone, several by torchrun, those of several nodes by SLURM."""
 
 import logging
+import os
+import socket
 import sys
 from collections.abc import Mapping
 
@@ -8,6 +10,28 @@ log = logging.getLogger(__name__)
 
 # Long enough for a process that was told to end to write its state, which torchrun would otherwise kill after 30 s.
 _SHUTDOWN_SECONDS = 600
+
+
+def train_together(*arguments: str, nodes: int = 1, processes: int = 1, cpus: int = 1) -> None:
+    """Train one model in several processes: those of one computer, or of all nodes of a SLURM allocation.
+
+    All arguments but the following are those of `neds train`.
+
+    Args:
+        arguments: those of `neds train`.
+        nodes: computers to train on; more than one needs SLURM.
+        processes: on each of them: one per GPU, or a share of the CPU each.
+        cpus: cores of each of them.
+    """
+    command = launch_command(
+        ["-m", "workflow_scripts", "train", *arguments],
+        nodes=nodes,
+        processes=processes,
+        cpus=cpus,
+        host=socket.gethostname(),
+        environment=os.environ,
+    )
+    os.execvp(command[0], command)
 
 
 def launch_command(
@@ -20,7 +44,7 @@ def launch_command(
     what is trained.
 
     Args:
-        arguments: of python, such as ["-m", "workflow_scripts.train", ...].
+        arguments: of python, such as ["-m", "workflow_scripts", "train", ...].
         nodes: computers to train on.
         processes: to start on each node.
         cpus: cores of each node.

@@ -14,13 +14,14 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from neds.data.store import TrialStore, stacked_valid
+from neds.errors import Interrupted
 from neds.files.aligned import AlignedSession
 from neds.model.loss import loss_terms, total_loss
 from neds.model.masking import Mask, draw_masks
 from neds.model.network import NEDS, Design
 from neds.model.settings import MaskingSettings
 from neds.training.distributed import Processes
-from neds.training.resume import Interrupted, Progress, StateSaver, load_state, save_state
+from neds.training.resume import Progress, StateSaver, load_state, save_state
 from neds.training.settings import TrainingSettings
 from neds.training.validate import validation_scores
 
@@ -51,6 +52,7 @@ def train(
     on_validation: Callable[[list[dict]], None] = lambda rows: None,
     should_stop: Callable[[], bool] = lambda: False,
     state_every_s: float = 60.0,
+    same_torch: bool = False,
 ) -> Trained:
     """Train `model` in place on the training trials of `sessions`, which `store` holds.
 
@@ -67,6 +69,7 @@ def train(
         on_validation: called with all log rows after each validation, in the first process.
         should_stop: asked after every step, in every process.
         state_every_s: least time between two saved states.
+        same_torch: do not go on from a state that another major or minor version of torch saved.
 
     Raises:
         Interrupted: `should_stop` said so. The state is saved, and the same call goes on from it.
@@ -82,7 +85,14 @@ def train(
         div_factor=settings.div_factor,
         cycle_momentum=False,
     )
-    resumed = load_state(state_path, fingerprint=fingerprint, model=model, optimizer=optimizer, scheduler=scheduler)
+    resumed = load_state(
+        state_path,
+        fingerprint=fingerprint,
+        model=model,
+        optimizer=optimizer,
+        scheduler=scheduler,
+        same_torch=same_torch,
+    )
     progress, best = resumed or (Progress(), _copy(model))
     if resumed:
         log.info(

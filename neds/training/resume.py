@@ -5,6 +5,7 @@ a run with another fingerprint ignores it. Tensors only, no pickle: safetensors 
 """
 
 import json
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -17,11 +18,8 @@ from safetensors.torch import save_file
 from neds.files.atomic import replacing
 from neds.training.distributed import Processes
 
+log = logging.getLogger(__name__)
 _LARGEST_SHARE_OF_TIME = 0.05
-
-
-class Interrupted(Exception):
-    """Training was asked to stop and did, its state saved. The message says where it stood."""
 
 
 @dataclass
@@ -65,6 +63,7 @@ def save_state(
         tensors |= {f"optimizer.{index}.{key}": value for key, value in entries.items()}
     header = {
         "fingerprint": fingerprint,
+        "torch": torch.__version__,
         "progress": json.dumps(asdict(progress)),
         "scheduler": json.dumps(scheduler.state_dict()),
     }
@@ -79,15 +78,21 @@ def load_state(
     model: torch.nn.Module,
     optimizer: torch.optim.Optimizer,
     scheduler: torch.optim.lr_scheduler.LRScheduler,
+    same_torch: bool = False,
 ) -> tuple[Progress, dict[str, torch.Tensor]] | None:
     """Put a saved state of this very run into the given objects; returns its progress and best weights.
 
     Returns None, and changes nothing, when there is no readable state with this fingerprint.
+
+    Args:
+        same_torch: ignore a state that another major or minor version of torch saved; otherwise it goes on with a warning.
     """
     try:
         with safe_open(path, framework="pt") as handle:
             header = handle.metadata() or {}
             if header.get("fingerprint") != fingerprint:
+                return None
+            if not _goes_on(path, header.get("torch", ""), same_torch=same_torch):
                 return None
             tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 (not a dict)
     except (FileNotFoundError, SafetensorError):
@@ -106,6 +111,18 @@ def load_state(
     for group, lr in zip(optimizer.param_groups, scheduler.get_last_lr(), strict=True):
         group["lr"] = lr
     return Progress(**json.loads(header["progress"])), parts["best"]
+
+
+def _goes_on(path: Path, saved_by: str, *, same_torch: bool) -> bool:
+    """Whether a state is used that version `saved_by` of torch wrote; says so when it is not this version."""
+    if saved_by.split(".")[:2] == torch.__version__.split(".")[:2]:
+        return True
+    begun = f"the training in {path} began with torch {saved_by} and this is torch {torch.__version__}"
+    if same_torch:
+        log.warning("%s: it begins anew", begun)
+        return False
+    log.warning("%s: it goes on, though its numbers may differ from those of either", begun)
+    return True
 
 
 class StateSaver:

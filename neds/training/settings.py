@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
+from neds.model.modes import ModeName
+from neds.model.settings import MaskingSettings, ModelSettings
 from neds.settings import Settings
 
 
@@ -38,3 +40,18 @@ class TrainingSettings(Settings):
     """Stop after this many validations without a better score; null to run all epochs."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """auto: bf16 autocast on CUDA, fp32 on a CPU (where bf16 is slower)."""
+
+
+class TrainingRun(Settings):
+    """Everything but the data that determines a trained network."""
+
+    mode: ModeName
+    """mm, encoding or decoding."""
+    modalities: list[str]
+    """Modalities that the model deals with, in the order of its tokens."""
+    model: ModelSettings = Field(default_factory=ModelSettings)
+    masking: MaskingSettings = Field(default_factory=MaskingSettings)
+    training: TrainingSettings = Field(default_factory=TrainingSettings)
+    seed: int = 0
+    train_trials: int | None = Field(None, ge=1)
+    """Use this many training trials of each session; null for all."""

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from neds.files.atomic import write_text
 from neds.files.reading import damaged, reading
 from neds.settings import Settings
-from neds.training.stage import TrainingRun
+from neds.training.settings import TrainingRun
 
 _END = "...\n"
 

@@ -2,9 +2,10 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from neds.settings import Settings
+from neds.training.settings import TrainingRun
 from neds.tuning.space import Space, paper_finetune_space, paper_space
 
 Stage = Literal["pretrain", "scratch", "finetuned"]
@@ -22,6 +23,12 @@ class SearchSettings(Settings):
     """Where values come from, by dotted key."""
     seed: int
     """Of the values that are drawn."""
+
+    @field_validator("space")
+    @classmethod
+    def _in_order(cls, space: Space) -> Space:
+        """Values are drawn key by key, and must not depend on the order of the user's mapping."""
+        return dict(sorted(space.items()))
 
 
 class TuneSettings(Settings):
@@ -53,3 +60,12 @@ class TuneSettings(Settings):
         else:
             n_trials, space = self.n_trials, self.space or paper_space()
         return SearchSettings(method=self.method, n_trials=n_trials, space=space, seed=self.seed)
+
+
+class TuningRun(Settings):
+    """Everything but the data that determines a search."""
+
+    run: TrainingRun
+    """The training whose hyper-parameters are searched; keys that are not searched keep their values."""
+    search: SearchSettings
+    """Which values are tried."""

@@ -1,6 +1,7 @@
 """One trial of a search: the project's training with drawn values, which reports every validation to Ray Tune."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,13 @@ import torch
 from ray import tune
 
 from neds.errors import UserError
-from neds.training.stage import TrainingRun, run_training
+from neds.training.settings import TrainingRun
+from neds.training.stage import run_training
 from neds.tuning.best import nested, with_values
 
 
 def run_trial(
-    values: dict[str, Any], *, run: TrainingRun, aligned: list[Path], pretrained: Path | None, n_threads: int
+    values: dict[str, Any], *, run: TrainingRun, aligned: Sequence[Path], pretrained: Path | None, n_threads: int
 ) -> None:
     """Train with `values` (by dotted key) in the trial's own folder, and report the best score so far.
 

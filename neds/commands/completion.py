@@ -1,0 +1,26 @@
+"""`neds completion`: what the shell needs to complete commands and their options."""
+
+from typing import Literal
+
+
+def completion(*, shell: Literal["bash", "zsh", "fish"] | None = None, install: bool = False) -> str:
+    """Print the shell's completion script, or install it.
+
+    Args:
+        shell: which shell; by default the one that runs this.
+        install: write it where the shell finds it, and name that place.
+
+    Raises:
+        UserError: the shell cannot be told.
+    """
+    from neds.commands.cli import program
+    from neds.commands.table import COMMANDS
+    from neds.errors import UserError
+
+    app = program(*COMMANDS.values())
+    try:
+        if not install:
+            return app.generate_completion(shell=shell)
+        return f"{app.install_completion(shell=shell)}: installed; it works in new shells"
+    except ValueError as error:
+        raise UserError(f"--shell: {error}; name it") from None

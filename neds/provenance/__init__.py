@@ -1,0 +1,38 @@
+"""What a result depends on: digests of code and data, and the stamp inside every output that says what made it."""
+
+from neds.provenance.code import code_digest, reached, why_changed
+from neds.provenance.identity import digest_of, identity
+from neds.provenance.stamp import (
+    InputRecord,
+    SourceRecord,
+    Stamp,
+    can_hold,
+    content_digest,
+    input_record,
+    metadata_path,
+    read_stamp,
+    software_in_use,
+    source_record,
+    write_metadata,
+    write_stamp,
+)
+
+__all__ = [
+    "InputRecord",
+    "SourceRecord",
+    "Stamp",
+    "can_hold",
+    "code_digest",
+    "content_digest",
+    "digest_of",
+    "identity",
+    "input_record",
+    "metadata_path",
+    "reached",
+    "read_stamp",
+    "software_in_use",
+    "source_record",
+    "why_changed",
+    "write_metadata",
+    "write_stamp",
+]
