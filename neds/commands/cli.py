@@ -49,7 +49,8 @@ def _outcome(arguments: Sequence[str]) -> int | str:
         )
     except CycloptsError as error:
         more = f"neds {command.name} --help" if command else "neds --help"
-        print(f"error: {' '.join(str(error).split())}\n{more} explains", file=sys.stderr)
+        text = " ".join(str(error).split()).replace("requires an argument", "is required")
+        print(f"error: {text}\n{more} explains", file=sys.stderr)
         return WRONG_USAGE
     end_with_workflow()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
@@ -79,9 +80,9 @@ def program(*called: Command | None) -> App:
         help_format="plaintext",
     )
     groups = {name: Group(name, sort_key=rank) for rank, name in enumerate(GROUPS)}
-    for command in COMMANDS.values():
-        function = _runner(command) if command in called else _not_called
-        app.command(function, name=command.name, group=groups[command.group], help=_help_of(command, function))
+    for rank, command in enumerate(COMMANDS.values()):
+        function, text = (_runner(command), None) if command in called else (_not_called, command.summary)
+        app.command(function, name=command.name, group=groups[command.group], help=text, sort_key=rank)
     return app
 
 
@@ -93,11 +94,6 @@ def function_of(command: Command) -> Callable[..., Any]:
 
 def _not_called() -> None:
     """Stand in for a command that is not called."""
-
-
-def _help_of(command: Command, function: Callable[..., Any]) -> str | None:
-    """The sentence of a command that is not called; the docstring's text says it otherwise."""
-    return command.summary if function is _not_called else None
 
 
 def _runner(command: Command) -> Callable[..., Any]:

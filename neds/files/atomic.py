@@ -9,11 +9,13 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from neds.errors import UserError
 from neds.processes import is_alive
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @contextmanager
@@ -113,11 +115,11 @@ def write_json(path: Path, value: object) -> None:
     write_text(path, json.dumps(value, indent=2) + "\n")
 
 
-def write_csv(path: Path, table: pd.DataFrame) -> None:
+def write_csv(path: Path, table: "pd.DataFrame") -> None:
     with replacing(path) as temporary:
         table.to_csv(temporary, index=False)
 
 
-def write_parquet(path: Path, table: pd.DataFrame) -> None:
+def write_parquet(path: Path, table: "pd.DataFrame") -> None:
     with replacing(path) as temporary:
         table.to_parquet(temporary, index=False)
