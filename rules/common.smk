@@ -69,7 +69,7 @@ def recipe(rule):
 
     def text(wildcards):
         step = planned_step(rule, wildcards)
-        return f"{options(step.values)} --planned {OPENED.code(step.command)}".strip()
+        return f"{options(step.values)} {options(step.operational)} --planned {OPENED.code(step)}".strip()
 
     return text
 

@@ -102,11 +102,10 @@ if PLAN.has("import_arrays"):
         conda:
             "../envs/neds.yaml"
         params:
-            unusable=PLAN.config.partition.unusable,
             recipe=recipe("import_arrays"),
         shell:
             "python -m workflow_scripts import-arrays --arrays {input.arrays:q} --output {output:q}"
-            " --unusable {params.unusable} {params.recipe} 2>&1 | tee {log:q}"
+            " {params.recipe} 2>&1 | tee {log:q}"
 
 
 if PLAN.has("partition"):
@@ -124,11 +123,10 @@ if PLAN.has("partition"):
         conda:
             "../envs/neds.yaml"
         params:
-            unusable=PLAN.config.partition.unusable,
             recipe=recipe("partition"),
         shell:
-            "python -m workflow_scripts partition --raw {input.raw:q} --output {output:q} --unusable {params.unusable}"
-            " {params.recipe} 2>&1 | tee {log:q}"
+            "python -m workflow_scripts partition --raw {input.raw:q} --output {output:q} {params.recipe}"
+            " 2>&1 | tee {log:q}"
 
 
 rule sessions_table:

@@ -22,8 +22,8 @@ from neds.provenance import (
     can_hold,
     code_digest,
     content_digest,
-    input_record,
     metadata_path,
+    read_stamp,
     software_in_use,
     source_record,
     write_metadata,
@@ -63,8 +63,7 @@ def run_job(
 ) -> None:
     """Call a stage function; write its outputs to temporary names, stamp them, and rename them when all are there.
 
-    Of several processes that work together only the first has outputs. What the function returns, if anything, are the files
-    from outside that it read, by name.
+    Of several processes that work together only the first has outputs.
 
     Args:
         given: its arguments.
@@ -88,15 +87,13 @@ def run_job(
     outputs = list(_outputs(arguments, roles))
     temporary = {name: _temporary(path, roles[name]) for name, path in _paths(arguments, roles, "output")}
     modes = [_mode(output) for output in outputs]
-    inputs, sources = _read(arguments, roles)
+    inputs, sources = _read(arguments, roles, carry=command.group == "Sessions")
     try:
-        more = function(**arguments | temporary) or {}
-        sources += [source_record(path, name=name) for name, path in more.items()]
-        if more:
-            inputs["sources"] = [InputRecord("", source.sha256) for source in sources[-len(more) :]]
+        function(**arguments | temporary)
         stamp = Stamp(command.name, values, code, inputs, sources, software_in_use())
         beside = _stamp(outputs, stamp)
-        for output, mode in zip(outputs, modes, strict=True):
+        # Of those that carry a stamp the first by path comes last: where it is new, so are the others.
+        for output, mode in sorted(zip(outputs, modes, strict=True), key=_rank, reverse=True):
             _put_in_place(output, mode)
         for output, its_stamp in beside:
             write_metadata(output.final, its_stamp)
@@ -166,11 +163,15 @@ def _mode(output: _Output) -> int:
 
 
 def _read(
-    arguments: Mapping[str, Any], roles: Mapping[str, Role]
+    arguments: Mapping[str, Any], roles: Mapping[str, Role], *, carry: bool
 ) -> tuple[dict[str, list[InputRecord]], list[SourceRecord]]:
-    """The inputs by parameter, and those of their files that carry no stamp.
+    """The inputs by parameter, and those of their files that come from outside.
 
     They are read before the function runs, because a file that is replaced meanwhile is not what it read.
+
+    Args:
+        carry: whether what the inputs themselves were made from counts among the latter, so that it is on record when they
+            are deleted.
 
     Raises:
         UserError: an input that does not exist.
@@ -184,12 +185,14 @@ def _read(
                 raise UserError(f"{path}: no such file; it is what --{name.replace('_', '-')} names")
             files = sorted(file for file in path.rglob("*") if file.is_file()) if roles[name].folder else [path]
             for file in files:
-                record = input_record(file)
-                inputs[name].append(record)
-                if not record.identity:
-                    known = file.relative_to(path).as_posix() if roles[name].folder else file.name
-                    found = file.stat()
-                    sources.append(SourceRecord(known, found.st_size, found.st_mtime_ns, record.content))
+                stamp = read_stamp(file)
+                if stamp:
+                    inputs[name].append(InputRecord(stamp.identity, stamp.content))
+                    sources += stamp.sources if carry else []
+                    continue
+                known = file.relative_to(path).as_posix() if roles[name].folder else file.name
+                sources.append(source_record(file, name=known))
+                inputs[name].append(InputRecord("", sources[-1].sha256))
     return inputs, sources
 
 
@@ -201,6 +204,11 @@ def _stamp(outputs: Sequence[_Output], stamp: Stamp) -> list[tuple[_Output, Stam
     for output, its_stamp in able:
         write_stamp(output.temporary, its_stamp)
     return [] if able else own
+
+
+def _rank(placed: tuple[_Output, int]) -> tuple[bool, str]:
+    output, _ = placed
+    return not can_hold(output.final), str(output.final)
 
 
 def _put_in_place(output: _Output, mode: int) -> None:

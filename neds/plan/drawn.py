@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from neds.figures.paper import read_paper_numbers
+from neds.figures.drawing import Drawing
+from neds.figures.paper import PaperNumbers, read_paper_numbers
+from neds.plan.step import plain
 
 if TYPE_CHECKING:
     from neds.plan.plan import Plan
@@ -50,16 +52,11 @@ class Drawn:
         return " and ".join(how for there, how in self.needs(plan) if not there)
 
 
-def scores(plan: Plan, **more: Any) -> dict[str, Any]:
-    """Settings of what shows scores: the modalities, the paper's numbers where wanted, and its own."""
-    numbers = {"paper": read_paper_numbers().model_dump(mode="json")} if plan.config.figures.paper_numbers else {}
-    return {"settings": {"modalities": modality_entries(plan), **numbers, **more}}
+def drawing(plan: Plan, kind: type[Drawing] = Drawing, **more: Any) -> dict[str, Any]:
+    """Settings of a figure or table: the modalities, and its own."""
+    return {"settings": plain(kind(modalities=list(plan.modalities.values()), **more))}
 
 
-def without_paper(plan: Plan, **more: Any) -> dict[str, Any]:
-    """Settings of what the paper has no numbers for."""
-    return {"settings": {"modalities": modality_entries(plan), **more}}
-
-
-def modality_entries(plan: Plan) -> list[dict[str, Any]]:
-    return [modality.model_dump(mode="json") for modality in plan.modalities.values()]
+def paper_numbers(plan: Plan) -> PaperNumbers | None:
+    """What the paper says, where it is to be shown beside."""
+    return read_paper_numbers() if plan.config.figures.paper_numbers else None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from neds.plan.step import Step
+from neds.plan.step import Step, plain
 from neds.plan.training import checkpoint, run_wildcards
+from neds.regions.settings import EmbeddedModelName, RegionSettings, RegionsRun
 from neds.run import Run
 
 if TYPE_CHECKING:
@@ -90,21 +91,13 @@ def _regions(plan: Plan) -> Iterator[Step]:
     models = embedded_models(plan)
     for run, eid in models:
         yield _embedding(plan, run, eid)
-    regions = plan.config.regions
     if not models:
         return
     yield Step(
         rule="classify_regions",
         command="classify-regions",
         inputs={"embeddings": tuple(embedding_file(plan, *model) for model in models)},
-        values={
-            "settings": {
-                "regions": regions.model_dump(
-                    mode="json", include={"classes", "merge", "min_units", "hold_out", "folds", "penalty"}
-                ),
-                "models": [_description(run) for run, _ in models],
-            }
-        },
+        values=_of_regions(plan, [run for run, _ in models], "hold_out", "folds", "penalty"),
         outputs={"scores": plan.path("tables", "regions.csv"), "units": plan.path("regions", "units.parquet")},
     )
     mapped = min(models, key=_map_rank)
@@ -112,14 +105,7 @@ def _regions(plan: Plan) -> Iterator[Step]:
         rule="map_units",
         command="map-units",
         inputs={"embeddings": (embedding_file(plan, *mapped),)},
-        values={
-            "settings": {
-                "regions": regions.model_dump(
-                    mode="json", include={"classes", "merge", "min_units", "projection", "neighbors"}
-                ),
-                "models": [_description(mapped[0])],
-            }
-        },
+        values=_of_regions(plan, [mapped[0]], "projection", "neighbors"),
         outputs={"output": plan.path("regions", "map.parquet")},
     )
 
@@ -163,9 +149,15 @@ def _embedding(plan: Plan, run: Run, eid: str) -> Step:
     )
 
 
-def _description(run: Run) -> dict[str, Any]:
-    space = "joint" if run.regime == "pretrained" else "session"
-    return {"model": run.model, "training": run.training, "space": space, "seed": run.seed}
+def _of_regions(plan: Plan, runs: list[Run], *keys: str) -> dict[str, Any]:
+    """Values of an analysis of the units of some models, which depends on the classes and on these keys alone."""
+    chosen = plan.config.regions.model_dump(include={"classes", "merge", "min_units", *keys})
+    return {"settings": plain(RegionsRun(regions=RegionSettings(**chosen), models=list(map(_description, runs))))}
+
+
+def _description(run: Run) -> EmbeddedModelName:
+    space: Literal["joint", "session"] = "joint" if run.regime == "pretrained" else "session"
+    return EmbeddedModelName(model=run.model, training=run.training, space=space, seed=run.seed or 0)
 
 
 def _map_rank(model: tuple[Run, str]) -> tuple[bool, bool]:

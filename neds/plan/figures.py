@@ -5,10 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from neds.figures.drawing import (
+    CurvesDrawing,
+    ModelsDrawing,
+    OverviewDrawing,
+    PairsDrawing,
+    PretrainingSizeDrawing,
+    RegionEncodingDrawing,
+    RegionsDrawing,
+)
 from neds.figures.paper import read_region_accuracy
-from neds.plan.drawn import Condition, Drawn, Inputs, Wildcards, modality_entries, scores, without_paper
+from neds.plan.drawn import Condition, Drawn, Inputs, Wildcards, drawing, paper_numbers
 from neds.plan.evaluation import evaluated
+from neds.plan.step import plain
 from neds.plan.training import folder
+from neds.regions.settings import RegionSettings
 from neds.run import Run
 
 if TYPE_CHECKING:
@@ -69,7 +80,7 @@ def _predictions(task: str) -> Any:
 
 def _predicted_by(task: str) -> Any:
     def values(plan: Plan, wildcards: Wildcards) -> Mapping[str, Any]:
-        return {"models": plan.models.first(plan.models.drawn(task)), **without_paper(plan)}
+        return {"models": plan.models.first(plan.models.drawn(task)), **drawing(plan)}
 
     return values
 
@@ -87,15 +98,18 @@ def _bins_of_a_trial(plan: Plan) -> int | None:
 def _overview_values(plan: Plan, wildcards: Wildcards) -> Mapping[str, Any]:
     stage = "scratch" if "scratch" in plan.config.regimes else "pretrain"
     settings = {mode: plan.config.run_settings(stage, mode) for mode in plan.config.modes}
-    return {
-        "settings": {
-            "modes": plan.config.modes,
-            "modalities": modality_entries(plan),
-            "model": settings[plan.config.modes[0]].model.model_dump(mode="json"),
-            "maskings": {mode: of_mode.masking.model_dump(mode="json") for mode, of_mode in settings.items()},
-            "n_bins": _bins_of_a_trial(plan),
-        }
-    }
+    return drawing(
+        plan,
+        OverviewDrawing,
+        modes=plan.config.modes,
+        model=settings[plan.config.modes[0]].model,
+        maskings={mode: of_mode.masking for mode, of_mode in settings.items()},
+        n_bins=_bins_of_a_trial(plan),
+    )
+
+
+def _lists(rows: list[list[tuple[str, str]]]) -> list[list[list[str]]]:
+    return [[list(pair) for pair in row] for row in rows]
 
 
 def _set_members(plan: Plan) -> dict[str, list[str]]:
@@ -124,9 +138,9 @@ def _region_files(plan: Plan, wildcards: Wildcards) -> Inputs:
 
 
 def _region_values(plan: Plan, wildcards: Wildcards) -> Mapping[str, Any]:
-    regions = plan.config.regions.model_dump(mode="json", include={"classes", "projection"})
+    chosen = plan.config.regions.model_dump(include={"classes", "projection"})
     paper = read_region_accuracy() if plan.config.figures.paper_numbers else None
-    return {"settings": {"regions": regions, "paper": paper}}
+    return {"settings": plain(RegionsDrawing(regions=RegionSettings(**chosen), paper=paper))}
 
 
 def _pretrainings(plan: Plan, mode: str) -> list[tuple[Run, str]]:
@@ -151,7 +165,7 @@ def _learning(which: Any) -> tuple[Any, Any]:
             "models": [run.label for run, _ in runs],
             "eids": [eid or "-" for _, eid in runs],
             "seeds": [run.seed for run, _ in runs],
-            **without_paper(plan),
+            **drawing(plan),
         }
 
     return inputs, values
@@ -175,16 +189,20 @@ FIGURES = [
         category="Scores",
         command="figure-metrics",
         inputs=metrics_file,
-        values=lambda plan, wildcards: scores(plan, models=plan.models.compared()),
+        values=lambda plan, wildcards: drawing(
+            plan, ModelsDrawing, models=plan.models.compared(), paper=paper_numbers(plan)
+        ),
     ),
     Drawn(
         name="gain",
         title="NEDS multi-session against single-session (Fig. 2B)",
         category="Scores",
-        command="figure-pairs",
+        command="figure-gain",
         needs=lambda plan: [scratch(plan), pretrained(plan), all_trials(plan)],
         inputs=metrics_file,
-        values=lambda plan, wildcards: scores(plan, rows=plan.models.gain_rows()),
+        values=lambda plan, wildcards: drawing(
+            plan, PairsDrawing, rows=_lists(plan.models.gain_rows()), paper=paper_numbers(plan)
+        ),
     ),
     Drawn(
         name="{eid}/psths",
@@ -217,14 +235,16 @@ FIGURES = [
         name="multi_session",
         title="NEDS against other multi-session models (Fig. 3)",
         category="Scores",
-        command="figure-pairs",
+        command="figure-multi-session",
         needs=lambda plan: [
             pretrained(plan),
             (bool(plan.models.multi_session_rows()), "add rrr-multi to baselines or a second set to finetune_from"),
             all_trials(plan),
         ],
         inputs=metrics_file,
-        values=lambda plan, wildcards: scores(plan, rows=plan.models.multi_session_rows()),
+        values=lambda plan, wildcards: drawing(
+            plan, PairsDrawing, rows=_lists(plan.models.multi_session_rows()), paper=paper_numbers(plan)
+        ),
     ),
     Drawn(
         name="regions",
@@ -246,8 +266,8 @@ FIGURES = [
             all_trials(plan),
         ],
         inputs=metrics_and_sessions,
-        values=lambda plan, wildcards: without_paper(
-            plan, sets=_set_members(plan), curves=plan.models.pretraining_curves()
+        values=lambda plan, wildcards: drawing(
+            plan, PretrainingSizeDrawing, sets=_set_members(plan), curves=plan.models.pretraining_curves()
         ),
     ),
     Drawn(
@@ -259,7 +279,7 @@ FIGURES = [
             (len(plan.config.train_trials) > 1, "give train_trials several numbers, e.g. [25, 50, 100, all]")
         ],
         inputs=metrics_and_sessions,
-        values=lambda plan, wildcards: without_paper(plan, curves=plan.models.trial_curves()),
+        values=lambda plan, wildcards: drawing(plan, CurvesDrawing, curves=plan.models.trial_curves()),
     ),
     Drawn(
         name="region_encoding",
@@ -268,8 +288,8 @@ FIGURES = [
         command="figure-region-encoding",
         needs=lambda plan: [does(plan, "encoding"), all_trials(plan)],
         inputs=_units,
-        values=lambda plan, wildcards: without_paper(
-            plan, model=plan.models.main("encoding").label, min_units=plan.config.figures.region_min_units
+        values=lambda plan, wildcards: drawing(
+            plan, RegionEncodingDrawing, model=plan.models.main("encoding").label, min_units=plan.config.figures.region_min_units
         ),
     ),
     Drawn(
@@ -279,7 +299,7 @@ FIGURES = [
         command="figure-calibration",
         needs=lambda plan: [does(plan, "decoding"), has_behaviour(plan, "categorical"), all_trials(plan)],
         inputs=_decoded,
-        values=lambda plan, wildcards: {"models": plan.models.decoders(), **without_paper(plan)},
+        values=lambda plan, wildcards: {"models": plan.models.decoders(), **drawing(plan)},
     ),
     Drawn(
         name="learning/{mode}-pretraining",

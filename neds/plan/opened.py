@@ -8,12 +8,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from neds.commands.table import entry_of
+from neds.commands.table import COMMANDS
 from neds.config import Loaded, configuration_rows
 from neds.errors import UserError
 from neds.plan.lock import planned_with
 from neds.plan.plan import Plan
 from neds.plan.stale import MISSING, Staleness
+from neds.plan.step import Step
 from neds.provenance.code import code_digest
 
 _MOST_LINES = 20
@@ -35,10 +36,10 @@ class OpenedPlan:
             UserError: the configuration is not the one that the workflow was planned with.
         """
         self.plan = Plan(loaded.config, loaded.sessions, configuration_rows(loaded))
-        self._planned = {} if is_main else planned_with(Path(self.plan.results))
+        planned = {} if is_main else planned_with(Path(self.plan.results))
+        self._codes: dict[str, str] = planned.get("codes", {})
         self._state: Staleness | None = None
-        planned = self._planned.get("configuration")
-        if planned and planned != self.configuration:
+        if planned and planned.get("configuration") != self.configuration:
             raise UserError(
                 "the configuration or the sessions sheet was changed while the workflow runs; what is done stays done: "
                 "start snakemake again"
@@ -50,17 +51,19 @@ class OpenedPlan:
         known = [self.plan.config.model_dump(mode="json"), [vars(session) for session in self.plan.sessions]]
         return sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
 
-    @cached_property
-    def codes(self) -> dict[str, str]:
-        """Digest of the code of every command."""
-        return {command: self.code(command) for command in {step.command for step in self.plan.steps}}
-
-    def code(self, command: str) -> str:
-        return self._planned.get("codes", {}).get(command) or code_digest(entry_of(command))
+    def code(self, step: Step) -> str:
+        """Digest of the code that a job runs."""
+        entries = COMMANDS[step.command].code(step.values)
+        name = " ".join(entries)
+        if name not in self._codes:
+            self._codes[name] = code_digest(*entries)
+        return self._codes[name]
 
     def planned_with(self) -> dict[str, Any]:
         """What jobs are checked against."""
-        return {"configuration": self.configuration, "codes": self.codes}
+        for step in self.plan.steps:
+            self.code(step)
+        return {"configuration": self.configuration, "codes": self._codes}
 
     def stale_files(self, *, forced_rules: Collection[str] = (), forced_files: Collection[str] = ()) -> set[str]:
         """Files that are there and must be made again.
@@ -70,7 +73,7 @@ class OpenedPlan:
         """
         made_by = self.plan.made_by
         rules = {*forced_rules, *(made_by[path].rule for path in forced_files if path in made_by)}
-        self._state = Staleness(self.plan, self.codes, forced=rules)
+        self._state = Staleness(self.plan, self.code, forced=rules)
         return self._state.stale_files()
 
     def messages(self) -> list[str]:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from neds.conversion.settings import ConvertRun
 from neds.modalities import Modality
-from neds.plan.step import Step
+from neds.partition.settings import ArrayRun, PartitionRun
+from neds.plan.step import Step, plain
 from neds.roster import CONVERTED, Session
+from neds.settings import Settings
 
 if TYPE_CHECKING:
     from neds.plan.plan import Plan
 
-_ONE_ALONE = {"base_url"}
-_WITHOUT_RESULT = {"alf_root", "cache_dir", "pause_s"}
+SettingsType = TypeVar("SettingsType", bound=Settings)
+
+_WITHOUT_RESULT = ("alf_root", "cache_dir", "pause_s")
+_ONE_ALONE = ("base_url",)
 
 
 def steps(plan: Plan) -> Iterator[Step]:
@@ -44,9 +49,9 @@ def alf_files(root: Path, session_path: str, *, with_lfp: bool) -> list[Path]:
     return sorted(found)
 
 
-def science(modality: Modality) -> dict[str, Any]:
+def science(modality: Modality) -> Modality:
     """What a modality is, without what figures call it."""
-    return modality.model_dump(exclude={"label", "unit"})
+    return modality.model_copy(update={"label": "", "unit": ""})
 
 
 def _synthesized(plan: Plan, session: Session) -> Step:
@@ -60,10 +65,10 @@ def _synthesized(plan: Plan, session: Session) -> Step:
             "index": session.index,
             "session_path": session.path,
             "without_cameras": subject in settings.missing_whisker,
-            "settings": settings.of_session().model_dump(mode="json"),
+            "settings": plain(settings.of_session()),
         },
         outputs={
-            "alf": plan.path("synthetic", session.eid, "alf"),
+            "alf_root": plan.path("synthetic", session.eid, "alf"),
             "truth": plan.path("synthetic", session.eid, "truth.h5"),
         },
         is_target=False,
@@ -81,17 +86,16 @@ def _loaded(plan: Plan, session: Session) -> Step:
     if config.source in CONVERTED:
         categorical = [science(m) for m in plan.modalities.values() if m.kind == "categorical"]
         mapping = config.mapping()
-        settings = {"modalities": categorical, "mapping": mapping.model_dump(mode="json") if mapping else None}
-        values = {"format": config.source, "eid": eid, "settings": settings}
+        settings = ConvertRun(modalities=categorical, mapping=plain(mapping))
+        values = {"format": config.source, "eid": eid, "settings": plain(settings)}
         file = sheet_file(plan, session)
         return Step(rule="convert", command="convert", inputs={"file": (file,)}, values=values, **known)
     download = config.download_settings()
     if config.source == "one":
-        settings = download.model_dump(mode="json", exclude=_WITHOUT_RESULT)
-        values = {"source": "one", "eid": eid, "settings": settings}
+        values = {"source": "one", "eid": eid, "settings": plain(_by_default(download, *_WITHOUT_RESULT))}
         return Step(rule="download_one", command="download", values=values, **known)
-    settings = download.model_dump(mode="json", exclude=_WITHOUT_RESULT | _ONE_ALONE)
-    values = {"source": "alf", "eid": eid, "session_path": session.path, "settings": settings}
+    local = _by_default(download, *_WITHOUT_RESULT, *_ONE_ALONE)
+    values = {"source": "alf", "eid": eid, "session_path": session.path, "settings": plain(local)}
     if config.source == "synthetic":
         made = {"files": (plan.path("synthetic", eid, "truth.h5"),)}
         alf = plan.path("synthetic", eid, "alf")
@@ -107,19 +111,21 @@ def _partitioned(plan: Plan, session: Session) -> Step:
         command="partition",
         wildcards={"eid": session.eid},
         inputs={"raw": (plan.path("raw", f"{session.eid}.h5"),)},
-        values={"settings": _cutting(plan)},
+        values={"settings": plain(PartitionRun(**_cutting(plan)))},
+        operational={"unusable": plan.config.partition.unusable},
         outputs={"output": plan.aligned(session.eid)},
     )
 
 
 def _imported(plan: Plan, session: Session) -> Step:
-    settings = _cutting(plan) | {"arrays": plan.config.arrays.model_dump(mode="json")}
+    settings = ArrayRun(**_cutting(plan), arrays=plan.config.arrays)
     return Step(
         rule="import_arrays",
         command="import-arrays",
         wildcards={"eid": session.eid},
         inputs={"arrays": (sheet_file(plan, session),)},
-        values={"eid": session.eid, "settings": settings},
+        values={"eid": session.eid, "settings": plain(settings)},
+        operational={"unusable": plan.config.partition.unusable},
         outputs={"output": plan.aligned(session.eid)},
     )
 
@@ -128,8 +134,13 @@ def _cutting(plan: Plan) -> dict[str, Any]:
     """Without what to do with an unusable session, which changes no session."""
     return {
         "modalities": [science(modality) for modality in plan.modalities.values()],
-        "partition": plan.config.partition.model_dump(mode="json", exclude={"unusable"}),
+        "partition": _by_default(plan.config.partition, "unusable"),
     }
+
+
+def _by_default(settings: SettingsType, *keys: str) -> SettingsType:
+    """The settings with some keys, which do not count, at their defaults."""
+    return settings.model_copy(update={key: type(settings).model_fields[key].default for key in keys})
 
 
 def sheet_file(plan: Plan, session: Session) -> str:

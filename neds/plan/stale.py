@@ -7,7 +7,7 @@ of results that was moved, renamed or copied is judged as it would be in its old
 
 import os
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -30,22 +30,22 @@ class Staleness:
     def __init__(
         self,
         plan: Plan,
-        codes: Mapping[str, str],
+        code: Callable[[Step], str],
         *,
         folder: Path = Path(),
         forced: Collection[str] = (),
     ) -> None:
         """
         Args:
-            codes: digest of each command's code.
+            code: digest of the code that a job runs.
             folder: to which the plan's paths are relative.
             forced: rules whose results are to be made again, whatever their state.
         """
         self._plan = plan
-        self._codes = codes
+        self._code = code
         self._folder = folder
         self._forced = forced
-        self._identities: dict[int, str] = {}
+        self._identities: dict[str, str] = {}
         self._reasons: dict[int, str] = {}
         self._stamps: dict[str, Stamp | None] = {}
         self.other_torch: Counter[str] = Counter()
@@ -68,13 +68,16 @@ class Staleness:
             self._reasons[id(step)] = self._judge(step)
         return self._reasons[id(step)]
 
-    def identity(self, step: Step) -> str:
-        """The identity that the plan expects of a job's files."""
-        if id(step) not in self._identities:
-            inputs = {name: [self._input_identity(path, step) for path in paths] for name, paths in step.inputs.items()}
-            code = self._codes[step.command]
-            self._identities[id(step)] = identity(step.command, step.values, code, inputs)
-        return self._identities[id(step)]
+    def identity(self, step: Step, path: str) -> str:
+        """The identity that the plan expects of a file of a job."""
+        if path not in self._identities:
+            inputs = {name: [self._input_identity(read, step) for read in paths] for name, paths in step.inputs.items()}
+            output = next(name for name, own in step.outputs.items() if own == path)
+            stamped = [own for own in step.outputs.values() if self._is_stamped(step, own)]
+            self._identities[path] = identity(
+                step.command, step.values, self._code(step), inputs, output if len(stamped) > 1 else ""
+            )
+        return self._identities[path]
 
     def _judge(self, step: Step) -> str:
         if not all(self._there(path) for path in step.outputs.values()):
@@ -89,28 +92,32 @@ class Staleness:
         stamp = self._stamp(step)
         if stamp is None:
             return "does not say how it was made"
-        if stamp.identity != self.identity(step):
+        if stamp.identity != self.identity(step, carrier(step)):
             return self._difference(step, stamp)
         return self._replaced_input(step, stamp) or self._torch(step, stamp)
 
     def _input_identity(self, path: str, reader: Step) -> str:
         maker = self._plan.made_by.get(path)
-        return self.identity(maker) if maker else self._outside(path, reader)
+        if maker is None:
+            return self._outside(path, reader)
+        if self._is_stamped(maker, path):
+            return self.identity(maker, path)
+        # It is known by what is in it alone.
+        return content_digest(self._folder / path) if self._there(path) else ""
 
     def _outside(self, path: str, reader: Step) -> str:
         """Digest of a file from outside; without reading it where its size and time are those that were recorded.
 
         A file that is not there, such as one on a disk that is not mounted, is taken to be what it was.
         """
-        known = {record.name: record for record in self._recorded_sources(reader)}
-        record = known.get(path)
+        name = Path(path).name
+        records = [record for record in self._recorded_sources(reader) if Path(record.name).name == name]
         file = self._folder / path
         if not file.is_file():
-            return record.sha256 if record else ""
+            return records[0].sha256 if records else ""
         found = file.stat()
-        if record and (record.size, record.mtime_ns) == (found.st_size, found.st_mtime_ns):
-            return record.sha256
-        return content_digest(file)
+        same = (r.sha256 for r in records if (r.size, r.mtime_ns) == (found.st_size, found.st_mtime_ns))
+        return next(same, None) or content_digest(file)
 
     def _recorded_sources(self, reader: Step) -> list[Any]:
         """What is on record of the files that a job reads: in its own files, or, where these were deleted, in those made of them."""
@@ -127,18 +134,22 @@ class Staleness:
             self._stamps[path] = read_stamp(self._folder / path)
         return self._stamps[path]
 
+    def _is_stamped(self, step: Step, path: str) -> bool:
+        """Whether a file has a stamp: inside it, or beside it where no file of its job can hold one."""
+        return can_hold(Path(path)) or not any(can_hold(Path(own)) for own in step.outputs.values())
+
     def _there(self, path: str) -> bool:
         return os.path.lexists(self._folder / path)
 
     def _difference(self, step: Step, stamp: Stamp) -> str:
-        if stamp.code != self._codes[step.command]:
+        if stamp.code != self._code(step):
             return f"the code of {step.command} has changed"
         changed = list(_changes("", stamp.values, step.values))
         if changed:
             more = f" and {len(changed) - 2} more" if len(changed) > 2 else ""
             return ", ".join(changed[:2]) + more
         for name, paths in step.inputs.items():
-            before = [record.identity for record in stamp.inputs.get(name, [])]
+            before = [record.key for record in stamp.inputs.get(name, [])]
             now = [self._input_identity(path, step) for path in paths]
             if len(before) != len(now):
                 return f"made from {len(before)} files ({name}), now {len(now)}"
@@ -153,7 +164,7 @@ class Staleness:
             for path, record in zip(paths, stamp.inputs.get(name, []), strict=True):
                 maker = self._plan.made_by.get(path)
                 found = self._stamp(maker) if maker and self._there(path) else None
-                if found and path == carrier(maker) and found.content != record.content:
+                if found and maker and path == carrier(maker) and found.content != record.content:
                     return f"{path} was made again"
         return ""
 
@@ -161,16 +172,16 @@ class Staleness:
         made, installed = _minor(stamp.versions.get("torch", "")), _minor(_installed_torch())
         if step.command != "train" or not made or not installed or made == installed:
             return ""
-        if step.values.get("same_torch"):
+        if step.operational.get("same_torch"):
             return f"made with torch {made}, {installed} is installed"
         self.other_torch[made] += 1
         return ""
 
 
 def carrier(step: Step) -> str:
-    """The file of a job that tells how all of them were made; it is the last to take its place."""
+    """The file of a job that tells how all of them were made: the last to take its place (`neds.commands.job`)."""
     paths = list(step.outputs.values())
-    return next((path for path in paths if can_hold(Path(path))), paths[0])
+    return min((path for path in paths if can_hold(Path(path))), default=paths[0])
 
 
 def _changes(key: str, before: Any, after: Any) -> Iterator[str]:

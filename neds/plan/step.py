@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import BaseModel
+
 Wildcards = Mapping[str, str]
 
 
@@ -20,6 +22,7 @@ class Step:
         outputs: paths by name; a folder counts as a file.
         inputs: paths by the name of the command's option, in order: files of other steps, or files from outside.
         values: all other options that the result depends on, by name.
+        operational: options that change no result.
         also: further files that must be there first, of which the result does not depend by itself.
         is_target: whether the file is remade when it is missing, though all that was made from it is there.
     """
@@ -30,6 +33,7 @@ class Step:
     outputs: Mapping[str, str]
     inputs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     values: Mapping[str, Any] = field(default_factory=dict)
+    operational: Mapping[str, Any] = field(default_factory=dict)
     also: tuple[str, ...] = ()
     is_target: bool = True
 
@@ -58,6 +62,11 @@ def step_title(rule: str, wildcards: Wildcards) -> str:
     eid, seed = known.pop("eid", ""), known.pop("seed", None)
     details = [value.strip("-") for value in known.values()] + ([] if seed is None else [f"seed {seed}"])
     return ", ".join([f"{rule} {eid}".strip(), *details])
+
+
+def plain(settings: BaseModel | None) -> Any:
+    """Settings as JSON has them, all keys."""
+    return None if settings is None else settings.model_dump(mode="json")
 
 
 def options(values: Mapping[str, Any]) -> str:

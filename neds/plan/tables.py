@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from neds.ablations.paper import paper_rows
 from neds.ablations.settings import AblationName
-from neds.plan.drawn import Condition, Drawn, Inputs, Wildcards, scores, without_paper
+from neds.figures.drawing import AblationTable, ModelsDrawing
+from neds.plan.drawn import Condition, Drawn, Inputs, Wildcards, drawing, paper_numbers
 from neds.plan.figures import all_trials, does, metrics_file
+from neds.plan.models import labels
 from neds.plan.training import checkpoint
 from neds.run import Run
 
@@ -50,11 +52,12 @@ def ablation(name: str, title: str, needs: Any) -> Drawn:
         rows = paper_rows(name) if plan.config.figures.paper_numbers else []
         return {
             "trainings": [run.training for run in _compared(plan, name)] * len(plan.test),
-            **without_paper(
+            **drawing(
                 plan,
+                AblationTable,
                 title=chosen.title,
                 variants=list(chosen.variants),
-                paper_rows=[row.model_dump(mode="json") for row in rows],
+                paper_rows=rows,
             ),
         }
 
@@ -84,7 +87,9 @@ TABLES = [
         category="Tables",
         command="table-benchmark",
         inputs=metrics_file,
-        values=lambda plan, wildcards: scores(plan, models=plan.models.tabulated()),
+        values=lambda plan, wildcards: drawing(
+            plan, ModelsDrawing, models=plan.models.tabulated(), paper=paper_numbers(plan)
+        ),
     ),
     Drawn(
         name="encoding_inputs",
@@ -93,7 +98,9 @@ TABLES = [
         command="table-encoding-inputs",
         needs=lambda plan: [does(plan, "encoding"), _several_behaviours(plan), all_trials(plan)],
         inputs=metrics_file,
-        values=lambda plan, wildcards: scores(plan, models=[run.label for run in plan.models.drawn("encoding")]),
+        values=lambda plan, wildcards: drawing(
+            plan, ModelsDrawing, models=labels(plan.models.drawn("encoding")), paper=paper_numbers(plan)
+        ),
     ),
     *(_of_the_paper(name) for name in get_args(AblationName)),
 ]

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from neds.config import Stage
 from neds.model.modes import ModeName
-from neds.plan.step import Step
+from neds.plan.step import Step, plain
 from neds.run import Run
+from neds.training.settings import TrainingRun
+from neds.tuning.settings import TuningRun
 
 if TYPE_CHECKING:
     from neds.plan.plan import Plan
@@ -45,18 +47,18 @@ def run_wildcards(run: Run) -> dict[str, str]:
     return {"mode": run.mode, "training": run.training, "seed": str(run.seed)}
 
 
-def training_settings(plan: Plan, run: Run) -> dict[str, Any]:
+def training_run(plan: Plan, run: Run) -> TrainingRun:
     """Everything but the data that determines a network."""
     settings = plan.config.run_settings(STAGES[run.regime], run.mode)
-    return {
-        "mode": run.mode,
-        "modalities": plan.config.modalities,
-        "model": settings.model.model_dump(mode="json"),
-        "masking": settings.masking.model_dump(mode="json"),
-        "training": settings.training.model_dump(mode="json"),
-        "seed": run.seed,
-        "train_trials": run.trials,
-    }
+    return TrainingRun(
+        mode=run.mode,
+        modalities=plan.config.modalities,
+        model=settings.model,
+        masking=settings.masking,
+        training=settings.training,
+        seed=run.seed or 0,
+        train_trials=run.trials,
+    )
 
 
 def _outputs(folder: str) -> dict[str, str]:
@@ -65,7 +67,11 @@ def _outputs(folder: str) -> dict[str, str]:
 
 
 def _values(plan: Plan, run: Run) -> dict[str, Any]:
-    return {"settings": training_settings(plan, run), "same_torch": plan.config.same_torch}
+    return {"settings": plain(training_run(plan, run))}
+
+
+def _operational(plan: Plan) -> dict[str, Any]:
+    return {"same_torch": plan.config.same_torch}
 
 
 def _pretrained(plan: Plan, run: Run) -> Step:
@@ -75,6 +81,7 @@ def _pretrained(plan: Plan, run: Run) -> Step:
         wildcards={"pretraining_set": run.pretraining_set, "mode": run.mode, "seed": str(run.seed)},
         inputs=_tuned(plan, run) | {"aligned": _aligned(plan, run.pretraining_set)},
         values=_values(plan, run),
+        operational=_operational(plan),
         outputs=_outputs(folder(plan, run)),
     )
 
@@ -90,6 +97,7 @@ def _trained(plan: Plan, eid: str, run: Run) -> Step:
         wildcards={"eid": eid, **run_wildcards(run)},
         inputs=inputs,
         values=_values(plan, run),
+        operational=_operational(plan),
         outputs=_outputs(folder(plan, run, eid)),
     )
 
@@ -101,6 +109,7 @@ def _variant(plan: Plan, eid: str, run: Run) -> Step:
         wildcards={"eid": eid, **run_wildcards(run)},
         inputs=_tuned(plan, run, eid) | {"aligned": (plan.aligned(eid),)},
         values=_values(plan, run) | {"changes": plan.models.variants[run.variant]},
+        operational=_operational(plan),
         outputs=_outputs(folder(plan, run, eid)),
     )
 
@@ -171,11 +180,6 @@ def _search(
         command="tune",
         wildcards=wildcards,
         inputs=inputs,
-        values={
-            "settings": {
-                "run": training_settings(plan, run),
-                "search": search.model_dump(mode="json", exclude_unset=True),
-            }
-        },
+        values={"settings": plain(TuningRun(run=training_run(plan, run), search=search))},
         outputs={"best": f"{place}/best.yaml", "trials_csv": f"{place}/trials.csv"},
     )
