@@ -38,9 +38,7 @@ def training_run(stage, mode, seed, train_trials=None):
     return {
         "mode": mode,
         "modalities": CONFIG.modalities,
-        "model": CONFIG.model.model_dump(),
-        "masking": CONFIG.masking.model_dump(),
-        "training": CONFIG.training_for(stage, mode).model_dump(),
+        **CONFIG.run_settings(stage, mode).model_dump(),
         "seed": seed,
         "train_trials": train_trials,
     }
