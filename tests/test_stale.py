@@ -62,7 +62,7 @@ def changed(block: str, **values) -> dict:
             | REGIONS
             | OF_ALL,
         ),
-        (changed("training_overrides", finetuned={"epochs": 3}), FINETUNED),
+        (changed("overrides", finetuned={"training.shared_lr": 0.3, "training.epochs": 3}), FINETUNED),
         (TINY | {"baselines": ["psth"]}, OF_ALL),
         (changed("regions", hold_out="sessions"), REGIONS),
         (changed("regions", neighbors=5), {"map_units": 1, "figure_regions": 1}),

@@ -83,7 +83,7 @@ def test_papers_space_is_valid():
         ({"space": {"training.lr": {}}}, "space.training.lr: give exactly one of choice, uniform and loguniform"),
         ({"space": {"training.lr": {"choices": [1.0]}}}, "space.training.lr.choices: unknown key"),
         ({"stages": [], "finetune_space": {"model.dim": {"choice": [8]}}}, "finetune_space.model.dim: cannot"),
-        ({"stages": ["finetune"]}, "stages.0: input should be 'pretrain', 'scratch' or 'finetuned'"),
+        ({"stages": ["finetune"]}, "stages.0: must be pretrain, scratch or finetuned, not 'finetune'"),
     ],
 )  # fmt: skip
 def test_fault_of_a_space_is_named(tune, message):

@@ -21,7 +21,7 @@ TINY = {
     "partition": {"bin_s": 0.1, "min_units": 5},
     "model": {"dim": 16, "layers": 1, "heads": 2, "mlp": 16},
     "training": {"epochs": 2, "validate_every": 1},
-    "training_overrides": {"pretrain": {"epochs": 10}},
+    "overrides": {"pretrain": {"training.epochs": 10}, "finetuned": {"training.shared_lr": 0.3}},
     "baselines": ["psth", "oracle"],
     "regions": {"projection": "pca"},
 }

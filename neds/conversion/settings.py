@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import field_validator
 
 from neds.modalities import Modality
-from neds.settings import Settings
+from neds.settings import Settings, key
 
 RAW_TRACES = ("wheel_position", "wheel_velocity", "left_whisker_motion_energy", "right_whisker_motion_energy")
 """Traces of a raw file from which modalities are computed."""
@@ -16,16 +16,18 @@ Value = int | float | str
 class FileMapping(Settings):
     """Where the file of one session has what."""
 
-    series: dict[str, str] | None = None
+    series: dict[str, str] | None = key(None, when="always for source nwb: every continuous modality needs one")
     """Modality -> path of the series in the file."""
-    trials_table: str = "trials"
+    trials_table: str = key("trials", when="when the file calls it otherwise")
     """Name of the table of trials in the file."""
-    trials: dict[str, str] | None = None
+    trials: dict[str, str] | None = key(None, when="when columns have other names than the modalities and events")
     """Column of trials in the raw file -> column in the file. A categorical modality has a column of its own name; all other
     columns of one value per trial keep their names, and `partition.align` names one of them."""
-    units: dict[UnitColumn, str] | None = None
+    units: dict[UnitColumn, str] | None = key(None, when="when columns have other names")
     """Column of units in the raw file -> column in the file: acronym is the brain region, label the quality from 0 to 1."""
-    values: dict[str, dict[str, Value]] | None = None
+    values: dict[str, dict[str, Value]] | None = key(
+        None, when="when the file's values are not the names of the classes"
+    )
     """Column in the raw file -> {value in the file: what it stands for}: a class name, or a number; "" for unknown."""
     example: ClassVar[str]
     missing_series: Literal["error", "skip"]
@@ -49,7 +51,9 @@ class NwbMapping(FileMapping):
     """NWB: series by the names of the objects they lie in."""
 
     example = "processing/behavior/Position/paw"
-    missing_series: Literal["error", "skip"] = "error"
+    missing_series: Literal["error", "skip"] = key(
+        "error", when="skip when some sessions were recorded without a series"
+    )
 
 
 class BrainsetsMapping(FileMapping):
@@ -59,7 +63,7 @@ class BrainsetsMapping(FileMapping):
     """
 
     example = "wheel/wheel_speed"
-    missing_series: Literal["error", "skip"] = "skip"
+    missing_series: Literal["error", "skip"] = key("skip", when="error when every session must have every series")
 
     def filled(self) -> Self:
         usual = _BRAIN_WIDE_BENCH if self.trials is None else _BRAIN_WIDE_BENCH | {"values": None}
