@@ -12,6 +12,13 @@ include: "rules/tables.smk"
 include: "rules/targets.smk"
 
 
+rule all:
+    """Everything (the default)."""
+    default_target: True
+    input:
+        PLAN.targets("sessions", "models", "tables", "figures", "pages"),
+
+
 report: "rules/captions/report.rst"
 
 

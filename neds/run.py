@@ -1,4 +1,4 @@
-"""The identity of a trained model: how it is called in tables, files and figures. Composed and parsed here and nowhere else."""
+"""The identity of a trained model: how it is called in tables, files and figures. Composed and parsed here alone."""
 
 import re
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ _NAME = re.compile("[A-Za-z0-9_-]+")
 _LIKE_AN_ENDING = re.compile("(^|-)([0-9]+trials|seed[0-9]+)$")
 _MODEL = re.compile(
     r"neds-(?P<mode>mm|encoding|decoding)-"
-    r"(?:(?P<scratch>scratch)(?:-(?P<variant>.+?))?|(?P<regime>finetuned|pretrained)-(?P<set>.+?))"
+    r"(?:(?P<scratch>scratch)(?:-(?P<variant>.+?))??|(?P<regime>finetuned|pretrained)-(?P<set>.+?))"
     r"(?:-(?P<trials>[0-9]+)trials)?(?:-seed(?P<seed>[0-9]+))?"
 )
 

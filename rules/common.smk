@@ -12,7 +12,7 @@ from snakemake.settings.types import DeploymentMethod
 # The package lies beside this workflow, wherever the workflow is run from.
 sys.path.insert(0, workflow.basedir)
 
-from neds.config.workflow import workflow_config
+from neds.config import command_line_values, load_config
 from neds.errors import UserError
 from neds.plan.captions import caption_file, caption_text, drawn_labels
 from neds.plan.drawings import PAGES, drawn_by_name, left_out_messages
@@ -22,7 +22,10 @@ from neds.plan.opened import OpenedPlan
 from neds.plan.step import options, step_title
 
 try:
-    OPENED = OpenedPlan(workflow_config(workflow), is_main=workflow.is_main_process)
+    # Each file by itself, since Snakemake merges mappings that are meant to replace one another.
+    given = [Path(workflow.basedir, "config.yaml"), *workflow.config_settings.configfiles]
+    arguments = command_line_values(workflow.config_settings.config_args)
+    OPENED = OpenedPlan(load_config(given, extra=arguments), is_main=workflow.is_main_process)
 except UserError as error:
     raise WorkflowError(f"the configuration cannot be used:\n{error}") from None
 
@@ -119,7 +122,9 @@ def mark_stale():
     """Have Snakemake make again what is stale. Input functions are the first to be called once it has laid out its jobs."""
     if workflow.is_main_process:
         dag = workflow.dag
-        stale = OPENED.stale_files(forced_rules={rule.name for rule in dag.forcerules}, forced_files=set(dag.forcefiles))
+        stale = OPENED.stale_files(
+            forced_rules={rule.name for rule in dag.forcerules}, forced_files=set(dag.forcefiles)
+        )
         dag.forcefiles.update(stale)
         for line in OPENED.messages():
             logger.info(line)

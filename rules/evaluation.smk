@@ -8,12 +8,12 @@ rule baseline:
         metrics=f"{RESULTS}/evaluation/{{eid}}/{{baseline}}/metrics.csv",
         units=f"{RESULTS}/evaluation/{{eid}}/{{baseline}}/units.parquet",
         predictions=f"{RESULTS}/evaluation/{{eid}}/{{baseline}}/predictions.h5",
-    wildcard_constraints:
-        baseline=PLAN.pattern("baseline", "baseline"),
     log:
         f"{RESULTS}/logs/baselines/{{eid}}-{{baseline}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/baselines/{{eid}}-{{baseline}}.tsv"
+    wildcard_constraints:
+        baseline=PLAN.pattern("baseline", "baseline"),
     conda:
         "../envs/neds.yaml"
     params:
@@ -32,12 +32,12 @@ rule evaluate:
         metrics=f"{RESULTS}/evaluation/{{eid}}/neds-{{mode}}-{{training}}-seed{{seed}}/metrics.csv",
         units=f"{RESULTS}/evaluation/{{eid}}/neds-{{mode}}-{{training}}-seed{{seed}}/units.parquet",
         predictions=f"{RESULTS}/evaluation/{{eid}}/neds-{{mode}}-{{training}}-seed{{seed}}/predictions.h5",
-    wildcard_constraints:
-        training=PLAN.pattern("evaluate", "training"),
     log:
         f"{RESULTS}/logs/evaluate/{{eid}}-{{mode}}-{{training}}-seed{{seed}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/evaluate/{{eid}}-{{mode}}-{{training}}-seed{{seed}}.tsv"
+    wildcard_constraints:
+        training=PLAN.pattern("evaluate", "training"),
     conda:
         "../envs/neds.yaml"
     params:
@@ -88,10 +88,10 @@ rule unit_embeddings:
         unpack(needs("unit_embeddings")),
     output:
         f"{RESULTS}/embeddings/{{eid}}/neds-{{mode}}-{{training}}-seed{{seed}}.h5",
-    wildcard_constraints:
-        training=PLAN.pattern("unit_embeddings", "training"),
     log:
         f"{RESULTS}/logs/embeddings/{{eid}}-{{mode}}-{{training}}-seed{{seed}}.log",
+    wildcard_constraints:
+        training=PLAN.pattern("unit_embeddings", "training"),
     conda:
         "../envs/neds.yaml"
     params:

@@ -8,10 +8,10 @@ rule figure:
         png=shown(f"{RESULTS}/figures/{{figure}}.png", figure_category, figure_labels("PNG")),
         pdf=shown(f"{RESULTS}/figures/{{figure}}.pdf", figure_category, figure_labels("PDF")),
         csv=shown(f"{RESULTS}/figures/{{figure}}.csv", figure_category, figure_labels("CSV")),
-    wildcard_constraints:
-        figure=PLAN.pattern("figure", "figure"),
     log:
         f"{RESULTS}/logs/figures/{{figure}}.log",
+    wildcard_constraints:
+        figure=PLAN.pattern("figure", "figure"),
     conda:
         "../envs/neds.yaml"
     params:
@@ -31,10 +31,10 @@ rule session_figure:
         png=shown(f"{RESULTS}/figures/{{eid}}/{{figure}}.png", "Sessions", figure_labels("PNG")),
         pdf=shown(f"{RESULTS}/figures/{{eid}}/{{figure}}.pdf", "Sessions", figure_labels("PDF")),
         csv=f"{RESULTS}/figures/{{eid}}/{{figure}}.csv",
-    wildcard_constraints:
-        figure=PLAN.pattern("session_figure", "figure"),
     log:
         f"{RESULTS}/logs/figures/{{eid}}-{{figure}}.log",
+    wildcard_constraints:
+        figure=PLAN.pattern("session_figure", "figure"),
     conda:
         "../envs/neds.yaml"
     params:
@@ -54,10 +54,10 @@ rule learning_figure:
         png=shown(f"{RESULTS}/figures/learning/{{mode}}-{{stage}}.png", "Training", figure_labels("PNG")),
         pdf=shown(f"{RESULTS}/figures/learning/{{mode}}-{{stage}}.pdf", "Training", figure_labels("PDF")),
         csv=f"{RESULTS}/figures/learning/{{mode}}-{{stage}}.csv",
-    wildcard_constraints:
-        stage="pretraining|sessions",
     log:
         f"{RESULTS}/logs/figures/learning/{{mode}}-{{stage}}.log",
+    wildcard_constraints:
+        stage="pretraining|sessions",
     conda:
         "../envs/neds.yaml"
     params:
@@ -77,10 +77,10 @@ rule search_figure:
         png=shown(f"{RESULTS}/figures/tuning/{{search}}.png", "Training", figure_labels("PNG")),
         pdf=shown(f"{RESULTS}/figures/tuning/{{search}}.pdf", "Training", figure_labels("PDF")),
         csv=shown(f"{RESULTS}/figures/tuning/{{search}}.csv", "Training", figure_labels("CSV")),
-    wildcard_constraints:
-        search="[A-Za-z0-9_-]+/[A-Za-z0-9_-]+",
     log:
         f"{RESULTS}/logs/figures/tuning/{{search}}.log",
+    wildcard_constraints:
+        search="[A-Za-z0-9_-]+/[A-Za-z0-9_-]+",
     conda:
         "../envs/neds.yaml"
     params:

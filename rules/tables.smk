@@ -8,10 +8,10 @@ rule table:
         md=f"{RESULTS}/tables/{{table}}.md",
         tex=f"{RESULTS}/tables/{{table}}.tex",
         html=shown(f"{RESULTS}/tables/{{table}}.html", "Tables", table_labels),
-    wildcard_constraints:
-        table=PLAN.pattern("table", "table"),
     log:
         f"{RESULTS}/logs/tables/{{table}}.log",
+    wildcard_constraints:
+        table=PLAN.pattern("table", "table"),
     conda:
         "../envs/neds.yaml"
     params:
@@ -29,10 +29,10 @@ rule table_page:
         unpack(needs("table_page")),
     output:
         shown(f"{RESULTS}/tables/{{table}}.html", page_category, page_labels),
-    wildcard_constraints:
-        table=PLAN.pattern("table_page", "table"),
     log:
         f"{RESULTS}/logs/tables/{{table}}-page.log",
+    wildcard_constraints:
+        table=PLAN.pattern("table_page", "table"),
     conda:
         "../envs/neds.yaml"
     params:

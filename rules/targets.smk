@@ -1,11 +1,4 @@
 # What can be asked for by name. Every file is a target but raw recordings, so that one that was deleted is made again.
-rule all:
-    """Everything (the default)."""
-    default_target: True
-    input:
-        PLAN.targets("sessions", "models", "tables", "figures", "pages"),
-
-
 rule sessions:
     """All sessions, cut into trials and bins."""
     input:

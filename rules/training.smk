@@ -38,12 +38,12 @@ rule train_from_scratch:
         best=f"{RESULTS}/models/{{eid}}/{{mode}}-{{training}}/seed{{seed}}/best.safetensors",
         last=f"{RESULTS}/models/{{eid}}/{{mode}}-{{training}}/seed{{seed}}/last.safetensors",
         log_csv=f"{RESULTS}/models/{{eid}}/{{mode}}-{{training}}/seed{{seed}}/log.csv",
-    wildcard_constraints:
-        training=PLAN.pattern("train_from_scratch", "training"),
     log:
         f"{RESULTS}/logs/scratch/{{eid}}-{{mode}}-{{training}}-seed{{seed}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/scratch/{{eid}}-{{mode}}-{{training}}-seed{{seed}}.tsv"
+    wildcard_constraints:
+        training=PLAN.pattern("train_from_scratch", "training"),
     conda:
         "../envs/neds.yaml"
     params:
@@ -64,12 +64,12 @@ rule finetune:
         best=f"{RESULTS}/models/{{eid}}/{{mode}}-{{training}}/seed{{seed}}/best.safetensors",
         last=f"{RESULTS}/models/{{eid}}/{{mode}}-{{training}}/seed{{seed}}/last.safetensors",
         log_csv=f"{RESULTS}/models/{{eid}}/{{mode}}-{{training}}/seed{{seed}}/log.csv",
-    wildcard_constraints:
-        training=PLAN.pattern("finetune", "training"),
     log:
         f"{RESULTS}/logs/finetune/{{eid}}-{{mode}}-{{training}}-seed{{seed}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/finetune/{{eid}}-{{mode}}-{{training}}-seed{{seed}}.tsv"
+    wildcard_constraints:
+        training=PLAN.pattern("finetune", "training"),
     conda:
         "../envs/neds.yaml"
     params:
@@ -90,12 +90,12 @@ rule train_variant:
         best=f"{RESULTS}/models/{{eid}}/{{mode}}-{{training}}/seed{{seed}}/best.safetensors",
         last=f"{RESULTS}/models/{{eid}}/{{mode}}-{{training}}/seed{{seed}}/last.safetensors",
         log_csv=f"{RESULTS}/models/{{eid}}/{{mode}}-{{training}}/seed{{seed}}/log.csv",
-    wildcard_constraints:
-        training=PLAN.pattern("train_variant", "training"),
     log:
         f"{RESULTS}/logs/variants/{{eid}}-{{mode}}-{{training}}-seed{{seed}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/variants/{{eid}}-{{mode}}-{{training}}-seed{{seed}}.tsv"
+    wildcard_constraints:
+        training=PLAN.pattern("train_variant", "training"),
     conda:
         "../envs/neds.yaml"
     params:

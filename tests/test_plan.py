@@ -92,13 +92,18 @@ def test_multi_session_is_the_first_pretraining_set():
         [("neds-mm-finetuned-two", "rrr-multi")],
         [("neds-mm-finetuned-two", "neds-mm-finetuned-all")],
     ]
-    assert "neds-mm-finetuned-all" not in found.models.compared() and "neds-mm-finetuned-all" in found.models.tabulated()
+    assert (
+        "neds-mm-finetuned-all" not in found.models.compared() and "neds-mm-finetuned-all" in found.models.tabulated()
+    )
 
 
 def test_unimodal_models_take_the_place_of_the_multimodal_one():
     found = plan(**EVERYTHING | {"modes": ["encoding", "decoding"], "ablations": {}})
     assert labels(found.models.drawn("encoding")) == ["neds-encoding-scratch", "neds-encoding-finetuned-all"]
-    assert [pair[0] for pair in found.models.gain_rows()[0]] == ["neds-encoding-finetuned-all", "neds-decoding-finetuned-all"]
+    assert [pair[0] for pair in found.models.gain_rows()[0]] == [
+        "neds-encoding-finetuned-all",
+        "neds-decoding-finetuned-all",
+    ]
 
 
 def test_example_of_the_papers_figures_leaves_nothing_out():
@@ -154,9 +159,7 @@ def test_every_job_belongs_to_a_target_or_makes_what_may_be_missing():
 def test_order_of_the_sheet_changes_no_pretraining():
     config, sessions = check_config({}, base=ROOT)
     trained = Plan(config, sessions), Plan(config, sessions[::-1])
-    first, second = (
-        next(step for step in found.steps if step.rule == "pretrain") for found in trained
-    )
+    first, second = (next(step for step in found.steps if step.rule == "pretrain") for found in trained)
     assert first == second
 
 

@@ -106,7 +106,9 @@ class Config(Settings):
     dotted keys of model, masking and training. The most specific wins: both, then mode, then stage. A value that a later
     file gives for one of these keys wins over the overrides of files before it. A fine-tuned network has the size of the
     pretrained one."""
-    same_torch: bool = key(False, when="true where results must be of one version of torch, which costs all models anew")
+    same_torch: bool = key(
+        False, when="true where results must be of one version of torch, which costs all models anew"
+    )
     """Whether models that another major or minor version of torch trained are trained again; else they are kept, and it is
     said."""
     tune: TuneSettings = Field(default_factory=TuneSettings)

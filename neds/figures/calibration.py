@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from scipy.stats import binomtest
 
 from neds.errors import UserError
-from neds.figures.drawing import Drawing
 from neds.figures.comparison import Comparison, by_model, read_comparison
+from neds.figures.drawing import Drawing
 from neds.figures.names import in_order
 from neds.figures.panels import note_above, panel_grid, panel_title
 from neds.figures.save import NothingToDraw, draw
@@ -139,7 +139,9 @@ def calibration_figure(comparisons: list[Comparison]) -> tuple[Figure, pd.DataFr
     return fig, table[["target", "model", "n_sessions", "ece", *pooled[next(iter(pooled))][0].bins.columns]]
 
 
-def draw_calibration(*, aligned: InputFiles, predictions: InputFiles, models: list[str], settings: Drawing, output: FigureStem) -> None:
+def draw_calibration(
+    *, aligned: InputFiles, predictions: InputFiles, models: list[str], settings: Drawing, output: FigureStem
+) -> None:
     """Draw how often decoded classes are right, against the probability that the models give them.
 
     Args:
@@ -157,5 +159,6 @@ def draw_calibration(*, aligned: InputFiles, predictions: InputFiles, models: li
         # A session that cannot be used is left out.
         with suppress(NothingToDraw):
             given = by_model(models, of_session)
-            comparisons.append(read_comparison(aligned=path, predictions=given, task="decoding", modalities=settings.modalities))
+            shown = settings.modalities
+            comparisons.append(read_comparison(aligned=path, predictions=given, task="decoding", modalities=shown))
     draw(lambda: calibration_figure(comparisons), output)

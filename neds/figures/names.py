@@ -39,6 +39,7 @@ MODEL_TITLES = {
     "oracle": "oracle (true rates)",
 }
 
+
 def model_label(model: str, training: str) -> str:
     """One name for a model and how it was trained, e.g. neds-mm-finetuned-all; a baseline has no training."""
     return f"{model}-{training}" if training else model

@@ -84,7 +84,7 @@ def overview_figure(
         color=NOTE_COLOR,
     )
     upper.suptitle(
-        f"Masking: one scheme is drawn per trial; random bins are hidden with probability {masking.ratio:g}.",
+        f"Masking: one scheme is drawn per trial; random bins are hidden with probability {maskings[modes[0]].ratio:g}.",
         color=NOTE_COLOR,
     )
     table = [drawn.assign(panel="masking"), facts.assign(panel="network", mode=modes[0])]

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from neds.evaluation.metrics import bits_per_spike
-from neds.figures.drawing import Drawing
 from neds.figures.comparison import Comparison, by_model, read_comparison
+from neds.figures.drawing import Drawing
 from neds.figures.names import METRIC_TITLES
 from neds.figures.panels import note_above
 from neds.figures.save import NothingToDraw, draw
@@ -168,7 +168,9 @@ def _line_styles(groups: np.ndarray | None) -> dict[str, str | tuple]:
     return dict(zip(names, itertools.cycle(LINE_STYLES), strict=False))
 
 
-def draw_psths(*, aligned: InputFile, predictions: InputFiles, models: list[str], settings: Drawing, output: FigureStem) -> None:
+def draw_psths(
+    *, aligned: InputFile, predictions: InputFiles, models: list[str], settings: Drawing, output: FigureStem
+) -> None:
     """Draw true against predicted PSTHs of the best units of one session.
 
     Args:
@@ -179,4 +181,9 @@ def draw_psths(*, aligned: InputFile, predictions: InputFiles, models: list[str]
         output: files to write, without .pdf, .png and .csv.
     """
     given = by_model(models, predictions)
-    draw(lambda: psths_figure(read_comparison(aligned=aligned, predictions=given, task="encoding", modalities=settings.modalities)), output)
+
+    def figure() -> tuple[Figure, pd.DataFrame]:
+        shown = settings.modalities
+        return psths_figure(read_comparison(aligned=aligned, predictions=given, task="encoding", modalities=shown))
+
+    draw(figure, output)

@@ -14,8 +14,8 @@ from matplotlib.ticker import MaxNLocator
 from scipy.ndimage import gaussian_filter1d
 
 from neds.evaluation.metrics import bits_per_spike, condition_averages
-from neds.figures.drawing import Drawing
 from neds.figures.comparison import Comparison, by_model, read_comparison
+from neds.figures.drawing import Drawing
 from neds.figures.names import METRIC_TITLES
 from neds.figures.panels import note_above
 from neds.figures.psths import units_to_draw
@@ -198,7 +198,9 @@ def _first_component(values: np.ndarray) -> np.ndarray:
     return left[:, 0] * singular[0] * np.sign(right[0, np.abs(right[0]).argmax()])
 
 
-def draw_raster(*, aligned: InputFile, predictions: InputFiles, models: list[str], settings: Drawing, output: FigureStem) -> None:
+def draw_raster(
+    *, aligned: InputFile, predictions: InputFiles, models: list[str], settings: Drawing, output: FigureStem
+) -> None:
     """Draw single trials of a few units of one session, true and predicted.
 
     Args:
@@ -209,4 +211,9 @@ def draw_raster(*, aligned: InputFile, predictions: InputFiles, models: list[str
         output: files to write, without .pdf, .png and .csv.
     """
     given = by_model(models, predictions)
-    draw(lambda: raster_figure(read_comparison(aligned=aligned, predictions=given, task="encoding", modalities=settings.modalities)), output)
+
+    def figure() -> tuple[Figure, pd.DataFrame]:
+        shown = settings.modalities
+        return raster_figure(read_comparison(aligned=aligned, predictions=given, task="encoding", modalities=shown))
+
+    draw(figure, output)

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from neds.evaluation.metrics import r2
-from neds.figures.drawing import Drawing
 from neds.figures.comparison import Comparison, by_model, read_comparison
+from neds.figures.drawing import Drawing
 from neds.figures.names import METRIC_TITLES
 from neds.figures.panels import note_above
 from neds.figures.save import NothingToDraw, draw
@@ -127,7 +127,9 @@ def _describe(ax: Axes, title: str, unit: str, scores: dict[str, float]) -> None
         )
 
 
-def draw_traces(*, aligned: InputFile, predictions: InputFiles, models: list[str], settings: Drawing, output: FigureStem) -> None:
+def draw_traces(
+    *, aligned: InputFile, predictions: InputFiles, models: list[str], settings: Drawing, output: FigureStem
+) -> None:
     """Draw true against predicted traces of every continuous modality of one session.
 
     Args:
@@ -138,4 +140,9 @@ def draw_traces(*, aligned: InputFile, predictions: InputFiles, models: list[str
         output: files to write, without .pdf, .png and .csv.
     """
     given = by_model(models, predictions)
-    draw(lambda: traces_figure(read_comparison(aligned=aligned, predictions=given, task=None, modalities=settings.modalities)), output)
+
+    def figure() -> tuple[Figure, pd.DataFrame]:
+        shown = settings.modalities
+        return traces_figure(read_comparison(aligned=aligned, predictions=given, task=None, modalities=shown))
+
+    draw(figure, output)

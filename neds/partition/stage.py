@@ -4,6 +4,7 @@ Shapes: K kept trials, T bins, N kept units.
 """
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import pandas as pd

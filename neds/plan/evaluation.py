@@ -37,7 +37,7 @@ def evaluated_runs(plan: Plan) -> list[Run]:
 
 
 def evaluated(plan: Plan, file: str, names: Iterable[str], eids: Iterable[str] | None = None) -> tuple[str, ...]:
-    """A file, such as metrics, of the evaluations of test sessions with some models: those of a session after one another."""
+    """A file, such as metrics, of the evaluations with some models: those of a session after one another."""
     models = list(names)
     sessions = plan.test if eids is None else eids
     return tuple(plan.path("evaluation", eid, name, FILES[file]) for eid in sessions for name in models)

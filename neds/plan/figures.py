@@ -289,7 +289,10 @@ FIGURES = [
         needs=lambda plan: [does(plan, "encoding"), all_trials(plan)],
         inputs=_units,
         values=lambda plan, wildcards: drawing(
-            plan, RegionEncodingDrawing, model=plan.models.main("encoding").label, min_units=plan.config.figures.region_min_units
+            plan,
+            RegionEncodingDrawing,
+            model=plan.models.main("encoding").label,
+            min_units=plan.config.figures.region_min_units,
         ),
     ),
     Drawn(

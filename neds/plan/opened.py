@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from neds.commands.table import COMMANDS
-from neds.config import Loaded, configuration_rows
+from neds.config import Loaded
+from neds.config.show import configuration_rows
 from neds.errors import UserError
 from neds.plan.lock import planned_with
 from neds.plan.plan import Plan

@@ -65,7 +65,7 @@ class Plan:
         return self.path("aligned", f"{eid}.h5")
 
     def members(self, pretraining_set: str) -> list[str]:
-        """EIDs of a pretraining set, sorted: which sessions it has may depend on the order of the sheet, training does not."""
+        """EIDs of a pretraining set, sorted: the order of the sheet may tell which they are, and nothing else."""
         return sorted(self.config.pretraining_eids(pretraining_set, self.sessions))
 
     def step(self, rule: str, wildcards: Wildcards) -> Step:

@@ -120,7 +120,7 @@ class Staleness:
         return next(same, None) or content_digest(file)
 
     def _recorded_sources(self, reader: Step) -> list[Any]:
-        """What is on record of the files that a job reads: in its own files, or, where these were deleted, in those made of them."""
+        """What is on record of the files that a job reads: in its own file, or where that is gone in what was made of it."""
         stamp = self._stamp(reader)
         if stamp is None:
             made = set(reader.outputs.values())

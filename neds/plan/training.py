@@ -20,9 +20,11 @@ STAGES: dict[str, Stage] = {"pretrained": "pretrain", "scratch": "scratch", "fin
 
 
 def steps(plan: Plan) -> Iterator[Step]:
-    yield from searches(plan)
+    found = list(searches(plan))
+    yield from (step for step in found if step.rule == "tune_pretrain")
     for run in plan.models.pretrained():
         yield _pretrained(plan, run)
+    yield from (step for step in found if step.rule != "tune_pretrain")
     for eid in plan.test:
         for run in plan.models.of_sessions():
             yield _trained(plan, eid, run)

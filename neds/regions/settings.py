@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from neds.settings import Settings, key
 
 
