@@ -73,9 +73,9 @@ class Staleness:
         if path not in self._identities:
             inputs = {name: [self._input_identity(read, step) for read in paths] for name, paths in step.inputs.items()}
             output = next(name for name, own in step.outputs.items() if own == path)
-            stamped = [own for own in step.outputs.values() if self._is_stamped(step, own)]
+            several = len(step.outputs) > 1
             self._identities[path] = identity(
-                step.command, step.values, self._code(step), inputs, output if len(stamped) > 1 else ""
+                step.command, step.values, self._code(step), inputs, output if several else ""
             )
         return self._identities[path]
 

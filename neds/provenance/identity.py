@@ -23,7 +23,8 @@ def identity(
         output: which of the command's outputs it is, where there are several.
     """
     given = {name: value for name, value in values.items() if value not in (None, False, "", [], {})}
-    made = {"command": command, "values": given, "code": code, "inputs": inputs, "output": output}
+    read = {name: list(keys) for name, keys in inputs.items() if keys}
+    made = {"command": command, "values": given, "code": code, "inputs": read, "output": output}
     return digest_of(made)[:32]
 
 
