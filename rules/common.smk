@@ -55,14 +55,15 @@ wildcard_constraints:
 def needs(rule):
     """Input function of a rule: the files that its job reads, by the names of the command's options.
 
-    They are `ancient`, because what is stale is told by what stands in the files (neds/plan/stale.py) and not by their times.
+    What is stale is told by what stands in the files (neds/plan/stale.py) and not by their times, so that all are `ancient`
+    but those that are to be made again, with which Snakemake takes what depends on them.
     """
 
     def inputs(wildcards):
         mark_stale()
         step = planned_step(rule, wildcards)
-        named = {name: [ancient(path) for path in paths] for name, paths in step.inputs.items()}
-        return named | {"also": [ancient(path) for path in step.also]}
+        named = {**step.inputs, "also": step.also}
+        return {name: [path if OPENED.is_stale(path) else ancient(path) for path in paths] for name, paths in named.items()}
 
     return inputs
 

@@ -40,6 +40,7 @@ class OpenedPlan:
         planned = {} if is_main else planned_with(Path(self.plan.results))
         self._codes: dict[str, str] = planned.get("codes", {})
         self._state: Staleness | None = None
+        self._stale: set[str] = set()
         if planned and planned.get("configuration") != self.configuration:
             raise UserError(
                 "the configuration or the sessions sheet was changed while the workflow runs; what is done stays done: "
@@ -75,7 +76,12 @@ class OpenedPlan:
         made_by = self.plan.made_by
         rules = {*forced_rules, *(made_by[path].rule for path in forced_files if path in made_by)}
         self._state = Staleness(self.plan, self.code, forced=rules)
-        return self._state.stale_files()
+        self._stale = self._state.stale_files()
+        return self._stale
+
+    def is_stale(self, path: str) -> bool:
+        """Whether a file is one of `stale_files`, where these were asked for."""
+        return path in self._stale
 
     def messages(self) -> list[str]:
         """Lines that say what is made again and why, what is left out, and what else is worth knowing before the start."""

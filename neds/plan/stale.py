@@ -190,12 +190,11 @@ def _changes(key: str, before: Any, after: Any) -> Iterator[str]:
         for name in {**before, **after}:
             yield from _changes(f"{key}.{name}" if key else name, before.get(name), after.get(name))
     elif before != after and (before or after):
-        yield f"{key.removeprefix('settings.')} {_short(before)} -> {_short(after)}"
-
-
-def _short(value: Any) -> str:
-    text = "nothing" if value is None else str(value)
-    return text if len(text) <= 40 else f"{text[:37]}..."
+        name, texts = (
+            key.removeprefix("settings."),
+            ["nothing" if value is None else str(value) for value in (before, after)],
+        )
+        yield f"{name} {texts[0]} -> {texts[1]}" if max(map(len, texts)) <= 40 else f"{name} changed"
 
 
 def _installed_torch() -> str:
