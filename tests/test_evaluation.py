@@ -11,7 +11,7 @@ from neds.baselines.linear import _ridge_path
 from neds.baselines.stage import run_baseline
 from neds.errors import UserError
 from neds.evaluation import metrics
-from neds.evaluation.results import METRIC_COLUMNS, EvaluationFiles, Identity, read_predictions
+from neds.evaluation.results import METRIC_COLUMNS, EvaluationFiles, read_predictions
 from neds.evaluation.stage import evaluate
 from neds.evaluation.tables import metrics_table
 from neds.evaluation.tasks import tasks_of
@@ -112,8 +112,10 @@ def test_evaluation_writes_scores_units_and_predictions(trained, tmp_path):
     evaluate(
         aligned=trained / "mouse1.h5",
         checkpoint=trained / "best.safetensors",
-        identity=Identity("neds-mm", "scratch", 3),
-        files=files,
+        model="neds-mm",
+        training="scratch",
+        seed=3,
+        **vars(files),
     )
     table = pd.read_csv(files.metrics)
     test_trials = session.trials_of("test")
@@ -144,8 +146,10 @@ def test_a_model_is_not_scored_on_a_session_it_was_not_trained_on(trained, tmp_p
         evaluate(
             aligned=tmp_path / "other.h5",
             checkpoint=trained / "best.safetensors",
-            identity=Identity("neds-mm", "scratch", 0),
-            files=files_in(tmp_path),
+            model="neds-mm",
+            training="scratch",
+            seed=0,
+            **vars(files_in(tmp_path)),
         )
 
 
@@ -154,7 +158,7 @@ def test_baselines_find_structure_and_write_the_common_form(name, tmp_path):
     session = make_session(n_trials=300, n_units=12)
     write_aligned(tmp_path / "s.h5", session)
     files = files_in(tmp_path)
-    run_baseline(name=name, aligned=tmp_path / "s.h5", files=files)
+    run_baseline(name=name, aligned=tmp_path / "s.h5", **vars(files))
     table = pd.read_csv(files.metrics, keep_default_na=False)
     assert list(table.columns) == METRIC_COLUMNS and set(table["model"]) == {name}
     value = table.set_index(["target", "metric"])["value"].astype(float)
@@ -184,14 +188,14 @@ def test_baselines_do_not_see_test_trials(name, tmp_path):
     decoded = []
     for version in (session, other):
         write_aligned(tmp_path / "s.h5", version)
-        run_baseline(name=name, aligned=tmp_path / "s.h5", files=files_in(tmp_path))
+        run_baseline(name=name, aligned=tmp_path / "s.h5", **vars(files_in(tmp_path)))
         decoded.append(read_predictions(tmp_path / "predictions.h5")[1]["decoding", "whisker_motion_energy"])
     np.testing.assert_array_equal(*decoded)
 
 
 def test_unusable_session_gets_empty_results_and_no_row_in_the_table(tmp_path):
     write_aligned(tmp_path / "s.h5", unusable_session("mouse9", "no whisker"))
-    run_baseline(name="linear", aligned=tmp_path / "s.h5", files=files_in(tmp_path))
+    run_baseline(name="linear", aligned=tmp_path / "s.h5", **vars(files_in(tmp_path)))
     assert len(metrics_table([tmp_path / "metrics.csv"])) == 0
     assert read_predictions(tmp_path / "predictions.h5")[1] == {}
 

@@ -213,7 +213,7 @@ def test_commands_draw_a_sentence_when_there_is_nothing_else(tmp_path):
 
 
 def command(name: str, *arguments: str) -> None:
-    subprocess.run([sys.executable, "-m", f"workflow_scripts.{name}", *arguments], check=True)
+    subprocess.run([sys.executable, "-m", "workflow_scripts", name, *arguments], check=True)
 
 
 def test_predictions_of_another_split_are_refused(task_session, tmp_path):

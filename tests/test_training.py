@@ -16,11 +16,12 @@ import torch
 
 from neds.data.store import TrialStore
 from neds.data.subset import with_training_trials
-from neds.errors import UserError
+from neds.errors import Interrupted, UserError
 from neds.files.aligned import write_aligned
 from neds.model.checkpoint import load_network, read_checkpoint
-from neds.training.resume import Interrupted, Progress, load_state, save_state
-from neds.training.stage import TrainingRun, run_training
+from neds.training.resume import Progress, load_state, save_state
+from neds.training.settings import TrainingRun
+from neds.training.stage import run_training
 from tests.aligned_sessions import make_session, unusable_session
 
 TINY = {"dim": 16, "layers": 1, "heads": 2, "mlp": 16}
@@ -125,7 +126,7 @@ def test_killed_run_ends_with_the_weights_of_an_undisturbed_one(tmp_path):
     folder = tmp_path / "killed"
     folder.mkdir()
     write_aligned(folder / "mouse1.h5", make_session())
-    command = [sys.executable, "-m", "workflow_scripts.train", "--aligned", folder / "mouse1.h5"]
+    command = [sys.executable, "-m", "workflow_scripts", "train", "--aligned", folder / "mouse1.h5"]
     command += ["--best", folder / "best.safetensors", "--last", folder / "last.safetensors"]
     command += ["--log-csv", folder / "log.csv", "--settings", json.dumps(values), "--state-seconds", 0]
     state = folder / "unfinished.safetensors"
@@ -223,7 +224,7 @@ def training_together(folder, values: dict, number: int, *sessions) -> list[str]
     paths = [folder / f"{session.eid}.h5" for session in sessions]
     for path, session in zip(paths, sessions, strict=True):
         write_aligned(path, session)
-    command = [sys.executable, "-m", "workflow_scripts.train_together", "--processes", number]
+    command = [sys.executable, "-m", "workflow_scripts", "train-together", "--processes", number]
     command += ["--aligned", *paths, "--settings", json.dumps(values)]
     command += ["--best", folder / "best.safetensors", "--last", folder / "last.safetensors"]
     command += ["--log-csv", folder / "log.csv", "--state-seconds", 0]
