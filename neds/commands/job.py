@@ -52,10 +52,9 @@ def roles_of(function: Callable[..., Any]) -> dict[str, Role]:
     return {name: role for name, hint in hints.items() if name != "return" and (role := role_of(hint))}
 
 
-def values_of(function: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The values that a result depends on, defaults included, as JSON has them."""
-    roles = roles_of(function)
-    return {name: _plain(value) for name, value in _arguments(function, given).items() if name not in roles}
+def values_of(given: Mapping[str, Any], roles: Mapping[str, Role]) -> dict[str, Any]:
+    """The given values that a result depends on, as JSON has them. Defaults are part of the code."""
+    return {name: _plain(value) for name, value in given.items() if name not in roles and value is not None}
 
 
 def run_job(
@@ -75,7 +74,7 @@ def run_job(
             final paths.
     """
     arguments, roles = _arguments(function, given), roles_of(function)
-    values = values_of(function, given)
+    values = values_of(given, roles)
     code = code_digest(*command.code(values))
     if planned and planned != code:
         raise UserError(
@@ -178,14 +177,13 @@ def _read(
     inputs: dict[str, list[InputRecord]] = {}
     sources: list[SourceRecord] = []
     for name, value in _paths(arguments, roles, "input"):
-        inputs[name] = []
         for path in map(Path, value if isinstance(value, Sequence) else [value]):
             if not path.exists():
                 raise UserError(f"{path}: no such file; it is what --{name.replace('_', '-')} names")
             files = sorted(file for file in path.rglob("*") if file.is_file()) if roles[name].folder else [path]
             for file in files:
                 record = input_record(file)
-                inputs[name].append(record)
+                inputs.setdefault(name, []).append(record)
                 if not record.identity:
                     known = file.relative_to(path).as_posix() if roles[name].folder else file.name
                     found = file.stat()

@@ -21,7 +21,7 @@ def download(
     alf_root: Operational[Path] | None = None,
     cache_dir: Operational[Path] | None = None,
     pause_ms: Operational[int] | None = None,
-) -> list[Path]:
+) -> dict[str, Path]:
     """Load one session and write it to the raw file `output`.
 
     Args:
@@ -36,7 +36,8 @@ def download(
         pause_ms: source one: pause between downloads, in place of that of the settings.
 
     Returns:
-        The local files that the session was read from; none for a database, whose datasets the raw file names.
+        The local files that the session was read from, by their path in the session's folder; none for a database, whose
+        datasets the raw file names.
 
     Raises:
         UserError: whatever keeps the session from being loaded.
@@ -54,12 +55,13 @@ def download(
         if not cache:
             raise UserError("download.cache_dir is not set; name a folder for the downloaded files")
         session = load_remote(eid=eid, cache_dir=Path(cache), settings=settings)
-        read = []
+        read = {}
     write_raw(output, session)
     return read
 
 
-def _local_files(folder: Path, settings: DownloadSettings) -> list[Path]:
+def _local_files(folder: Path, settings: DownloadSettings) -> dict[str, Path]:
     """The files of a session's folder that a download reads: all of `alf`, and the LFP where it is wanted."""
     lfp = folder.glob("raw_ephys_data/*/*.lf.*") if "lfp" in (settings.extras or []) else ()
-    return sorted(path for path in (*folder.glob("alf/**/*"), *lfp) if path.is_file())
+    files = sorted(path for path in (*folder.glob("alf/**/*"), *lfp) if path.is_file())
+    return {path.relative_to(folder).as_posix(): path for path in files}
