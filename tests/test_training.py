@@ -19,6 +19,7 @@ from neds.data.subset import with_training_trials
 from neds.errors import Interrupted, UserError
 from neds.files.aligned import write_aligned
 from neds.model.checkpoint import load_network, read_checkpoint
+from neds.provenance import read_stamp
 from neds.training.resume import Progress, load_state, save_state
 from neds.training.settings import TrainingRun
 from neds.training.stage import run_training
@@ -253,6 +254,8 @@ def test_two_processes_train_as_one_does(unequal_sessions, trained_by_two, tmp_p
     one = train_to(tmp_path, values, *sessions)
     logs = [pd.read_csv(folder / "log.csv").drop(columns=TIMES) for folder in (one, trained_by_two)]
     pd.testing.assert_frame_equal(*logs, rtol=1e-3, atol=1e-4)
+    assert read_stamp(trained_by_two / "best.safetensors").output == "best"
+    assert not list(trained_by_two.glob(".*")), "processes other than the first leave nothing"
     weights = last_weights(one), last_weights(trained_by_two)
     assert all(torch.allclose(weights[0][name], weights[1][name], atol=1e-4) for name in weights[0])
 
