@@ -44,6 +44,7 @@ def made_up_metrics() -> pd.DataFrame:
                         model, ["wheel_speed+choice", "choice"]
                     )
                     known = {"eid": eid, "model": model, "training": training, "seed": seed, "target": target}
+                    known["n_classes"] = 2 if target == "choice" else np.nan
                     for used in inputs if target == "spikes" else ["spikes"]:
                         rows.append(known | {"inputs": used, "metric": metric, "value": rng.uniform(0.1, 0.9)})
     return pd.DataFrame(rows)
@@ -71,7 +72,7 @@ def test_bars_are_the_means_and_the_oracle_is_a_line():
     metrics = made_up_metrics()
     plotted = plot_metric_bars(metrics[metrics.target == "spikes"], ax)
     heights = {bar.get_label(): bar.patches[0].get_height() for bar in ax.containers if bar.get_label()[0] != "_"}
-    labels = {"psth": "condition average", "linear": "linear"}
+    labels = {"psth": "trial average", "linear": "linear"}
     for model, title in labels.items():
         assert heights[title] == pytest.approx(plotted.loc[plotted.model == model, "mean"].iloc[0])
     assert "oracle" not in heights
@@ -97,8 +98,22 @@ def rows_of(model: str, training: str, values: dict[str, float], *, target: str 
     """Rows of the metrics table: the score of one model on several sessions, one metric of one target."""
     known = {"model": model, "training": training, "seed": 0, "target": target, "inputs": "wheel_speed+choice"}
     metric = {"spikes": "bits_per_spike", "wheel_speed": "r2", "choice": "balanced_accuracy"}[target]
+    known["n_classes"] = 2 if target == "choice" else np.nan
     rows = [{"eid": eid, "value": value, "metric": metric} | known | more for eid, value in values.items()]
     return pd.DataFrame(rows)
+
+
+def test_chance_is_of_the_classes_present_and_a_session_of_one_class_is_said_to_have_no_score():
+    """Choices of both kinds in a, three kinds of blocks in b, and a single kind in c."""
+    scores = {"a": (0.9, 2), "b": (0.6, 3), "c": (np.nan, 1)}
+    metrics = pd.concat(
+        rows_of("linear", None, {eid: value}, target="choice", n_classes=number)
+        for eid, (value, number) in scores.items()
+    )
+    fig, plotted = metrics_figure(metrics, MODALITIES)
+    assert plotted["chance"].unique() == pytest.approx([np.mean([1 / 2, 1 / 3])])
+    assert plotted["eid"].tolist() == ["a", "b"] and plotted["n_sessions"].unique() == [2]
+    assert "Without a score: choice of 1 session." in " ".join(fig.get_suptitle().split())
 
 
 def test_models_are_called_as_in_the_paper():
