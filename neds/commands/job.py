@@ -15,6 +15,7 @@ from neds.commands.table import Command
 from neds.errors import UserError
 from neds.files.atomic import temporary_path
 from neds.files.roles import Role, role_of, with_suffix_added
+from neds.processes import signalled_to_stop
 from neds.provenance import (
     InputRecord,
     SourceRecord,
@@ -90,15 +91,16 @@ def run_job(
     inputs, sources = _read(arguments, roles)
     try:
         more = function(**arguments | temporary) or {}
-        sources += [source_record(path, name=name) for name, path in more.items()]
-        if more:
-            inputs["sources"] = [InputRecord("", source.sha256) for source in sources[-len(more) :]]
-        stamp = Stamp(command.name, values, code, inputs, sources, software_in_use())
-        beside = _stamp(outputs, stamp)
-        for output, mode in zip(outputs, modes, strict=True):
-            _put_in_place(output, mode)
-        for output, its_stamp in beside:
-            write_metadata(output.final, its_stamp)
+        # What the function kept for another try is gone, so a signal may no longer end this.
+        with signalled_to_stop():
+            sources += [source_record(path, name=name) for name, path in more.items()]
+            if more:
+                inputs["sources"] = [InputRecord("", source.sha256) for source in sources[-len(more) :]]
+            beside = _stamp(outputs, Stamp(command.name, values, code, inputs, sources, software_in_use()))
+            for output, mode in zip(outputs, modes, strict=True):
+                _put_in_place(output, mode)
+            for output, stamp in beside:
+                write_metadata(output.final, stamp)
     except UserError as error:
         raise UserError(_with_final_paths(str(error), outputs)) from error.__cause__
     finally:
