@@ -20,7 +20,7 @@ import pandas as pd
 from neds.files.aligned import read_aligned
 from neds.files.raw import RawSession, Trace, read_raw, write_raw
 from neds.modalities import PAPER
-from neds.partition.settings import PartitionSettings
+from neds.partition.settings import PartitionRun, PartitionSettings
 from neds.partition.stage import partition
 
 N_TRIALS, N_UNITS, N_SPIKES, DURATION_S = 600, 700, 30_000_000, 5400.0
@@ -66,8 +66,8 @@ def write_recording(path: Path) -> None:
 def report_partition(cut: str, raw: Path, output: Path) -> None:
     """Print the CPU seconds of this process, imports and all, and its peak memory in GB."""
     settings = PartitionSettings(**CUTS[cut])
-    modalities = {name: m for name, m in PAPER.items() if m.kind != "categorical" or not settings.cuts_windows}
-    partition(raw=raw, modalities=modalities, settings=settings, output=output)
+    modalities = [m for m in PAPER.values() if m.kind != "categorical" or not settings.cuts_windows]
+    partition(raw=raw, settings=PartitionRun(modalities=modalities, partition=settings), output=output)
     print(time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9)
 
 

@@ -17,7 +17,7 @@ from neds.model.network import NEDS, Design
 from neds.model.settings import MaskingSettings, ModelSettings
 from neds.tables.ablation import ablation_table
 from neds.tables.write import write_table
-from neds.training.stage import TrainingRun
+from neds.training.settings import TrainingRun
 from tests.aligned_sessions import make_session
 
 SIZE = {"dim": 16, "layers": 1, "heads": 2, "mlp": 16}

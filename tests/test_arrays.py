@@ -11,7 +11,7 @@ from neds.errors import UserError
 from neds.files.aligned import AlignedSession, read_aligned
 from neds.modalities import Modality, resolve
 from neds.partition.arrays import import_arrays
-from neds.partition.settings import ArraySettings, PartitionSettings
+from neds.partition.settings import ArrayRun, ArraySettings, PartitionSettings
 
 N_TRIALS, N_UNITS, N_BINS = 60, 12, 20
 PUPIL = Modality(name="pupil", kind="continuous")
@@ -56,11 +56,13 @@ def run(
         [*names, *(modality.name for modality in custom)], {modality.name: modality for modality in custom}
     )
     import_arrays(
-        path=path,
+        arrays=path,
         eid="mouse1",
-        modalities=modalities,
-        settings=PartitionSettings(**settings),
-        arrays=ArraySettings(**(reading or {})),
+        settings=ArrayRun(
+            modalities=list(modalities.values()),
+            partition=PartitionSettings(**settings),
+            arrays=ArraySettings(**(reading or {})),
+        ),
         output=tmp_path / "aligned.h5",
     )
     return read_aligned(tmp_path / "aligned.h5")

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from neds.model.checkpoint import read_checkpoint
-from neds.training.stage import TrainingRun, run_training
+from neds.training.settings import TrainingRun
+from neds.training.stage import run_training
 from tests.workflow_runs import TINY, jobs_of, snakemake, start
 
 pytestmark = pytest.mark.slow

@@ -26,7 +26,7 @@ from neds.regions.embeddings import (
     unit_embeddings,
     write_embeddings,
 )
-from neds.regions.settings import RegionSettings
+from neds.regions.settings import EmbeddedModelName, RegionSettings, RegionsRun
 from neds.regions.stage import classify_regions
 from neds.regions.unit_map import map_units
 from tests.aligned_sessions import make_session
@@ -190,6 +190,16 @@ def embedded(folder, embeddings: Embeddings, *, training: str, space: str, model
     return EmbeddedModel(path, model, training, 0, space)
 
 
+def of_models(models: list[EmbeddedModel], regions: RegionSettings) -> dict:
+    """Files and settings of an analysis of some models."""
+    names = [EmbeddedModelName(**model.identity, space=model.space) for model in models]
+    return {"embeddings": [model.path for model in models], "settings": RegionsRun(regions=regions, models=names)}
+
+
+def of_model(model: EmbeddedModel, regions: RegionSettings) -> dict:
+    return of_models([model], regions) | {"embeddings": model.path}
+
+
 def one_session(embeddings: Embeddings, eid: str) -> Embeddings:
     own = (embeddings.units["eid"] == eid).to_numpy()
     return Embeddings(
@@ -205,7 +215,7 @@ def test_sessions_are_classified_together_or_each_alone(tmp_path):
     ]
     joint = embedded(tmp_path, embeddings, training="pretrained-all", space="joint")
     files = {"scores": tmp_path / "scores.csv", "units": tmp_path / "units.parquet"}
-    classify_regions([*models, joint], PCA, **files)
+    classify_regions(**of_models([*models, joint], PCA), **files)
     scores, units = pd.read_csv(files["scores"]), pd.read_parquet(files["units"])
     assert scores.groupby(["training", "space"])["eid"].apply(list).to_dict() == {
         ("scratch", "session"): ["mouse0", "mouse1"],
@@ -215,11 +225,11 @@ def test_sessions_are_classified_together_or_each_alone(tmp_path):
         own = units[(units["training"] == "pretrained-all") & ((units["eid"] == row.eid) | (row.eid == "all"))]
         assert row.accuracy == pytest.approx((own["region"] == own["predicted"]).mean())
 
-    classify_regions([*models, joint], RegionSettings(hold_out="sessions"), **files)
+    classify_regions(**of_models([*models, joint], RegionSettings(hold_out="sessions")), **files)
     assert set(pd.read_csv(files["scores"])["space"]) == {"joint"}, "a space of one session says nothing about another"
 
-    map_units(joint, PCA, output=tmp_path / "map.parquet")
-    classify_regions([*models, joint], PCA, **files)
+    map_units(**of_model(joint, PCA), output=tmp_path / "map.parquet")
+    classify_regions(**of_models([*models, joint], PCA), **files)
     shown = [pd.read_parquet(tmp_path / "map.parquet"), pd.read_csv(files["scores"]), pd.read_parquet(files["units"])]
     draw(lambda: regions_figure(*shown, classes=PCA.classes, projection="pca"), tmp_path / "regions")
     drawn = pd.read_csv(tmp_path / "regions.csv")
@@ -237,8 +247,9 @@ def test_units_of_unknown_region_leave_a_sentence(tmp_path):
     embeddings = planted(n_sessions=1)
     embeddings.units[["acronym", "beryl"]] = ""
     model = embedded(tmp_path, embeddings, training="scratch", space="session")
-    classify_regions([model], PCA, scores=tmp_path / "scores.csv", units=tmp_path / "units.parquet")
-    map_units(model, PCA, output=tmp_path / "map.parquet")
+    files = {"scores": tmp_path / "scores.csv", "units": tmp_path / "units.parquet"}
+    classify_regions(**of_models([model], PCA), **files)
+    map_units(**of_model(model, PCA), output=tmp_path / "map.parquet")
     shown = [pd.read_parquet(tmp_path / "map.parquet"), pd.read_csv(tmp_path / "scores.csv")]
     shown.append(pd.read_parquet(tmp_path / "units.parquet"))
     draw(lambda: regions_figure(*shown, classes=PCA.classes, projection="pca"), tmp_path / "regions")
@@ -249,7 +260,7 @@ def test_units_of_unknown_region_leave_a_sentence(tmp_path):
 def test_map_is_the_same_each_time_and_keeps_regions_together(tmp_path):
     model = embedded(tmp_path, planted(), training="pretrained-all", space="joint")
     for name in ("first", "second"):
-        map_units(model, RegionSettings(), output=tmp_path / f"{name}.parquet")
+        map_units(**of_model(model, RegionSettings()), output=tmp_path / f"{name}.parquet")
     first, second = (pd.read_parquet(tmp_path / f"{name}.parquet") for name in ("first", "second"))
     pd.testing.assert_frame_equal(first, second)
     centres = first.groupby("region")[["x", "y"]].transform("mean")

@@ -17,7 +17,8 @@ import torch
 import yaml
 
 from neds.model.checkpoint import read_checkpoint
-from neds.training.stage import TrainingRun, run_training
+from neds.training.settings import TrainingRun
+from neds.training.stage import run_training
 from tests import slurm_cluster
 from tests.alf_trees import SESSION_PATH, write_session
 from tests.aligned_sessions import make_session

@@ -16,11 +16,14 @@ import torch
 
 from neds.data.store import TrialStore
 from neds.data.subset import with_training_trials
-from neds.errors import UserError
+from neds.errors import Interrupted, UserError
+from neds.evaluation.predict import predict
 from neds.files.aligned import write_aligned
 from neds.model.checkpoint import load_network, read_checkpoint
-from neds.training.resume import Interrupted, Progress, load_state, save_state
-from neds.training.stage import TrainingRun, run_training
+from neds.provenance import read_stamp
+from neds.training.resume import Progress, load_state, save_state
+from neds.training.settings import TrainingRun
+from neds.training.stage import run_training
 from tests.aligned_sessions import make_session, unusable_session
 
 TINY = {"dim": 16, "layers": 1, "heads": 2, "mlp": 16}
@@ -125,7 +128,7 @@ def test_killed_run_ends_with_the_weights_of_an_undisturbed_one(tmp_path):
     folder = tmp_path / "killed"
     folder.mkdir()
     write_aligned(folder / "mouse1.h5", make_session())
-    command = [sys.executable, "-m", "workflow_scripts.train", "--aligned", folder / "mouse1.h5"]
+    command = [sys.executable, "-m", "workflow_scripts", "train", "--aligned", folder / "mouse1.h5"]
     command += ["--best", folder / "best.safetensors", "--last", folder / "last.safetensors"]
     command += ["--log-csv", folder / "log.csv", "--settings", json.dumps(values), "--state-seconds", 0]
     state = folder / "unfinished.safetensors"
@@ -223,7 +226,7 @@ def training_together(folder, values: dict, number: int, *sessions) -> list[str]
     paths = [folder / f"{session.eid}.h5" for session in sessions]
     for path, session in zip(paths, sessions, strict=True):
         write_aligned(path, session)
-    command = [sys.executable, "-m", "workflow_scripts.train_together", "--processes", number]
+    command = [sys.executable, "-m", "workflow_scripts", "train-together", "--processes", number]
     command += ["--aligned", *paths, "--settings", json.dumps(values)]
     command += ["--best", folder / "best.safetensors", "--last", folder / "last.safetensors"]
     command += ["--log-csv", folder / "log.csv", "--state-seconds", 0]
@@ -252,6 +255,8 @@ def test_two_processes_train_as_one_does(unequal_sessions, trained_by_two, tmp_p
     one = train_to(tmp_path, values, *sessions)
     logs = [pd.read_csv(folder / "log.csv").drop(columns=TIMES) for folder in (one, trained_by_two)]
     pd.testing.assert_frame_equal(*logs, rtol=1e-3, atol=1e-4)
+    assert read_stamp(trained_by_two / "best.safetensors").output == "best"
+    assert not list(trained_by_two.glob(".*")), "processes other than the first leave nothing"
     weights = last_weights(one), last_weights(trained_by_two)
     assert all(torch.allclose(weights[0][name], weights[1][name], atol=1e-4) for name in weights[0])
 
@@ -329,3 +334,46 @@ def test_training_runs_in_bfloat16_with_every_regularisation_on(stitcher, tmp_pa
     log = pd.read_csv(tmp_path / "log.csv")
     assert np.isfinite(log.to_numpy()).all()
     assert log["loss"].iloc[-1] < log["loss"].iloc[0]
+
+
+@pytest.mark.parametrize("validate_every", [1, 100])
+def test_training_that_diverges_fails_and_says_what_to_change(validate_every, tmp_path):
+    values = settings(epochs=3, lr=1e12, gradient_clip=1e6, validate_every=validate_every)
+    with pytest.raises(UserError, match=r"after epoch 1: training diverged.* lower training\.lr \(now 1000000000000"):
+        train_to(tmp_path, values, make_session())
+    assert not {"best.safetensors", "last.safetensors"} & {path.name for path in tmp_path.iterdir()}
+
+
+def test_predictions_that_are_never_finite_are_no_result(tmp_path, monkeypatch):
+    def rates_beyond_floats(model, store, index, split, task):
+        return {name: np.full_like(v, np.inf) for name, v in predict(model, store, index, split, task).items()}
+
+    monkeypatch.setattr("neds.training.validate.predict", rates_beyond_floats)
+    with pytest.raises(
+        UserError, match="predictions are not finite in any validation up to epoch 4: training diverged"
+    ):
+        train_to(tmp_path, settings(epochs=4), make_session())
+    assert not (tmp_path / "best.safetensors").exists()
+
+
+def test_last_weights_are_kept_where_validation_can_score_nothing(tmp_path, caplog):
+    """A single class and a trace that does not move in the validation trials."""
+    session = make_session(names=("spikes", "wheel_speed", "choice"))
+    val = session.trials_of("val")
+    session.values["wheel_speed"][val], session.values["choice"][val] = 5.0, 1
+    values = settings(mode="decoding", patience=1) | {"modalities": ["spikes", "wheel_speed", "choice"]}
+    train_to(tmp_path, values, session)
+    assert "nothing in the validation trials can be scored, so the last weights are the best" in caplog.text
+    (best, weights), (last, last_weights) = (read_checkpoint(tmp_path / f"{n}.safetensors") for n in ("best", "last"))
+    assert_same(weights, last_weights)
+    assert (best.record["epoch"], best.record["validation_score"]) == (6, None) and last.record["epoch"] == 6
+
+
+def test_log_has_the_learning_rates_of_both_parts_of_the_network(tmp_path):
+    train_to(tmp_path, settings(epochs=4, shared_lr=0.1, validate_every=1), make_session())
+    log = pd.read_csv(tmp_path / "log.csv")
+    np.testing.assert_allclose(log["lr_shared"], 0.1 * log["lr"], rtol=1e-6)
+    assert log["lr"].max() > 2e-3
+    pretrained = tmp_path / "best.safetensors"
+    train_to(tmp_path / "tuned", settings(epochs=2, freeze="shared"), make_session(), pretrained=pretrained)
+    assert pd.read_csv(tmp_path / "tuned" / "log.csv")["lr_shared"].eq(0).all()

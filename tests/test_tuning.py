@@ -19,13 +19,13 @@ from neds.figures.search import search_figure
 from neds.files.aligned import write_aligned
 from neds.model.checkpoint import read_checkpoint
 from neds.model.settings import MaskingSettings, ModelSettings
-from neds.training.settings import TrainingSettings
-from neds.training.stage import TrainingRun
+from neds.training.settings import TrainingRun, TrainingSettings
 from neds.tuning import stage
 from neds.tuning.best import BestTrial, with_best, write_best
 from neds.tuning.search import Outcome, Resources, run_search
+from neds.tuning.settings import TuningRun
 from neds.tuning.space import Domain, paper_space, space_faults
-from neds.tuning.stage import TuningRun, run_tuning
+from neds.tuning.stage import run_tuning
 from tests.aligned_sessions import make_session, unusable_session
 from tests.test_config import ROOT, faults
 from tests.test_training import settings
@@ -42,7 +42,7 @@ def tuning(method="random", space=SPACE, n_trials=4, **training) -> dict:
 
 def command(folder, values: dict) -> list[str]:
     write_aligned(folder / "mouse1.h5", make_session())
-    parts = [sys.executable, "-m", "workflow_scripts.tune", "--aligned", folder / "mouse1.h5"]
+    parts = [sys.executable, "-m", "workflow_scripts", "tune", "--aligned", folder / "mouse1.h5"]
     parts += ["--best", folder / "best.yaml", "--trials-csv", folder / "trials.csv", "--settings", json.dumps(values)]
     return [str(part) for part in parts]
 
@@ -150,9 +150,8 @@ def test_search_without_any_score_says_why(tmp_path, monkeypatch):
     monkeypatch.setattr(stage, "run_search", lambda *_, **__: [failed_outcome(1), failed_outcome(2)])
     with pytest.raises(UserError, match="all 2 trials failed; the first: reason 1"):
         run_tuning(
-            tuning=TuningRun.model_validate(tuning()),
+            settings=TuningRun.model_validate(tuning()),
             aligned=[tmp_path / "mouse1.h5"],
-            resources=Resources(cpus=1),
             **outputs,
         )
     assert not any(path.exists() for path in (*outputs.values(), tmp_path / "unfinished"))
@@ -173,11 +172,10 @@ def test_trial_that_wants_more_cores_than_there_are_is_refused(tmp_path):
 def test_search_on_an_unusable_session_is_skipped(tmp_path):
     write_aligned(tmp_path / "mouse1.h5", unusable_session("mouse1", "no whisker"))
     run_tuning(
-        tuning=TuningRun.model_validate(tuning()),
+        settings=TuningRun.model_validate(tuning()),
         aligned=[tmp_path / "mouse1.h5"],
         best=tmp_path / "best.yaml",
         trials_csv=tmp_path / "trials.csv",
-        resources=Resources(cpus=1),
     )
     run = TrainingRun.model_validate(settings())
     assert with_best(run, tmp_path / "best.yaml") == run
@@ -189,7 +187,7 @@ def test_training_takes_the_best_values(tmp_path):
     write_aligned(tmp_path / "mouse1.h5", make_session())
     values = {"model": {"mlp": 24}, "masking": {"ratio": 0.3}, "training": {"lr": 0.002}}
     write_best(tmp_path / "tuned.yaml", BestTrial(score=0.1, trial=2, **values))
-    parts = [sys.executable, "-m", "workflow_scripts.train", "--aligned", tmp_path / "mouse1.h5"]
+    parts = [sys.executable, "-m", "workflow_scripts", "train", "--aligned", tmp_path / "mouse1.h5"]
     parts += ["--best", tmp_path / "best.safetensors", "--last", tmp_path / "last.safetensors"]
     parts += ["--log-csv", tmp_path / "log.csv", "--settings", json.dumps(settings(epochs=1))]
     parts = [str(part) for part in [*parts, "--tuned", tmp_path / "tuned.yaml"]]

@@ -1,6 +1,10 @@
 """`neds completion`: what the shell needs to complete commands and their options."""
 
+from contextlib import suppress
 from typing import Literal
+
+from neds.commands.table import COMMANDS
+from neds.errors import UserError
 
 
 def completion(*, shell: Literal["bash", "zsh", "fish"] | None = None, install: bool = False) -> str:
@@ -13,11 +17,16 @@ def completion(*, shell: Literal["bash", "zsh", "fish"] | None = None, install: 
     Raises:
         UserError: the shell cannot be told.
     """
-    from neds.commands.cli import program
-    from neds.commands.table import COMMANDS
-    from neds.errors import UserError
+    # Here, because the program knows this command and not the other way round.
+    from neds.commands.cli import function_of, program
 
-    app = program(*COMMANDS.values())
+    available = []
+    for command in COMMANDS.values():
+        # Environments of single stages lack what others need.
+        with suppress(ImportError):
+            function_of(command)
+            available.append(command)
+    app = program(*available)
     try:
         if not install:
             return app.generate_completion(shell=shell)

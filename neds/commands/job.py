@@ -15,6 +15,7 @@ from neds.commands.table import Command
 from neds.errors import UserError
 from neds.files.atomic import temporary_path
 from neds.files.roles import Role, role_of, with_suffix_added
+from neds.processes import signalled_to_stop
 from neds.provenance import (
     InputRecord,
     SourceRecord,
@@ -52,10 +53,9 @@ def roles_of(function: Callable[..., Any]) -> dict[str, Role]:
     return {name: role for name, hint in hints.items() if name != "return" and (role := role_of(hint))}
 
 
-def values_of(function: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The values that a result depends on, defaults included, as JSON has them."""
-    roles = roles_of(function)
-    return {name: _plain(value) for name, value in _arguments(function, given).items() if name not in roles}
+def values_of(given: Mapping[str, Any], roles: Mapping[str, Role]) -> dict[str, Any]:
+    """The given values that a result depends on, as JSON has them. Defaults are part of the code."""
+    return {name: _plain(value) for name, value in given.items() if name not in roles and value is not None}
 
 
 def run_job(
@@ -74,7 +74,7 @@ def run_job(
             final paths.
     """
     arguments, roles = _arguments(function, given), roles_of(function)
-    values = values_of(function, given)
+    values = values_of(given, roles)
     code = code_digest(*command.code(values))
     if planned and planned != code:
         raise UserError(
@@ -87,16 +87,17 @@ def run_job(
     outputs = list(_outputs(arguments, roles))
     temporary = {name: _temporary(path, roles[name]) for name, path in _paths(arguments, roles, "output")}
     modes = [_mode(output) for output in outputs]
-    inputs, sources = _read(arguments, roles, carry=command.group == "Sessions")
+    inputs, sources = _read(arguments, roles, of_session=command.group == "Sessions")
     try:
         function(**arguments | temporary)
-        stamp = Stamp(command.name, values, code, inputs, sources, software_in_use())
-        beside = _stamp(outputs, stamp)
-        # Of those that carry a stamp the first by path comes last: where it is new, so are the others.
-        for output, mode in sorted(zip(outputs, modes, strict=True), key=_rank, reverse=True):
-            _put_in_place(output, mode)
-        for output, its_stamp in beside:
-            write_metadata(output.final, its_stamp)
+        # What the function kept for another try is gone, so a signal may no longer end this.
+        with signalled_to_stop():
+            beside = _stamp(outputs, Stamp(command.name, values, code, inputs, sources, software_in_use()))
+            # Of those that carry a stamp the first by path comes last: where it is new, so are the others.
+            for output, mode in sorted(zip(outputs, modes, strict=True), key=_rank, reverse=True):
+                _put_in_place(output, mode)
+            for output, its_stamp in beside:
+                write_metadata(output.final, its_stamp)
     except UserError as error:
         raise UserError(_with_final_paths(str(error), outputs)) from error.__cause__
     finally:
@@ -163,15 +164,15 @@ def _mode(output: _Output) -> int:
 
 
 def _read(
-    arguments: Mapping[str, Any], roles: Mapping[str, Role], *, carry: bool
+    arguments: Mapping[str, Any], roles: Mapping[str, Role], *, of_session: bool
 ) -> tuple[dict[str, list[InputRecord]], list[SourceRecord]]:
     """The inputs by parameter, and those of their files that come from outside.
 
     They are read before the function runs, because a file that is replaced meanwhile is not what it read.
 
     Args:
-        carry: whether what the inputs themselves were made from counts among the latter, so that it is on record when they
-            are deleted.
+        of_session: whether files from outside are to be told by size and time from then on, which are those of sessions. What
+            the inputs themselves were made from counts among these, so that it is on record when they are deleted.
 
     Raises:
         UserError: an input that does not exist.
@@ -179,7 +180,6 @@ def _read(
     inputs: dict[str, list[InputRecord]] = {}
     sources: list[SourceRecord] = []
     for name, value in _paths(arguments, roles, "input"):
-        inputs[name] = []
         for path in map(Path, value if isinstance(value, Sequence) else [value]):
             if not path.exists():
                 raise UserError(f"{path}: no such file; it is what --{name.replace('_', '-')} names")
@@ -187,12 +187,13 @@ def _read(
             for file in files:
                 stamp = read_stamp(file)
                 if stamp:
-                    inputs[name].append(InputRecord(stamp.identity, stamp.content))
-                    sources += stamp.sources if carry else []
+                    inputs.setdefault(name, []).append(InputRecord(stamp.identity, stamp.content))
+                    sources += stamp.sources if of_session else []
                     continue
                 known = file.relative_to(path).as_posix() if roles[name].folder else file.name
-                sources.append(source_record(file, name=known))
-                inputs[name].append(InputRecord("", sources[-1].sha256))
+                source = source_record(file, name=known)
+                sources += [source] if of_session else []
+                inputs.setdefault(name, []).append(InputRecord("", source.sha256))
     return inputs, sources
 
 

@@ -100,10 +100,17 @@ def _explained(path: Path) -> Iterator[None]:
         raise
 
 
-def is_full_disk(error: Exception) -> bool:
-    """Whether a writer failed for want of space. HDF5 and safetensors say so in their message alone."""
+def is_full_disk(error: BaseException | None) -> bool:
+    """Whether a writer failed for want of space. HDF5 and safetensors say so in their message alone.
+
+    A writer may fail once more while it gives up; then what it failed of first counts.
+    """
     codes = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    return getattr(error, "errno", None) in codes or any(os.strerror(code) in str(error) for code in codes)
+    while error is not None:
+        if getattr(error, "errno", None) in codes or any(os.strerror(code) in str(error) for code in codes):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def write_text(path: Path, text: str) -> None:

@@ -133,7 +133,7 @@ class StateSaver:
 
     def __init__(
         self,
-        save: Callable[[torch.Tensor], None],
+        save: Callable[[], None],
         *,
         every_s: float,
         should_stop: Callable[[], bool],
@@ -141,7 +141,7 @@ class StateSaver:
     ):
         """
         Args:
-            save: saves the state, given the sums of `Progress.loss_sums`; called in the first process alone.
+            save: saves the state; called in the first process alone.
             every_s: least time between two states.
             should_stop: whether this process was asked to stop.
         """
@@ -151,12 +151,12 @@ class StateSaver:
         self._processes = processes
         self._next_s = time.monotonic() + every_s
 
-    def after_step(self, loss_sums: torch.Tensor) -> bool:
+    def after_step(self) -> bool:
         """Whether to stop, which all processes do after the same step when one of them was asked to."""
         stops = self._processes.any(self._should_stop())
         started_s = time.monotonic()
         if self._processes.is_first and (stops or started_s >= self._next_s):
-            self._save(loss_sums)
+            self._save()
             ended_s = time.monotonic()
             self._next_s = ended_s + max(self._every_s, (ended_s - started_s) / _LARGEST_SHARE_OF_TIME)
         return stops

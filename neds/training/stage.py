@@ -18,7 +18,7 @@ from neds.model.modes import preset
 from neds.model.network import NEDS, Design
 from neds.provenance import code_digest, content_digest, digest_of
 from neds.training.distributed import Processes, alone
-from neds.training.loop import train
+from neds.training.loop import Unfinished, train
 from neds.training.settings import TrainingRun
 
 log = logging.getLogger(__name__)
@@ -88,27 +88,22 @@ def run_training(
         write_csv(log_csv, pd.DataFrame(rows))
         on_validation(rows)
 
+    fingerprint = digest_of(
+        [
+            run.model_dump(),
+            [content_digest(path) for path in inputs],
+            code_digest("neds.training.stage:run_training"),
+        ]
+    )
     trained = train(
         model,
         store,
         sessions,
-        masking=run.masking,
-        settings=run.training,
-        seed=run.seed,
-        state_path=state,
-        fingerprint=digest_of(
-            [
-                run.model_dump(),
-                [content_digest(path) for path in inputs],
-                code_digest("neds.training.stage:run_training"),
-            ]
-        ),
-        description=description,
+        run,
+        unfinished=Unfinished(state, fingerprint, state_every_s, same_torch, should_stop),
         processes=processes,
+        description=description,
         on_validation=validated,
-        should_stop=should_stop,
-        state_every_s=state_every_s,
-        same_torch=same_torch,
     )
     if not processes.is_first:
         return
@@ -124,7 +119,7 @@ def run_training(
     ends = {"epoch": trained.progress.best_epoch, "validation_score": trained.progress.best_score}
     checkpoint = Checkpoint(design=model.design, sessions=model.session_shapes, record=record | ends)
     write_checkpoint(best, checkpoint, trained.best)
-    write_checkpoint(last, replace(checkpoint, record=record | {"epoch": trained.progress.epoch}), trained.last)
+    write_checkpoint(last, replace(checkpoint, record=record | {"epoch": trained.progress.epoch}), trained.weights())
     state.unlink(missing_ok=True)
 
 
