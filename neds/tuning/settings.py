@@ -1,12 +1,13 @@
 """Settings of the hyper-parameter search."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
 from neds.settings import Seed, Settings, key
 from neds.training.settings import TrainingRun
 from neds.tuning.space import Space, paper_finetune_space, paper_space
+from neds.validation import as_yaml
 
 Stage = Literal["pretrain", "scratch", "finetuned"]
 Method = Literal["random", "asha"]
@@ -70,6 +71,15 @@ class TuneSettings(Settings):
     """GPUs of a trial, usually a part of one; 0 trains on the CPU."""
     seed: Seed = key(0, when="for other draws")
     """Of the values that are drawn."""
+
+    @field_validator("space", "finetune_space", mode="before")
+    @classmethod
+    def _keys_are_dotted(cls, space: Any) -> Any:
+        for block in ("model", "masking", "training"):
+            if isinstance(space, dict) and isinstance(space.get(block), dict):
+                dotted = ", ".join(f"{block}.{name}: {as_yaml(domain)}" for name, domain in space[block].items())
+                raise ValueError(f"{block}: keys are dotted here; write {dotted or 'block.key: domain'}")
+        return space
 
     def search_for(self, stage: Stage) -> SearchSettings:
         """The search of a stage."""
