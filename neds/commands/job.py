@@ -171,7 +171,7 @@ def _read(
     They are read before the function runs, because a file that is replaced meanwhile is not what it read.
 
     Args:
-        of_session: whether files from outside are to be told by size and time from then on, which are those of sessions. What
+        of_session: whether files from outside, which are those of sessions, are to be told by size and time later. What
             the inputs themselves were made from counts among these, so that it is on record when they are deleted.
 
     Raises:
