@@ -158,7 +158,7 @@ HELPERS = """
         ("from own.helpers import Thing\ndef run(thing: Thing): return thing.size()", {"helpers:Thing", "helpers:used"}),
         ("from own.helpers import Thing\ndef run(x: 'list[Thing]'): return x", {"helpers:Thing", "helpers:used"}),
         (
-            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from own.helpers import Thing\ndef run(x: 'Thing'): return x",
+            "import typing\nif typing.TYPE_CHECKING:\n    from own.helpers import Thing\ndef run(x: 'Thing'): return x",
             {"helpers:Thing", "helpers:used"},
         ),
         ("def run(): return 'own.helpers:used'", {"helpers:used"}),
@@ -174,7 +174,7 @@ HELPERS = """
         ("from own.helpers import used\ndef run(log): log.info(used(1))", {"helpers:used"}),
         ("import warnings\nfrom own.helpers import used\ndef run(): warnings.warn(used(1))", set()),
         ("from own.helpers import used\ndef run():\n    assert 1, used(1)", set()),
-        ("from own.helpers import unused\nif unused(1):\n    pass\ndef run(): pass", {"main:<statements>", "helpers:unused"}),
+        ("from own.helpers import used as u\nif u(1):\n    pass\ndef run(): pass", {"main:<statements>", "helpers:used"}),
     ],
 )  # fmt: skip
 def test_names_are_followed_to_what_they_mean(tmp_path, main, found):
