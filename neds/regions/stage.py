@@ -14,14 +14,14 @@ import pandas as pd
 from neds.files.atomic import write_csv, write_parquet
 from neds.regions.classes import region_classes
 from neds.regions.classify import held_out_predictions, region_scores
-from neds.regions.embeddings import EmbeddedModel, read_embeddings
+from neds.regions.embeddings import EmbeddedModel, Embeddings, read_embeddings
 from neds.regions.settings import RegionSettings
 
 log = logging.getLogger(__name__)
 
 SCORE_COLUMNS = [
     *("model", "training", "seed", "space", "eid", "hold_out", "n_units", "n_classes"),
-    *("accuracy", "balanced_accuracy", "chance_majority", "chance_uniform"),
+    *("accuracy", "balanced_accuracy", "chance_majority", "chance_uniform", "n_units_all"),
 ]
 UNIT_COLUMNS = ["model", "training", "seed", "space", "eid", "modality", "unit", "uuid", "region", "predicted"]
 
@@ -30,7 +30,8 @@ def classify_regions(models: list[EmbeddedModel], settings: RegionSettings, *, s
     """Tell the region of every unit from its embedding, by a classifier that did not see the unit.
 
     Writes:
-        scores: CSV with a row per model and session, and for a joint space also a row of all sessions (eid "all").
+        scores: CSV with a row per model and session, and for a joint space also a row of all sessions (eid "all");
+            n_units are those of a class with enough units, of n_units_all that the model has.
         units: Parquet with a row per unit, its region and the one that was predicted.
 
     Raises:
@@ -40,9 +41,11 @@ def classify_regions(models: list[EmbeddedModel], settings: RegionSettings, *, s
     for model in models:
         if settings.hold_out == "sessions" and model.space == "session":
             continue
-        table = _classified(model, settings)
+        embeddings = read_embeddings(model.path)
+        table = _classified(model, embeddings, settings)
         if table.empty:
             continue
+        n_units_all = embeddings.units["eid"].value_counts().to_dict() | {"all": len(embeddings.units)}
         tables.append(table)
         known = model.identity | {"space": model.space, "hold_out": settings.hold_out}
         parts = list(table.groupby("eid", sort=False))
@@ -50,14 +53,13 @@ def classify_regions(models: list[EmbeddedModel], settings: RegionSettings, *, s
             parts.append(("all", table))
         for eid, part in parts:
             measured = region_scores(part["region"].to_numpy(), part["predicted"].to_numpy())
-            rows.append(known | {"eid": eid} | measured)
+            rows.append(known | {"eid": eid} | measured | {"n_units_all": n_units_all[eid]})
     write_csv(scores, pd.DataFrame(rows, columns=SCORE_COLUMNS))
     write_parquet(units, pd.concat(tables)[UNIT_COLUMNS] if tables else pd.DataFrame(columns=UNIT_COLUMNS))
 
 
-def _classified(model: EmbeddedModel, settings: RegionSettings) -> pd.DataFrame:
+def _classified(model: EmbeddedModel, embeddings: Embeddings, settings: RegionSettings) -> pd.DataFrame:
     """The model's units of a class, with the predicted one; empty when they cannot be told apart."""
-    embeddings = read_embeddings(model.path)
     region = region_classes(embeddings.units, settings)
     names, numbers = np.unique(region.astype(str), return_counts=True)
     least = max(settings.min_units, settings.folds)
