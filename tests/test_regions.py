@@ -267,7 +267,7 @@ def test_units_outside_the_classes_are_counted(tmp_path):
     assert (plotted["panel"] == "map").sum() == 32
     assert "A: 32 of 72 units of 2 sessions" in " ".join(fig.get_suptitle().split())
     labels = [text.get_text() for sub in fig.subfigs for ax in sub.axes for text in ax.get_yticklabels()]
-    assert any("31 of 72 units, 2 sessions" in label for label in labels)
+    assert any("31 of 72 units, 2 of 2 sessions" in label for label in labels)
 
 
 @pytest.mark.slow

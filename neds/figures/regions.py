@@ -113,8 +113,9 @@ def region_bars(scores: pd.DataFrame) -> pd.DataFrame:
         scores: as `neds.regions.stage.classify_regions` writes them.
 
     Returns:
-        A row per session of each bar: bar (title), space, model, training, eid, n_sessions, n_units (classified),
-        n_units_all, and for accuracy and balanced_accuracy the bar's score, its s.e.m. (NaN for none) and the session's
+        A row per session of each bar: bar (title), space, model, training, eid, n_sessions (with a score),
+        n_sessions_all, n_units (classified), n_units_all, and for accuracy and balanced_accuracy the bar's score, its
+        s.e.m. (NaN for none) and the session's, NaN where its units cannot be told apart
         (value_of_session_<metric>); chance_majority and chance_uniform.
     """
     metrics, chances = ["accuracy", "balanced_accuracy"], ["chance_majority", "chance_uniform"]
@@ -123,11 +124,14 @@ def region_bars(scores: pd.DataFrame) -> pd.DataFrame:
     sessions = scores.groupby(known, as_index=False, sort=False)[[*metrics, *chances, *numbers]].mean()
     tables = []
     for (space, model, training), own in sessions.groupby(["space", "model", "training"], sort=False):
+        if own["accuracy"].isna().all():
+            continue
         each, whole = own[own["eid"] != "all"], own[own["eid"] == "all"]
         summary = own if whole.empty else whole
         table = each[["space", "model", "training", "eid"]].assign(
-            bar=_bar_title(model, training), n_sessions=len(each), **{n: int(summary[n].sum()) for n in numbers}
+            bar=_bar_title(model, training), n_sessions=each["accuracy"].count(), n_sessions_all=len(each)
         )
+        table = table.assign(**{name: int(summary[name].sum()) for name in numbers})
         for metric in metrics:
             table[metric] = summary[metric].mean()
             table[metric + "_sem"] = each[metric].sem() if space == "session" else np.nan
@@ -161,6 +165,7 @@ def regions_figure(
     Raises:
         NothingToDraw: no unit is of a class, or the classes cannot be told apart in any session.
     """
+    scores = scores if scores["accuracy"].notna().any() else scores.iloc[:0]
     n_units_all, places = len(places), places.dropna(subset="x")
     if places.empty:
         raise NothingToDraw(
@@ -216,8 +221,7 @@ def _plot_both_scores(bars: pd.DataFrame, fig: Figure, paper: float | None) -> N
     plot_region_scores(bars, "balanced_accuracy", "chance_uniform", right)
     firsts = bars.drop_duplicates("bar")
     labels = [
-        f"{row.bar}\n{row.n_units:,} of {row.n_units_all:,} units, "
-        f"{'1 session' if row.n_sessions == 1 else f'{row.n_sessions} sessions'}"
+        f"{row.bar}\n{row.n_units:,} of {row.n_units_all:,} units, {row.n_sessions} of {row.n_sessions_all} sessions"
         for row in firsts.itertuples()
     ]
     left.set_yticks(range(len(labels)), labels)

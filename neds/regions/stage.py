@@ -23,6 +23,7 @@ SCORE_COLUMNS = [
     *("model", "training", "seed", "space", "eid", "hold_out", "n_units", "n_classes"),
     *("accuracy", "balanced_accuracy", "chance_majority", "chance_uniform", "n_units_all"),
 ]
+_NOTHING = {"n_units": 0, "n_classes": 0}
 UNIT_COLUMNS = ["model", "training", "seed", "space", "eid", "modality", "unit", "uuid", "region", "predicted"]
 
 
@@ -31,7 +32,8 @@ def classify_regions(models: list[EmbeddedModel], settings: RegionSettings, *, s
 
     Writes:
         scores: CSV with a row per model and session, and for a joint space also a row of all sessions (eid "all");
-            n_units are those of a class with enough units, of n_units_all that the model has.
+            n_units are those of a class with enough units, of n_units_all that the model has. Where there are none, or
+            where they cannot be told apart, the row has no scores.
         units: Parquet with a row per unit, its region and the one that was predicted.
 
     Raises:
@@ -43,17 +45,14 @@ def classify_regions(models: list[EmbeddedModel], settings: RegionSettings, *, s
             continue
         embeddings = read_embeddings(model.path)
         table = _classified(model, embeddings, settings)
-        if table.empty:
-            continue
-        n_units_all = embeddings.units["eid"].value_counts().to_dict() | {"all": len(embeddings.units)}
-        tables.append(table)
+        tables += [] if table.empty else [table]
         known = model.identity | {"space": model.space, "hold_out": settings.hold_out}
-        parts = list(table.groupby("eid", sort=False))
-        if model.space == "joint":
-            parts.append(("all", table))
-        for eid, part in parts:
-            measured = region_scores(part["region"].to_numpy(), part["predicted"].to_numpy())
-            rows.append(known | {"eid": eid} | measured | {"n_units_all": n_units_all[eid]})
+        n_units_all = embeddings.units["eid"].value_counts(sort=False).to_dict()
+        n_units_all |= {"all": len(embeddings.units)} if model.space == "joint" else {}
+        for eid, number in n_units_all.items():
+            part = table if eid == "all" else table[table["eid"] == eid]
+            measured = region_scores(part["region"].to_numpy(), part["predicted"].to_numpy()) if len(part) else _NOTHING
+            rows.append(known | {"eid": eid} | measured | {"n_units_all": number})
     write_csv(scores, pd.DataFrame(rows, columns=SCORE_COLUMNS))
     write_parquet(units, pd.concat(tables)[UNIT_COLUMNS] if tables else pd.DataFrame(columns=UNIT_COLUMNS))
 
@@ -72,7 +71,7 @@ def _classified(model: EmbeddedModel, embeddings: Embeddings, settings: RegionSe
             "%s %s, %s: left out, of %d units those of a class with %d units or more are of %s",
             model.model, model.training, model.path, len(kept), least, ", ".join(enough) or "no class",
         )  # fmt: skip
-        return pd.DataFrame()
+        return pd.DataFrame(columns=UNIT_COLUMNS)
     predicted = held_out_predictions(
         embeddings.features[kept], region[kept], folds=settings.folds, penalty=settings.penalty, groups=sessions
     )
