@@ -17,6 +17,7 @@ import torch
 from neds.data.store import TrialStore
 from neds.data.subset import with_training_trials
 from neds.errors import UserError
+from neds.evaluation.predict import predict
 from neds.files.aligned import write_aligned
 from neds.model.checkpoint import load_network, read_checkpoint
 from neds.training.resume import Interrupted, Progress, load_state, save_state
@@ -344,3 +345,46 @@ def test_training_runs_in_bfloat16_with_every_regularisation_on(stitcher, tmp_pa
     log = pd.read_csv(tmp_path / "log.csv")
     assert np.isfinite(log.to_numpy()).all()
     assert log["loss"].iloc[-1] < log["loss"].iloc[0]
+
+
+@pytest.mark.parametrize("validate_every", [1, 100])
+def test_training_that_diverges_fails_and_says_what_to_change(validate_every, tmp_path):
+    values = settings(epochs=3, lr=1e12, gradient_clip=1e6, validate_every=validate_every)
+    with pytest.raises(UserError, match=r"after epoch 1: training diverged.* lower training\.lr \(now 1000000000000"):
+        train_to(tmp_path, values, make_session())
+    assert not {"best.safetensors", "last.safetensors"} & {path.name for path in tmp_path.iterdir()}
+
+
+def test_predictions_that_are_never_finite_are_no_result(tmp_path, monkeypatch):
+    def rates_beyond_floats(model, store, index, split, task):
+        return {name: np.full_like(v, np.inf) for name, v in predict(model, store, index, split, task).items()}
+
+    monkeypatch.setattr("neds.training.validate.predict", rates_beyond_floats)
+    with pytest.raises(
+        UserError, match="predictions are not finite in any validation up to epoch 4: training diverged"
+    ):
+        train_to(tmp_path, settings(epochs=4), make_session())
+    assert not (tmp_path / "best.safetensors").exists()
+
+
+def test_last_weights_are_kept_where_validation_can_score_nothing(tmp_path, caplog):
+    """A single class and a trace that does not move in the validation trials."""
+    session = make_session(names=("spikes", "wheel_speed", "choice"))
+    val = session.trials_of("val")
+    session.values["wheel_speed"][val], session.values["choice"][val] = 5.0, 1
+    values = settings(mode="decoding", patience=1) | {"modalities": ["spikes", "wheel_speed", "choice"]}
+    train_to(tmp_path, values, session)
+    assert "nothing in the validation trials can be scored, so the last weights are the best" in caplog.text
+    (best, weights), (last, last_weights) = (read_checkpoint(tmp_path / f"{n}.safetensors") for n in ("best", "last"))
+    assert_same(weights, last_weights)
+    assert (best.record["epoch"], best.record["validation_score"]) == (6, None) and last.record["epoch"] == 6
+
+
+def test_log_has_the_learning_rates_of_both_parts_of_the_network(tmp_path):
+    train_to(tmp_path, settings(epochs=4, shared_lr=0.1, validate_every=1), make_session())
+    log = pd.read_csv(tmp_path / "log.csv")
+    np.testing.assert_allclose(log["lr_shared"], 0.1 * log["lr"], rtol=1e-6)
+    assert log["lr"].max() > 2e-3
+    pretrained = tmp_path / "best.safetensors"
+    train_to(tmp_path / "tuned", settings(epochs=2, freeze="shared"), make_session(), pretrained=pretrained)
+    assert pd.read_csv(tmp_path / "tuned" / "log.csv")["lr_shared"].eq(0).all()

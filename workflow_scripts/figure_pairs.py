@@ -1,4 +1,4 @@
-"""Draw models against one another, session by session, with their mean relative gain and a paired test."""
+"""Draw models against one another, session by session, with their paired difference and its test."""
 
 import argparse
 

@@ -1,9 +1,25 @@
-"""Inputs of the regression baselines: observed modalities, standardised on the training trials."""
+"""Inputs and outputs of the regression baselines, standardised on the known values of the training trials."""
 
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 
 from neds.files.aligned import AlignedSession
+
+
+def flat(values: np.ndarray) -> np.ndarray:
+    """Values (K, ...) as (K, Q) columns, float64."""
+    return values.reshape(len(values), -1).astype(np.float64)
+
+
+def scaler_of(session: AlignedSession, name: str) -> StandardScaler:
+    """Standardises the columns (K, T width) of counts or continuous values; what is unknown stays NaN.
+
+    A bin that is known in no training trial has the mean of its column over all bins.
+    """
+    columns = flat(session.values[name])[session.trials_of("train")]
+    unknown = ~np.isfinite(columns).any(0)
+    columns[:, unknown] = np.tile(session.statistics[name]["mean"], session.n_bins)[unknown]
+    return StandardScaler().fit(columns)
 
 
 def standardised(session: AlignedSession, name: str) -> np.ndarray:
@@ -13,7 +29,7 @@ def standardised(session: AlignedSession, name: str) -> np.ndarray:
     """
     modality, values = session.modalities[name], session.values[name]
     if modality.kind == "categorical":
-        values = values[:, None] == np.arange(len(modality.classes))
-    columns = values.reshape(len(values), -1).astype(np.float64)
-    scaled = StandardScaler().fit(columns[session.trials_of("train")]).transform(columns)
+        columns = (values[:, None] == np.arange(len(modality.classes))).astype(np.float64)
+        return StandardScaler().fit(columns[session.trials_of("train")]).transform(columns)
+    scaled = scaler_of(session, name).transform(flat(values))
     return np.nan_to_num(scaled, copy=False).reshape(values.shape)

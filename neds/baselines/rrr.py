@@ -10,11 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 from torch.nn import functional
 
-from neds.baselines.inputs import standardised
+from neds.baselines.inputs import flat, scaler_of, standardised
 from neds.baselines.low_rank import Decoding, Encoding, Trials, fit, truncated_ridge
 from neds.baselines.selection import BEST
 from neds.errors import UserError
@@ -74,9 +73,9 @@ def _inputs(session: AlignedSession, task: Task) -> Tensor:
 class _Target:
     """One session's target in the form in which it is regressed.
 
-    `known` (k,) are the training trials whose target is known, `outputs` (k, ...) their values, `offset` (...) where the
-    outputs at zero input start; `restore` turns predicted outputs (K, ...) into predictions as `neds.baselines.selection`
-    takes them.
+    `known` (k,) are the training trials whose target is known, in some bin at least; `outputs` (k, ...) their values, NaN
+    where unknown; `offset` (...) where the outputs at zero input start; `restore` turns predicted outputs (K, ...) into
+    predictions as `neds.baselines.selection` takes them.
     """
 
     known: np.ndarray
@@ -87,11 +86,10 @@ class _Target:
 
 def _values_target(session: AlignedSession, name: str, *, by_bin: bool) -> _Target:
     """Counts or continuous values, standardised; outputs (k, T, N) if `by_bin`, else (k, T N)."""
-    truth, train = session.values[name], session.trials_of("train")
-    flat = truth.reshape(len(truth), -1).astype(np.float64)
-    known = train[np.isfinite(flat[train]).all(1)]
-    scaler = StandardScaler().fit(flat[known])
-    outputs = torch.from_numpy(scaler.transform(flat[known])).float()
+    truth, train, scaler = session.values[name], session.trials_of("train"), scaler_of(session, name)
+    columns = flat(truth)
+    known = train[np.isfinite(columns[train]).any(1)]
+    outputs = torch.from_numpy(scaler.transform(columns[known])).float()
     outputs = outputs.reshape(-1, *truth.shape[1:]) if by_bin else outputs
     return _Target(
         known,
@@ -112,7 +110,7 @@ def _class_target(session: AlignedSession, name: str) -> _Target:
 
 
 def _half_squared_error(predicted: Tensor, outputs: Tensor) -> Tensor:
-    return (predicted - outputs).square().sum() / 2
+    return torch.where(outputs.isfinite(), predicted - outputs, 0.0).square().sum() / 2
 
 
 def _cross_entropy(predicted: Tensor, outputs: Tensor) -> Tensor:
@@ -120,16 +118,24 @@ def _cross_entropy(predicted: Tensor, outputs: Tensor) -> Tensor:
 
 
 def _candidates(sessions: list[AlignedSession], inputs: list[Tensor], task: Task, name: str) -> Iterator[np.ndarray]:
-    """Predictions of one target for all trials of the first session, of each strength and rank; the simplest first."""
+    """Predictions of one target for all trials of the first session, of each strength and rank; the simplest first.
+
+    Sessions in which no training trial knows the target do not take part. Where the first is one of them, its target is
+    predicted as what it is at zero input, whatever the trial.
+    """
     encoding = task.name == "encoding"
     direction = Encoding if encoding else Decoding
     if sessions[0].modalities[name].kind == "categorical":
         loss, targets = _cross_entropy, [_class_target(session, name) for session in sessions]
     else:
         loss, targets = _half_squared_error, [_values_target(session, name, by_bin=encoding) for session in sessions]
-    trials = [Trials(own[target.known], target.outputs) for own, target in zip(inputs, targets, strict=True)]
+    if not len(targets[0].known):
+        yield targets[0].restore(targets[0].offset.expand(len(inputs[0]), *targets[0].offset.shape))
+        return
+    fitted = [(own, target) for own, target in zip(inputs, targets, strict=True) if len(target.known)]
+    trials = [Trials(own[target.known], target.outputs) for own, target in fitted]
     n_units = [(each.outputs if encoding else each.inputs).shape[-1] for each in trials]
-    offsets = [target.offset for target in targets]
+    offsets = [target.offset for _, target in fitted]
     for strength in _STRENGTHS:
         start = truncated_ridge(
             direction, trials, n_units=n_units, offsets=offsets, strength=strength, rank=max(_RANKS)

@@ -14,7 +14,11 @@ def metrics_table(paths: list[Path]) -> pd.DataFrame:
     Raises:
         UserError: a file that is missing or damaged, or does not have the columns of `METRIC_COLUMNS`.
     """
-    options = {"keep_default_na": False, "na_values": [""], "dtype": {"training": str, "value": float}}
+    options = {
+        "keep_default_na": False,
+        "na_values": [""],
+        "dtype": {"training": str, "value": float, "n_classes": "Int64"},
+    }
     tables = [read_csv(path, columns=METRIC_COLUMNS, **options) for path in paths]
     filled = [table for table in tables if len(table)]
     return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=METRIC_COLUMNS)

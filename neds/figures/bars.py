@@ -65,6 +65,27 @@ def plot_metric_bars(
     return scores
 
 
+def chance_of(table: pd.DataFrame) -> float:
+    """Chance of balanced accuracy: the mean over the sessions that have it of one over the classes in their test trials.
+
+    Args:
+        table: rows of the metrics table, for one target and metric.
+    """
+    sessions = table.dropna(subset="value").groupby("eid")["n_classes"].first()
+    return float((1 / sessions.astype(float)).mean())
+
+
+def _not_scored(tables: dict[str, pd.DataFrame], modalities: dict[str, Modality]) -> str:
+    """The scores that some sessions lack, because their test trials do not define them."""
+    lacking = {name: table.loc[table["value"].isna(), "eid"].nunique() for name, table in tables.items()}
+    parts = [
+        f"{modalities[name].title} of {number} session{'' if number == 1 else 's'}"
+        for name, number in lacking.items()
+        if number
+    ]
+    return f" Without a score: {', '.join(parts)}." if parts else ""
+
+
 @figure_style()
 def metrics_figure(
     metrics: pd.DataFrame,
@@ -96,7 +117,7 @@ def metrics_figure(
     plotted, entries = [], {}
     for ax, (name, table) in zip(axes, tables.items(), strict=True):
         modality, metric = modalities[name], table["metric"].iloc[0]
-        chance = 1 / len(modality.classes) if metric == "balanced_accuracy" else None
+        chance = chance_of(table) if metric == "balanced_accuracy" else None
         rows = plot_metric_bars(table, ax, chance=chance, paper=paper)
         panel_title(ax, modality.title, f"n = {n_text(rows, 'session')}")
         plotted.append(rows.assign(chance=np.nan if chance is None else chance))
@@ -108,5 +129,6 @@ def metrics_figure(
     titles = list(dict.fromkeys([*map(model_title, models), *entries]))
     legend_below(fig, [entries[title] for title in titles], titles)
     note = "Bars: mean over test sessions. Error bars: s.e.m. over sessions. Dots: sessions (mean over seeds)."
+    note += _not_scored(tables, modalities)
     note_above(fig, f"{note}\n{PAPER_NOTE}" if paper else note)
     return fig, scores

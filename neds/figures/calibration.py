@@ -112,7 +112,7 @@ def calibration_figure(comparisons: list[Comparison]) -> tuple[Figure, pd.DataFr
     targets = list(dict.fromkeys(target for target, _ in pooled))
     places = {(target, model): targets.index(target) * n_places + drawn.index(model) for target, model in pooled}
     n_panels = len(targets) * n_places
-    fig, axes = panel_grid(n_panels, panels_per_row=max(3, n_columns), panel_height_in=1.8, extra_height_in=0.35)
+    fig, axes = panel_grid(n_panels, panels_per_row=max(3, n_columns), panel_height_in=1.8, extra_height_in=0.5)
     for place in set(range(n_panels)) - set(places.values()):
         axes[place].remove()
     plotted = []
@@ -128,8 +128,8 @@ def calibration_figure(comparisons: list[Comparison]) -> tuple[Figure, pd.DataFr
         plotted.append(found.bins.assign(**known))
     note_above(
         fig,
-        "Test trials of all test sessions by the probability of their most probable class; bars: 95 % interval; "
-        "dashed: calibrated.",
+        f"Dots: test trials of all test sessions in {_N_BINS} bins of the probability of their most probable class, area in "
+        "proportion to the trials of the bin; bars: 95 % interval (Wilson) over trials; dashed: calibrated; n: trials.",
     )
     table = pd.concat(plotted, ignore_index=True)
     return fig, table[["target", "model", "n_sessions", "ece", *pooled[next(iter(pooled))][0].bins.columns]]

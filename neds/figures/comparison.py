@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from neds.errors import UserError
 from neds.evaluation.results import read_predictions
+from neds.figures.names import EVENT_TITLES
 from neds.figures.save import NothingToDraw
 from neds.figures.style import bin_centers_s
 from neds.files.aligned import AlignedSession, read_aligned
@@ -40,6 +40,14 @@ class Comparison:
     def cut_into(self) -> str:
         """What the recording was cut into, in the singular."""
         return "window" if self.session.settings.get("align") == NO_EVENT else "trial"
+
+    @property
+    def event(self) -> str:
+        """What happens at 0 s. A user's own arrays do not say of which event their zero is."""
+        align = self.session.settings.get("align", "")
+        if not align or "arrays" in self.session.settings:
+            return "0 s of the arrays"
+        return "window start" if align == NO_EVENT else EVENT_TITLES.get(align, align)
 
     def targets(self, kind: Kind) -> list[Modality]:
         """The modalities of a kind that every model predicts, in the session's order."""
@@ -73,8 +81,7 @@ class Comparison:
             return names[self.truth(by)]
         if by in self.session.trials:
             values = self.session.trials[by].iloc[self.trials]
-            names = values.map("{:g}".format if pd.api.types.is_numeric_dtype(values) else str)
-            return np.where(values.isna(), "", by + " " + names).astype(object)
+            return np.where(values.isna(), "", by + " " + values.map(_value_name)).astype(object)
         return None
 
     def first_movement_s(self) -> np.ndarray | None:
@@ -84,6 +91,11 @@ class Comparison:
             return None
         times_s = (trials["firstMovement_times"] - trials["align_time_s"]).to_numpy(np.float64)[self.trials]
         return times_s if np.isfinite(times_s).any() else None
+
+
+def _value_name(value: object) -> str:
+    """A task variable's value in full: a whole number without a decimal point, of which missing values make a float."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def read_comparison(*, aligned: Path, predictions: dict[str, Path], task: str | None) -> Comparison:

@@ -16,10 +16,21 @@ METRIC_TITLES = {
     "expected_accuracy": "expected balanced accuracy",
 }
 
+EVENT_TITLES = {
+    "stimOn_times": "stimulus onset",
+    "goCue_times": "go cue",
+    "firstMovement_times": "first movement",
+    "response_times": "response",
+    "feedback_times": "feedback",
+    "stimOff_times": "stimulus offset",
+    "intervals_0": "trial start",
+}
+"""Alignment events by the IBL's columns; a column of somebody else's is called as it is."""
+
 # In the order of every legend. The paper's words: a single-session model is trained from scratch, a multi-session model is
 # pretrained on other sessions and fine-tuned; a unimodal model only encodes or only decodes.
 MODEL_TITLES = {
-    "psth": "condition average",
+    "psth": "trial average",
     "linear": "linear",
     "rrr": "RRR",
     "rrr-multi": "RRR multi-session",

@@ -1,4 +1,4 @@
-"""One model against another, session by session (paper: Fig. 2B and 3): scatter, mean relative gain and a paired test."""
+"""One model against another, session by session (paper: Fig. 2B and 3): scatter, paired difference and its test."""
 
 import textwrap
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from scipy.stats import wilcoxon
 
 from neds.evaluation.summary import drawn_metrics, session_scores
 from neds.figures.names import METRIC_TITLES, labels_of, model_family, model_title
+from neds.figures.numbers import rounded, signed
 from neds.figures.panels import note_above, panel_grid, panel_title
 from neds.figures.paper import PAPER_NOTE, PaperNumbers, PaperScore
 from neds.figures.save import NothingToDraw
@@ -21,6 +22,8 @@ from neds.modalities import Modality
 
 FEWEST_SESSIONS = 6
 """With fewer pairs a two-sided Wilcoxon signed-rank test cannot give p < 0.05."""
+FEWEST_FOR_A_RATIO, WELL_ABOVE_ZERO = 3, 3.0
+"""A ratio of mean scores is given from so many sessions on, where both means lie so many standard errors above 0."""
 
 
 @dataclass(frozen=True)
@@ -29,25 +32,38 @@ class Difference:
 
     Attributes:
         n_sessions: pairs.
-        relative_gain: mean over sessions of (ours - other) / other, over the `n_gain` sessions with a positive score of
-            the other model; NaN where there is none.
+        difference: mean over sessions of ours - other.
+        difference_sem: its standard error over sessions; NaN for one pair.
+        relative_gain: ratio of the mean scores, less 1; NaN where they are not well above 0 (`WELL_ABOVE_ZERO`).
         wilcoxon_p: of the two-sided Wilcoxon signed-rank test; NaN for fewer than `FEWEST_SESSIONS` pairs, or without
             any difference.
     """
 
     n_sessions: int
+    difference: float
+    difference_sem: float
     relative_gain: float
-    n_gain: int
     wilcoxon_p: float
 
 
 def compare(ours: np.ndarray, other: np.ndarray) -> Difference:
     """Compare the scores (n,) of two models on the same sessions."""
-    positive = other > 0
-    gain = float(np.mean(ours[positive] / other[positive] - 1)) if positive.any() else np.nan
-    testable = len(ours) >= FEWEST_SESSIONS and np.any(ours != other)
-    p = float(wilcoxon(ours, other).pvalue) if testable else np.nan
-    return Difference(len(ours), gain, int(positive.sum()), p)
+    n_sessions = len(ours)
+    testable = n_sessions >= FEWEST_SESSIONS and np.any(ours != other)
+    has_ratio = n_sessions >= FEWEST_FOR_A_RATIO and all(
+        scores.mean() > WELL_ABOVE_ZERO * _sem(scores) for scores in (ours, other)
+    )
+    return Difference(
+        n_sessions=n_sessions,
+        difference=float(np.mean(ours - other)),
+        difference_sem=_sem(ours - other),
+        relative_gain=float(ours.mean() / other.mean() - 1) if has_ratio else np.nan,
+        wilcoxon_p=float(wilcoxon(ours, other).pvalue) if testable else np.nan,
+    )
+
+
+def _sem(values: np.ndarray) -> float:
+    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else np.nan
 
 
 def plot_pairs(
@@ -126,21 +142,24 @@ def pairs_figure(
             known |= {"paper_ours": published[0].mean, "paper_other": published[1].mean}
         values = pd.DataFrame({"eid": both.index, "value_ours": both[ours], "value_other": both[other]})
         plotted.append(values.assign(**known))
-    note = "Dots: test sessions (mean over seeds). Percent: mean over sessions of the relative gain."
+    note = (
+        "Dots: test sessions (mean over seeds). Δ: mean paired difference ± s.e.m. over sessions. Percent: ratio of the"
+    )
+    note += f" means, from {FEWEST_FOR_A_RATIO} sessions on, where both lie {WELL_ABOVE_ZERO:.0f} s.e.m. above 0."
     test = f" p: Wilcoxon signed-rank test, two-sided, from {FEWEST_SESSIONS} sessions on."
     note_above(fig, note + test + (f"\n{PAPER_NOTE}" if paper else ""))
     return fig, pd.concat(plotted, ignore_index=True)
 
 
 def _verdict(difference: Difference, paper_percent: float | None) -> str:
-    lines = [f"n = {difference.n_sessions}"]
-    if difference.n_gain:
-        of_some = f" of {difference.n_gain}" if difference.n_gain < difference.n_sessions else ""
-        lines = [f"{100 * difference.relative_gain:+.0f} %{of_some}, {lines[0]}"]
+    error = f" ± {rounded(difference.difference_sem, 3)}" if difference.n_sessions > 1 else ""
+    lines = [f"Δ = {signed(difference.difference, 3)}{error}"]
+    ratio = f" ({signed(100 * difference.relative_gain, 0)} %)" if np.isfinite(difference.relative_gain) else ""
+    lines.append(f"n = {difference.n_sessions}{ratio}")
     if np.isfinite(difference.wilcoxon_p):
         lines.append(f"p = {difference.wilcoxon_p:.2g}")
     if paper_percent is not None:
-        lines.append(f"paper: {paper_percent:+g} %")
+        lines.append(f"paper: {signed(paper_percent, 0)} %")
     return "\n".join(lines)
 
 

@@ -16,8 +16,9 @@ from scipy.ndimage import gaussian_filter1d
 from neds.evaluation.metrics import bits_per_spike, condition_averages
 from neds.figures.comparison import Comparison
 from neds.figures.names import METRIC_TITLES
+from neds.figures.numbers import rounded
 from neds.figures.panels import note_above
-from neds.figures.psths import units_to_draw
+from neds.figures.psths import ranking_note, units_to_draw
 from neds.figures.save import NothingToDraw
 from neds.figures.style import WIDTH_IN, figure_style, model_style
 
@@ -87,7 +88,7 @@ def plot_raster(
 
 @figure_style()
 def raster_figure(comparison: Comparison, *, n_units: int = 3, group_by: str = "choice") -> tuple[Figure, pd.DataFrame]:
-    """Test trials of the units that the first model predicts best: truth beside each model, and what was plotted.
+    """Test trials of the `best_units` of the first model: truth beside each model, and what was plotted.
 
     Trials whose condition occurs once do not differ from its average and are left out.
 
@@ -98,7 +99,7 @@ def raster_figure(comparison: Comparison, *, n_units: int = 3, group_by: str = "
         NothingToDraw: the models predict no spikes, no unit fires in the test trials, or no condition has two of them.
     """
     target, chosen = units_to_draw(comparison, n_units)
-    units = [unit for unit, _ in chosen]
+    units = [ranked.unit for ranked in chosen]
     bin_s, time_s = comparison.session.bin_s, comparison.time_s
     counts, predicted = comparison.truth(target), comparison.predictions_of(target)
     scores = {model: bits_per_spike(rates, counts)[units] for model, rates in predicted.items()}
@@ -112,7 +113,7 @@ def raster_figure(comparison: Comparison, *, n_units: int = 3, group_by: str = "
     groups, moved_s = (None if values is None else values[kept] for values in (groups, moved_s))
     order = trial_order(series["truth"], groups=groups, first_movement_s=moved_s)
 
-    fig = Figure(figsize=(WIDTH_IN, 1.65 * len(units) + 0.7), layout="constrained")
+    fig = Figure(figsize=(WIDTH_IN, 1.65 * len(units) + 0.9), layout="constrained")
     axes = fig.subplots(len(units), len(series), squeeze=False, sharex=True, sharey=True)
     boundaries = np.array([], int) if groups is None else np.flatnonzero(groups[order][1:] != groups[order][:-1]) + 1
     headers = {model: model_style(model).title for model in predicted}
@@ -133,7 +134,8 @@ def raster_figure(comparison: Comparison, *, n_units: int = 3, group_by: str = "
                 boundaries=boundaries,
             )
             header = headers[name] if row == 0 else ""
-            score = f"{scores[name][row]:.2f} {METRIC_TITLES['bits_per_spike']}" if name in scores else ""
+            score = f"{rounded(scores[name][row], 2)} {METRIC_TITLES['bits_per_spike']}" if name in scores else ""
+            score = score or f"{chosen[row].n_spikes} spikes"
             ax.set_title("\n".join(filter(None, [header, score])), fontsize=7)
             ax.tick_params(axis="y", length=0)
             if column in (0, len(series) - 1):
@@ -141,11 +143,12 @@ def raster_figure(comparison: Comparison, *, n_units: int = 3, group_by: str = "
             plotted.append(_table(rates_hz[order, :, row], unit, name, comparison.trials[kept][order], time_s))
         axes[row, 0].set_ylabel(comparison.unit_title(unit) + ("\ntrial" if groups is None else ""))
     for ax in axes[-1]:
-        ax.set_xlabel("time from event (s)")
+        ax.set_xlabel(f"time from {comparison.event} (s)")
         ax.xaxis.set_major_locator(MaxNLocator(4))
     if groups is not None:
         _name_groups(axes[:, 0], groups[order], boundaries)
-    note_above(fig, _caption(len(order), groups is not None, group_by, moved_s is not None))
+    caption = _caption(len(order), len(kept), groups is not None, group_by, moved_s is not None)
+    note_above(fig, f"{caption}\n{ranking_note(chosen, next(iter(predicted)))}")
     return fig, pd.concat(plotted, ignore_index=True)
 
 
@@ -168,11 +171,12 @@ def _name_groups(axes: np.ndarray, groups: np.ndarray, boundaries: np.ndarray) -
         ax.set_yticks((edges[:-1] + edges[1:]) / 2, names, rotation=90, va="center")
 
 
-def _caption(n_trials: int, grouped: bool, group_by: str, moved: bool) -> str:
+def _caption(n_trials: int, n_test: int, grouped: bool, group_by: str, moved: bool) -> str:
     within = "time of first movement (dots)" if moved else "similarity (first principal component)"
     ordered = f"{group_by}, then by {within}" if grouped else within
     scales = "Per unit one colour scale for the truth, and one for the models."
-    return f"{n_trials} test trials less their condition's average, ordered by {ordered}. {scales}"
+    alone = f" ({n_test - n_trials} whose condition occurs once left out)" if n_trials < n_test else ""
+    return f"{n_trials} of {n_test} test trials less their condition's average{alone}, ordered by {ordered}. {scales}"
 
 
 def _table(rates_hz: np.ndarray, unit: int, series: str, trials: np.ndarray, time_s: np.ndarray) -> pd.DataFrame:

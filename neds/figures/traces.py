@@ -9,8 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from neds.evaluation.metrics import r2
+from neds.evaluation.score import LEAST_SHARE_OF_TRAINING_STD
 from neds.figures.comparison import Comparison
 from neds.figures.names import METRIC_TITLES
+from neds.figures.numbers import rounded
 from neds.figures.panels import note_above
 from neds.figures.save import NothingToDraw
 from neds.figures.style import (
@@ -86,14 +88,16 @@ def traces_figure(comparison: Comparison, *, n_trials: int = 10) -> tuple[Figure
             predicted={model: values[shown] for model, values in predicted.items()},
             trial_names=names,
         )
-        scores = {model: r2(truth, values) for model, values in predicted.items()}
+        least = LEAST_SHARE_OF_TRAINING_STD * comparison.session.statistics[modality.name]["std"][column]
+        scores = {model: r2(truth, values, least_std=least) for model, values in predicted.items()}
         _describe(ax, modality.title + (f" [{column}]" if modality.width > 1 else ""), modality.unit, scores)
         rows.insert(0, "behaviour", modality.name)
         rows.insert(1, "column", column)
         plotted.append(rows.assign(r2=rows["series"].map(scores)))
     start_s, end_s = comparison.session.window_start_s, comparison.session.window_start_s + _duration_s(comparison)
     axes[-1].set_xlabel(
-        f"test {comparison.cut_into} (index in the recording); each from {start_s:g} to {end_s:g} s, dotted line: 0 s"
+        f"test {comparison.cut_into} (index in the recording); each from {start_s:g} to {end_s:g} s, "
+        f"dotted line: {comparison.event}"
     )
     handles = legend_lines(comparison.predicted)
     n_columns = legend_columns([handle.get_label() for handle in handles], WIDTH_IN)
@@ -115,7 +119,7 @@ def _describe(ax: Axes, title: str, unit: str, scores: dict[str, float]) -> None
     ax.set_ylabel(unit)
     for place, (model, score) in enumerate(reversed(scores.items())):
         ax.annotate(
-            f"{METRIC_TITLES['r2']} = {score:.2f}",
+            f"{METRIC_TITLES['r2']} {f'= {rounded(score, 2)}' if np.isfinite(score) else 'undefined'}",
             (1, 1),
             (-50 * place, 5),
             xycoords="axes fraction",

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
@@ -18,8 +17,8 @@ MAP_COLUMNS = ["model", "training", "seed", "eid", "modality", "unit", "region",
 def map_units(model: EmbeddedModel, settings: RegionSettings, *, output: Path) -> None:
     """Lay a model's units of all classes out in a plane, near each other where their embeddings are.
 
-    Every feature is standardised first. Writes Parquet with a row per unit and its coordinates x and y; without rows where
-    fewer than three units are of a class.
+    Every feature is standardised first. Writes Parquet with a row per unit of the model: its region and coordinates x and y,
+    "" and NaN for a unit of no class. Where fewer than three units are of a class none has coordinates.
 
     Raises:
         UserError: damaged inputs.
@@ -27,12 +26,11 @@ def map_units(model: EmbeddedModel, settings: RegionSettings, *, output: Path) -
     embeddings = read_embeddings(model.path)
     region = region_classes(embeddings.units, settings)
     kept = region != ""
-    if kept.sum() < 3:
-        write_parquet(output, pd.DataFrame(columns=MAP_COLUMNS))
-        return
-    features = StandardScaler().fit_transform(embeddings.features[kept])
-    places = _pca(features) if settings.projection == "pca" else _umap(features, settings.neighbors)
-    table = embeddings.units[kept].assign(**model.identity, region=region[kept], x=places[:, 0], y=places[:, 1])
+    places = np.full((len(kept), 2), np.nan)
+    if kept.sum() >= 3:
+        features = StandardScaler().fit_transform(embeddings.features[kept])
+        places[kept] = _pca(features) if settings.projection == "pca" else _umap(features, settings.neighbors)
+    table = embeddings.units.assign(**model.identity, region=region, x=places[:, 0], y=places[:, 1])
     write_parquet(output, table[MAP_COLUMNS])
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from neds.figures.numbers import rounded
 from neds.files.atomic import write_csv, write_text
 from neds.tables.page import table_page
 
@@ -56,7 +57,7 @@ class MeansTable:
 
 def mean_and_error(mean: float, sem: float) -> str:
     """As in 0.27 ± 0.03; the mean alone without an error, which one session does not have."""
-    return f"{mean:.2f} ± {sem:.2f}" if np.isfinite(sem) else f"{mean:.2f}"
+    return f"{rounded(mean, 2)} ± {rounded(sem, 2)}" if np.isfinite(sem) else rounded(mean, 2)
 
 
 def write_table(table: MeansTable, stem: Path) -> None:

@@ -14,6 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from neds.data.store import TrialStore, stacked_valid
+from neds.errors import UserError
 from neds.files.aligned import AlignedSession
 from neds.model.loss import loss_terms, total_loss
 from neds.model.masking import Mask, draw_masks
@@ -22,9 +23,12 @@ from neds.model.settings import MaskingSettings
 from neds.training.distributed import Processes
 from neds.training.resume import Interrupted, Progress, StateSaver, load_state, save_state
 from neds.training.settings import TrainingSettings
-from neds.training.validate import validation_scores
+from neds.training.validate import can_be_scored, validation_scores
 
 log = logging.getLogger(__name__)
+
+_OWN, _SHARED = "session", "shared"
+"""Parts of a network with learning rates of their own: the maps of each session, and what sessions share."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,11 @@ def train(
         state_every_s: least time between two saved states.
         same_torch: do not go on from a state that another major or minor version of torch saved.
 
+    Returns:
+        The weights; where the validation trials of no session can be scored, the last are also the best.
+
     Raises:
+        UserError: training diverged: its loss, its weights or, in every validation, its predictions are not finite.
         Interrupted: `should_stop` said so. The state is saved, and the same call goes on from it.
     """
     _freeze(model, settings.freeze)
@@ -147,6 +155,9 @@ def train(
         progress.epoch += 1
         progress.step += steps_per_epoch
         bar.update()
+        if not np.isfinite(losses["loss"]) or not _is_finite(model):
+            what = "its weights are not finite" if np.isfinite(losses["loss"]) else f"its loss is {losses['loss']}"
+            raise UserError(_diverged(f"{description}: {what} after epoch {progress.epoch}", settings))
         if progress.epoch % settings.validate_every and progress.epoch != settings.epochs:
             continue
         scores = validation_scores(model, store, sessions, processes)
@@ -155,12 +166,13 @@ def train(
             progress.best_score, progress.best_epoch = scores["score"], progress.epoch
             progress.validations_since_best = 0
             best = _copy(model)
-        else:
+        elif np.isfinite(scores["score"]):
             progress.validations_since_best += 1
         progress.log.append(
             {"epoch": progress.epoch, "step": progress.step, "seconds": round(progress.seconds, 2)}
             | {"trials_per_second": round(trained_trials / training_seconds, 1)}
-            | {"lr": scheduler.get_last_lr()[0], **losses}
+            | _learning_rates(optimizer)
+            | losses
             | {f"val_{key}": value for key, value in scores.items()}
         )
         trained_trials, training_seconds = 0, 0.0
@@ -169,6 +181,12 @@ def train(
         on_validation(progress.log)
         _report(bar, description, progress, settings)
     bar.close()
+    if progress.best_score is None:
+        if can_be_scored(model, sessions):
+            what = f"predictions are not finite in any validation up to epoch {progress.epoch}"
+            raise UserError(_diverged(f"{description}: {what}", settings))
+        log.warning("%s: nothing in the validation trials can be scored, so the last weights are the best", description)
+        best, progress.best_epoch = _copy(model), progress.epoch
     return Trained(best=best, last=_copy(model), progress=progress)
 
 
@@ -266,15 +284,39 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
 
 
 def _optimizer(model: NEDS, settings: TrainingSettings) -> torch.optim.AdamW:
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    groups: dict[tuple[str, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            lr = settings.lr * (1.0 if name.startswith("stitchers.") else settings.shared_lr)
+            part = _OWN if name.startswith("stitchers.") else _SHARED
             is_matrix = name.endswith("weight") and "norm" not in name
-            groups.setdefault((lr, settings.weight_decay if is_matrix else 0.0), []).append(parameter)
+            groups.setdefault((part, settings.weight_decay if is_matrix else 0.0), []).append(parameter)
+    rates = {_OWN: settings.lr, _SHARED: settings.lr * settings.shared_lr}
     return torch.optim.AdamW(
-        [{"params": members, "lr": lr, "weight_decay": decay} for (lr, decay), members in groups.items()], fused=True
+        [
+            {"params": members, "lr": rates[part], "weight_decay": decay, "part": part}
+            for (part, decay), members in groups.items()
+        ],
+        fused=True,
     )
+
+
+def _learning_rates(optimizer: torch.optim.Optimizer) -> dict[str, float]:
+    """`lr` of the sessions' own maps and `lr_shared` of what sessions share; 0 where that is frozen."""
+    rates = {group["part"]: group["lr"] for group in optimizer.param_groups}
+    return {"lr": rates.get(_OWN, 0.0), "lr_shared": rates.get(_SHARED, 0.0)}
+
+
+def _is_finite(model: nn.Module) -> bool:
+    return all(bool(parameter.isfinite().all()) for parameter in model.parameters())
+
+
+def _diverged(what: str, settings: TrainingSettings) -> str:
+    """What to say of a training that cannot be used, and what to change."""
+    clip = "unset" if settings.gradient_clip is None else f"now {settings.gradient_clip}"
+    parts = [f"a lower training.lr (now {settings.lr})", f"a lower training.gradient_clip ({clip})"]
+    parts += ["training.precision fp32"] if settings.precision != "fp32" else []
+    parts += ["smaller training.loss_weights"] if settings.loss_weights else []
+    return f"{what}: training diverged, and no model is written; try {', '.join(parts)}"
 
 
 def _copy(model: NEDS) -> dict[str, torch.Tensor]:
