@@ -72,9 +72,20 @@ def test_lines_say_what_would_make_the_figure():
         "to have it, add finetuned to regimes"
     ) in left_out_messages(plan(regimes=["scratch"]))
     absent = left_out_messages(plan(baselines=["psth"]))
-    for model in ("linear", "RRR", "unimodal NEDS"):
+    for model in ("linear", "RRR", "unimodal NEDS for encoding", "unimodal NEDS for decoding"):
         assert any(line.startswith(f"figures/metrics and tables/benchmark: without {model};") for line in absent)
     assert not left_out_messages(plan(**EVERYTHING))
+
+
+@pytest.mark.parametrize("modes", [["encoding"], ["mm", "decoding"], ["encoding", "decoding"]])
+def test_models_that_are_drawn_are_not_said_to_be_left_out(modes):
+    lines = "\n".join(left_out_messages(plan(**EVERYTHING | {"modes": modes, "ablations": {}})))
+    titles = {
+        "mm": "multimodal NEDS",
+        "encoding": "unimodal NEDS for encoding",
+        "decoding": "unimodal NEDS for decoding",
+    }
+    assert {mode for mode, title in titles.items() if f"without {title};" in lines} == set(titles) - set(modes)
 
 
 def test_without_models_of_all_trials_what_needs_none_remains():

@@ -66,7 +66,9 @@ def _absent_models(plan: Plan) -> list[str]:
     parts: dict[str, Condition] = {
         "linear": ("linear" in baselines, "add linear to baselines"),
         "RRR": ("rrr" in baselines, "add rrr to baselines"),
-        "unimodal NEDS": ({"encoding", "decoding"} <= modes, "add encoding and decoding to modes"),
+        "unimodal NEDS for encoding": ("encoding" in modes, "add encoding to modes"),
+        "unimodal NEDS for decoding": ("decoding" in modes, "add decoding to modes"),
+        "multimodal NEDS": ("mm" in modes, "add mm to modes"),
         "NEDS single-session": ("scratch" in regimes, "add scratch to regimes"),
         "NEDS multi-session": ("finetuned" in regimes, "add finetuned to regimes"),
         "NEDS": ("all" in plan.config.train_trials, "add all to train_trials"),
