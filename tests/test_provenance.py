@@ -46,7 +46,7 @@ NEW_FUNCTION = "\n\n\ndef new_thing(truth):\n    return truth.mean()\n"
         # What a result depends on.
         ("model/masking.py", "hidden.clone()", "hidden.clone().clone()", TRAINED),
         ("model/network.py", "class NEDS(nn.Module):\n", "class NEDS(nn.Module):\n    own = 1\n", TRAINED | {"evaluation"}),
-        ("training/settings.py", "Field(0.15,", "Field(0.16,", TRAINED),
+        ("training/settings.py", "0.15, gt=0", "0.16, gt=0", TRAINED),
         ("training/stage.py", "torch.manual_seed(run.seed)", "torch.manual_seed(run.seed + 1)", TRAINED),
         ("training/resume.py", "_LARGEST_SHARE_OF_TIME = 0.05", "_LARGEST_SHARE_OF_TIME = 0.06", TRAINED),
         ("evaluation/metrics.py", "np.mean(by_class)", "np.median(by_class)", TRAINED | {"evaluation"}),

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -53,9 +54,9 @@ def snakemake(folder: Path, *arguments: object, check: bool = True, **options) -
     return printed
 
 
-def planned(folder: Path, config: dict = TINY, *, project: Path = ROOT) -> Counter:
+def planned(folder: Path, config: dict = TINY, *, project: Path = ROOT, arguments: Sequence[object] = ()) -> Counter:
     """Jobs that a dry run would start, by rule; without those of `TARGETS` and `LISTED`."""
-    printed = snakemake(folder, "-n", config=config, project=project)
+    printed = snakemake(folder, "-n", *arguments, config=config, project=project)
     jobs = Counter(re.findall(r"^(?:local)?rule (\w+):", printed, re.MULTILINE))
     return Counter({rule: n for rule, n in jobs.items() if rule not in TARGETS | LISTED})
 

@@ -39,6 +39,7 @@ class OpenedPlan:
         self.plan = Plan(loaded.config, loaded.sessions, configuration_rows(loaded))
         planned = {} if is_main else planned_with(Path(self.plan.results))
         self._codes: dict[str, str] = planned.get("codes", {})
+        self._gave_way = loaded.gave_way
         self._state: Staleness | None = None
         self._stale: set[str] = set()
         if planned and planned.get("configuration") != self.configuration:
@@ -104,4 +105,4 @@ class OpenedPlan:
                 f"{number} models were trained with torch {version}, not the one installed; they are kept "
                 "(same_torch: true trains them again)"
             )
-        return lines
+        return [*self._gave_way, *lines]
