@@ -59,6 +59,7 @@ NEW_FUNCTION = "\n\n\ndef new_thing(truth):\n    return truth.mean()\n"
         ("modalities.py", 'label="wheel speed"', 'label="speed of the wheel"', set()),
         ("modalities.py", 'Modality(name="licks"', 'Modality(name="blinks", kind="counts"), Modality(name="licks"', set()),
         ("evaluation/metrics.py", "\n\n\ndef accuracy", NEW_FUNCTION + "\n\ndef accuracy", set()),
+        ("evaluation/score.py", '{"accuracy": ', '{"another": Score(0.5, 1), "accuracy": ', {"evaluation"}),
         ("training/loop.py", "stopped early at epoch %d", "ended early, at epoch %d", set()),
         ("training/loop.py", "its state is saved, start it again to go on", "start it again", set()),
         ("training/loop.py", "# Seeded at every step", "# Each step has a seed", set()),
