@@ -340,7 +340,7 @@ def _is_message(node: ast.expr) -> bool:
 
 
 @cache
-def _fields(kind: type[ast.AST]) -> tuple[str, ...]:
+def _fields(kind: Any) -> tuple[str, ...]:
     return tuple(name for name in kind._fields if name not in _UNUSED_FIELDS)
 
 
