@@ -51,7 +51,7 @@ NEW_FUNCTION = "\n\n\ndef new_thing(truth):\n    return truth.mean()\n"
         ("training/resume.py", "_LARGEST_SHARE_OF_TIME = 0.05", "_LARGEST_SHARE_OF_TIME = 0.06", TRAINED),
         ("evaluation/metrics.py", "np.mean(by_class)", "np.median(by_class)", TRAINED | {"evaluation"}),
         ("partition/split.py", "_CLOCK_S = ", "_CLOCK_S = 1 + ", {"partition"}),
-        ("modalities.py", 'BLOCK_CLASSES = ["0.2"', 'BLOCK_CLASSES = ["0.3"', {"partition"}),
+        ("modalities.py", '"block": ["0.2"', '"block": ["0.3"', {"partition"}),
         ("figures/names.py", '"r2": "R²"', '"r2": "r²"', {"bars", "benchmark"}),
         ("training/__init__.py", "", "import torch\n\ntorch.set_flush_denormal(True)\n", TRAINED),
         ("__init__.py", "", "print(1)\n", set(ENTRIES)),

@@ -23,11 +23,11 @@ from neds.provenance.reading import Said, imported, is_bare_text, said
 _PLUMBING = {
     "neds.errors": "an exception that carries a message",
     "neds.settings": "checks values, which count by themselves",
-    "neds.validation": "checks values likewise",
+    "neds.validation": "likewise",
     "neds.processes": "asks whether a process lives",
     "neds.files.atomic": "how a file appears, not what is in it",
+    "neds.files.roles": "what a job does with a path",
     "neds.files.reading": "turns failures into messages",
-    "neds.files.roles": "which parameters are files",
     "neds.download.retries": "how often a server is asked",
     "neds.download.stalls": "when a server is given up",
     "neds.provenance": "records what made a result",
