@@ -10,7 +10,7 @@ import numpy as np
 
 from neds.errors import UserError
 from neds.files.raw import RawSession, Trace
-from neds.modalities import BLOCK_CLASSES, BUILT_IN, CONTRAST_CLASSES, Modality
+from neds.modalities import BUILT_IN, CLASSES, Modality
 from neds.partition.array_values import categorical
 from neds.partition.binning import smallest_counts
 from neds.partition.settings import PartitionSettings
@@ -73,7 +73,7 @@ def _choice(raw: RawSession, settings: PartitionSettings) -> Measured:
 
 def _block(raw: RawSession, settings: PartitionSettings) -> Measured:
     probability = _column(raw, "probabilityLeft")
-    return Measured("trials.probabilityLeft", _class_index(probability, [float(name) for name in BLOCK_CLASSES]))
+    return Measured("trials.probabilityLeft", _class_index(probability, _classes_as_numbers("block")))
 
 
 def _reward(raw: RawSession, settings: PartitionSettings) -> Measured:
@@ -84,9 +84,11 @@ def _contrast(raw: RawSession, settings: PartitionSettings) -> Measured:
     """Right less left contrast; that of the side where nothing was shown is NaN."""
     right, left = _column(raw, "contrastRight"), _column(raw, "contrastLeft")
     signed = np.where(np.isnan(right) & np.isnan(left), np.nan, np.nan_to_num(right) - np.nan_to_num(left))
-    return Measured(
-        "trials.contrastRight, contrastLeft", _class_index(signed, [float(name) for name in CONTRAST_CLASSES])
-    )
+    return Measured("trials.contrastRight, contrastLeft", _class_index(signed, _classes_as_numbers("contrast")))
+
+
+def _classes_as_numbers(name: str) -> list[float]:
+    return [float(label) for label in CLASSES[name]]
 
 
 def _class_index(values: np.ndarray, classes: list[float]) -> np.ndarray:
