@@ -65,7 +65,7 @@ def write_recording(path: Path) -> None:
 
 def report_partition(cut: str, raw: Path, output: Path) -> None:
     """Print the CPU seconds of this process, imports and all, and its peak memory in GB."""
-    settings = PartitionSettings(**CUTS[cut])
+    settings = PartitionSettings(**{"bin_s": 0.02} | CUTS[cut])
     modalities = [m for m in PAPER.values() if m.kind != "categorical" or not settings.cuts_windows]
     partition(raw=raw, settings=PartitionRun(modalities=modalities, partition=settings), output=output)
     print(time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9)
@@ -74,7 +74,7 @@ def report_partition(cut: str, raw: Path, output: Path) -> None:
 def loop_cpu_s(raw: Path) -> float:
     """CPU seconds of binning by one 2-D histogram per trial, from LOOP_TRIALS trials scaled to all."""
     session = read_raw(raw)
-    settings = PartitionSettings()
+    settings = PartitionSettings(bin_s=0.02)
     bins = settings.window_start_s + settings.bin_s * np.arange(settings.n_bins + 1)
     start_s = time.process_time()
     for stimulus in session.trials["stimOn_times"][:LOOP_TRIALS]:

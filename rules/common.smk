@@ -25,7 +25,7 @@ from neds.plan.step import options, step_title
 try:
     # Each file by itself, since Snakemake merges mappings that are meant to replace one another.
     given = [Path(workflow.basedir, "config.yaml"), *workflow.config_settings.configfiles]
-    arguments = command_line_values(workflow.config_settings.config_args)
+    arguments = command_line_values(workflow.config_settings.config_args or [])
     OPENED = OpenedPlan(load_config(given, extra=arguments), is_main=workflow.is_main_process)
 except UserError as error:
     raise WorkflowError(f"the configuration cannot be used:\n{error}") from None

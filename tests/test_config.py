@@ -3,12 +3,14 @@
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import yaml
 
 from neds.config import Config, check_config
+from neds.config.described import described_keys
 from neds.errors import UserError
 
 ROOT = Path(__file__).parents[1]
@@ -169,6 +171,20 @@ def test_a_default_is_nobodys_fault():
         "config key overrides.mm.training.loss_weights.spikes",
         "config key overrides.scratch.training.loss_weights.wheel",
     ]
+
+
+ODD = [None, -1, 1e300, float("nan"), 10**30, "", "a\nb", [], [None], ["a", "a"], {}, {"a": {}}, {1: 2}]
+ODD += [{"mm": {1: 2}}, {"mm": {"masking.weights": 5, "masking.weights.across.x": 5}}, {"mm": {"model": {"dim": "x"}}}]
+
+
+@pytest.mark.parametrize("key", [*Config.model_fields, *(description.key for description in described_keys())])
+def test_no_value_of_any_key_ends_in_a_traceback(key, tmp_path):
+    for value in ODD:
+        values = value
+        for part in reversed(key.split(".")):
+            values = {part: values}
+        with suppress(UserError):
+            check_config(values, base=tmp_path)
 
 
 def test_the_configuration_is_read_without_numpy_pandas_or_torch():

@@ -84,6 +84,8 @@ def test_fine_tuning_keeps_the_size_of_the_pretrained_network():
         ({"mm": {"seeds": [5]}}, "overrides.mm.seeds: no key that an override may change; an override changes keys of"),
         ({"mm": {"training.lr.x": 5}}, "overrides.mm.training.lr.x: no key that an override may change"),
         ({"mm": {"training.lr": "1e-4"}}, "overrides.mm.training.lr: '1e-4' is text, not a number; YAML reads it so: write"),
+        ({"mm": {"masking.weights.across.x": 1.0}}, "overrides.mm.masking.weights.across.x: no key that an override may"),
+        ({"mm": {"masking.weights": 5}}, "overrides.mm.masking.weights: must be a mapping of keys to values, not 5"),
         ({"mm": {"training.loss_weights": {"choice": "x"}}}, "overrides.mm.training.loss_weights.choice: must be a number"),
         ({"mm": {"masking.weights.acros": 1.0}}, "overrides.mm.masking.weights.acros: unknown key; did you mean across?"),
         ({"mm": {"model.heads": 3}}, "overrides.mm.model.heads: dim (64) must be a multiple of 2 x heads (3)"),

@@ -75,7 +75,7 @@ def test_raw_arrays_are_those_of_ibllib(raw, ibl):
 
 
 def test_aligned_arrays_are_those_of_a_plain_loop(raw, ibl, tmp_path):
-    settings = PartitionSettings(min_trials=5, min_units=1, min_rate_hz=0)
+    settings = PartitionSettings(bin_s=0.02, min_trials=5, min_units=1, min_rate_hz=0)
     output = tmp_path / "aligned.h5"
     run = PartitionRun(modalities=list(PAPER.values()), partition=settings)
     partition(raw=tmp_path / "local.h5", settings=run, output=output)

@@ -78,7 +78,7 @@ def run(tmp_path, raw: RawSession, *, modalities: dict[str, Modality] = PAPER, *
     write_raw(tmp_path / "raw.h5", raw)
     partition(
         raw=tmp_path / "raw.h5",
-        settings=PartitionRun(modalities=list(modalities.values()), partition=PartitionSettings(**settings)),
+        settings=PartitionRun(modalities=list(modalities.values()), partition=PartitionSettings(**{"bin_s": 0.02} | settings)),
         output=tmp_path / "aligned.h5",
     )
     return read_aligned(tmp_path / "aligned.h5")
@@ -92,7 +92,7 @@ def with_trace(raw: RawSession, name: str, trace: Trace | None) -> RawSession:
 def test_built_in_behaviours(tmp_path):
     raw = recording()
     session = run(tmp_path, raw)
-    right_edges = bin_edges(raw.trials["stimOn_times"].to_numpy(), PartitionSettings())[:, 1:]
+    right_edges = bin_edges(raw.trials["stimOn_times"].to_numpy(), PartitionSettings(bin_s=0.02))[:, 1:]
     assert session.n_trials == 60 and session.n_bins == 100
     np.testing.assert_allclose(session.values["wheel_speed"][:, :, 0], np.abs(np.sin(right_edges)), atol=1e-5)
     np.testing.assert_allclose(session.values["whisker_motion_energy"][:, :, 0], 1 + right_edges, rtol=1e-5)

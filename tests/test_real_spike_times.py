@@ -70,7 +70,7 @@ def test_wheel_moves_as_recorded_and_cameras_are_reported_missing(recorded, raw_
 def test_partition_counts_the_recorded_spikes(recorded, raw_file, tmp_path):
     """Against a plain loop over trials, units and bins of the recorded times."""
     names = ["spikes", "wheel_speed", "choice", "block"]
-    settings = PartitionSettings(min_trials=10, min_rate_hz=1.0)
+    settings = PartitionSettings(bin_s=0.02, min_trials=10, min_rate_hz=1.0)
     run = PartitionRun(modalities=list(resolve(names, {}).values()), partition=settings)
     partition(raw=raw_file, settings=run, output=tmp_path / "aligned.h5")
     session = read_aligned(tmp_path / "aligned.h5")
@@ -94,7 +94,7 @@ def test_partition_counts_the_recorded_spikes(recorded, raw_file, tmp_path):
 
 
 def test_without_a_camera_the_recording_is_unusable_for_the_paper_model(raw_file, tmp_path):
-    settings = PartitionSettings(min_trials=10)
+    settings = PartitionSettings(bin_s=0.02, min_trials=10)
     run = PartitionRun(modalities=list(PAPER.values()), partition=settings)
     partition(raw=raw_file, settings=run, output=tmp_path / "aligned.h5")
     reason = read_aligned(tmp_path / "aligned.h5").reason

@@ -31,6 +31,9 @@ TIMES = ["seconds", "trials_per_second"]
 NAMES = ["spikes", "wheel_speed", "whisker_motion_energy", "choice", "block"]
 
 
+NO_DROPOUT = {"token_dropout": 0.0, "mlp_dropout": 0.0, "unit_dropout": 0.0}
+
+
 def settings(*, mode="mm", seed=0, model=(), **training) -> dict:
     defaults = {"epochs": 6, "batch_size": 8, "lr": 3e-3, "validate_every": 2}
     return {
@@ -106,7 +109,7 @@ def test_one_batch_can_be_learned_by_heart(tmp_path):
         validate_every=50,
         lr=1e-2,
         weight_decay=0.0,
-        model={"token_dropout": 0.0, "mlp_dropout": 0.0, "dim": 32},
+        model=NO_DROPOUT | {"dim": 32},
     )
     train_to(tmp_path, values, session)
     log = pd.read_csv(tmp_path / "log.csv")
@@ -253,7 +256,7 @@ def unequal_sessions() -> tuple[dict, list]:
     """Settings with a last batch of one trial, and the sessions."""
     sessions = [make_session(n_trials=60), make_session("mouse2", n_units=4, n_trials=33)]
     n_train = sum(len(session.trials_of("train")) for session in sessions)
-    return settings(epochs=30, batch_size=n_train - 1, model={"token_dropout": 0.0, "mlp_dropout": 0.0}), sessions
+    return settings(epochs=30, batch_size=n_train - 1, model=NO_DROPOUT), sessions
 
 
 @pytest.fixture(scope="module")

@@ -46,11 +46,13 @@ def key_faults(changes: Changes, blocks: Mapping[str, Settings], *, whose: str) 
         if key in plain and isinstance(value, Mapping):
             dotted = ", ".join(f"{key}.{name}: {as_yaml(inner)}" for name, inner in value.items())
             faults.append((key, f"keys are dotted here; write {dotted or 'block.key: value'}"))
-        elif f"{block}.{field}" not in known or (inner and not isinstance(plain[block][field], dict)):
+        elif f"{block}.{field}" not in known or (inner and ("." in inner or not isinstance(plain[block][field], dict))):
             same_name = [name for name in known if name.endswith(f".{key}")]
             hint = did_you_mean(str(key), known, otherwise=f"{whose} changes keys of {', '.join(plain)}")
             hint = f"did you mean {same_name[0]}?" if same_name else hint
             faults.append((key, f"no key that {whose} may change; {hint}"))
+        elif isinstance(plain[block][field], dict) and not inner and not isinstance(value, Mapping):
+            faults.append((key, f"must be a mapping of keys to values, not {value!r}"))
     return faults
 
 

@@ -81,7 +81,9 @@ def variant_faults(settings: AblationSettings, blocks: Mapping[str, Settings]) -
     Args:
         blocks: the settings that a variant may change, by the first part of its keys; `model` among them.
     """
-    paper = paper_ablations(blocks["model"])
+    model = blocks["model"]
+    assert isinstance(model, ModelSettings)
+    paper = paper_ablations(model)
     reserved = {name for ablation in paper.values() for name in ablation.variants}
     places = {name: f"config key ablations.variants.{name}" for name in settings.variants}
     faults = []
@@ -92,7 +94,7 @@ def variant_faults(settings: AblationSettings, blocks: Mapping[str, Settings]) -
             faults.append(f"{place}: a name may hold letters, digits, - and _, and may not end like 50trials")
     for table in settings.tables:
         places |= {name: f"config key ablations.tables: {table}, {name}" for name in paper[table].variants}
-    for name, changes in variants_in_use(settings, blocks["model"]).items():
+    for name, changes in variants_in_use(settings, model).items():
         faults += _faults(changes, blocks, places[name])
     return faults
 

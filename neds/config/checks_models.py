@@ -86,7 +86,8 @@ def space_faults(checked: Checked) -> list[str]:
 
 def _searches(config: Config) -> Iterator[tuple[str, Stage, ModeName]]:
     """Key of a space with every stage and mode that draws from it; one that nothing draws from is checked by itself."""
-    for name, stages in {"space": ("pretrain", "scratch"), "finetune_space": ("finetuned",)}.items():
+    drawing: dict[str, tuple[Stage, ...]] = {"space": ("pretrain", "scratch"), "finetune_space": ("finetuned",)}
+    for name, stages in drawing.items():
         used = [stage for stage in stages if stage in config.tune.stages]
         if getattr(config.tune, name) and not used:
             used = [stages[-1]]

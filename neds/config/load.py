@@ -121,19 +121,19 @@ def _validated_in_part(model: type[Model], values: Mapping[str, Any]) -> tuple[M
     Returns:
         The model, its faults (one line each), and the dotted keys that were replaced by their defaults.
     """
-    values = copy.deepcopy(dict(values))
+    left = copy.deepcopy(dict(values))
     faults: list[str] = []
     broken: set[str] = set()
     while True:
         try:
-            return model.model_validate(values), faults, broken
+            return model.model_validate(left), faults, broken
         except ValidationError as error:
             # What a block says of a part that is a default by now would be no fault of the user's.
             before = set(broken)
-            for place, line in fault_lines(error, model, values):
+            for place, line in fault_lines(error, model, left):
                 if not any(overlap(place, key) for key in before):
                     faults.append(f"config key {place}: {line}")
-            broken |= {_removed(values, fault["loc"]) for fault in error.errors()}
+            broken |= {_removed(left, fault["loc"]) for fault in error.errors()}
 
 
 def _removed(values: dict[str, Any], location: tuple[str | int, ...]) -> str:

@@ -17,7 +17,7 @@ OverrideName = Literal[
     "scratch mm", "scratch encoding", "scratch decoding",
     "finetuned mm", "finetuned encoding", "finetuned decoding",
 ]  # fmt: skip
-Overrides = Mapping[str, Changes]
+Overrides = Mapping[Any, Changes]
 
 DROPOUTS = ("token_dropout", "mlp_dropout", "attention_dropout", "unit_dropout")
 """Keys of `model` that are no matter of a network's shape, so that fine-tuning may have its own."""

@@ -68,7 +68,7 @@ class BrainsetsMapping(FileMapping):
     def filled(self) -> Self:
         usual = _BRAIN_WIDE_BENCH if self.trials is None else _BRAIN_WIDE_BENCH | {"values": None}
         given = {name: value for name, value in self.model_dump().items() if value is not None}
-        return BrainsetsMapping.model_validate(usual | given)
+        return type(self).model_validate(usual | given)
 
 
 def value_name(value: object) -> str:

@@ -5,6 +5,7 @@ from pydantic import model_validator
 from neds.settings import Seed, Settings, key
 
 MOST_TRAIN_SESSIONS = 1000
+MOST_TEST_SESSIONS = 9000
 
 
 class SyntheticSessionSettings(Settings):
@@ -41,7 +42,7 @@ class SyntheticSettings(SyntheticSessionSettings):
 
     n_train: int = key(3, ge=1, le=MOST_TRAIN_SESSIONS, when="more to see what pretraining gives")
     """Sessions of role train, subjects SYN0001, SYN0002, ..."""
-    n_test: int = key(2, ge=0, when="6 or more for paired tests")
+    n_test: int = key(2, ge=0, le=MOST_TEST_SESSIONS, when="6 or more for paired tests")
     """Sessions of role test, held out of pretraining, subjects SYN1001, SYN1002, ..."""
     missing_whisker: list[str] = key([], when="to see how unusable sessions are reported")
     """Subjects whose sessions have no camera files, hence no whisker trace."""

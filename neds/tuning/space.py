@@ -2,7 +2,7 @@
 
 import difflib
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
@@ -19,27 +19,28 @@ _FIXED = {"training.epochs", "training.validate_every"}
 class Domain(Settings):
     """Where the values of one hyper-parameter come from: exactly one of the three."""
 
-    choice: list[Value] | None = Field(None, min_length=1)
+    choice: list[Value] | None = Field(default=None, min_length=1)
     """These values, equally likely."""
-    uniform: list[float] | None = Field(None, min_length=2, max_length=2)
+    uniform: list[float] | None = Field(default=None, min_length=2, max_length=2)
     """Lowest and highest value."""
-    loguniform: list[float] | None = Field(None, min_length=2, max_length=2)
+    loguniform: list[float] | None = Field(default=None, min_length=2, max_length=2)
     """Lowest and highest value; their logarithm is uniform."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> "Domain":
-        if len(self.model_fields_set) != 1 or self.ends is None:
+        if len(self.model_fields_set) != 1 or not self.ends:
             raise ValueError("give exactly one of choice, uniform and loguniform")
-        if self.choice is None and self.ends[0] >= self.ends[1]:
-            raise ValueError(f"the lowest value ({self.ends[0]}) must come first and be below the highest")
-        if self.loguniform and self.ends[0] <= 0:
+        limits = self.uniform or self.loguniform
+        if limits and limits[0] >= limits[1]:
+            raise ValueError(f"the lowest value ({limits[0]}) must come first and be below the highest")
+        if self.loguniform and self.loguniform[0] <= 0:
             raise ValueError("loguniform needs values above 0")
         return self
 
     @property
-    def ends(self) -> list[Value] | None:
+    def ends(self) -> Sequence[Value]:
         """All values of a choice, the lowest and highest of a range."""
-        return self.choice or self.uniform or self.loguniform
+        return self.choice or self.uniform or self.loguniform or []
 
 
 Space = dict[str, Domain]
