@@ -78,7 +78,9 @@ def run(tmp_path, raw: RawSession, *, modalities: dict[str, Modality] = PAPER, *
     write_raw(tmp_path / "raw.h5", raw)
     partition(
         raw=tmp_path / "raw.h5",
-        settings=PartitionRun(modalities=list(modalities.values()), partition=PartitionSettings(**{"bin_s": 0.02} | settings)),
+        settings=PartitionRun(
+            modalities=list(modalities.values()), partition=PartitionSettings(**{"bin_s": 0.02} | settings)
+        ),
         output=tmp_path / "aligned.h5",
     )
     return read_aligned(tmp_path / "aligned.h5")
