@@ -21,6 +21,14 @@ def value_name(value: object) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def as_text(value: bytes) -> str:
+    """Text in UTF-8, or, of older programs, in Latin-1."""
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
 def _keys_as_text(values: Any) -> Any:
     if not isinstance(values, dict):
         return values

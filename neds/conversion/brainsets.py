@@ -15,6 +15,7 @@ import numpy as np
 from neds.conversion.settings import FileMapping
 from neds.conversion.source import NoSuchSeries, SourceSession, plain_column, recorded_of, source_trace
 from neds.errors import UserError
+from neds.files import hdf5
 from neds.files.raw import Recorded, Trace
 from neds.signals.clock import ClockFault, spikes_in_order
 
@@ -33,6 +34,7 @@ def opened(path: Path, mapping: FileMapping) -> Iterator[SourceSession]:
     except OSError as error:
         raise UserError(f"{path}: damaged, or no brainsets file ({' '.join(str(error).split())})") from None
     with handle:
+        hdf5.refuse_foreign(handle, path)
         if handle.attrs.get("object") != "Data":
             raise UserError(f"{path}: no brainsets file (the attribute object of its root is not Data)")
         absent = [name for name in ("spikes/timestamps", "spikes/unit_index", "units") if name not in handle]
@@ -46,21 +48,26 @@ def opened(path: Path, mapping: FileMapping) -> Iterator[SourceSession]:
 def _session(path: Path, handle: h5py.File, mapping: FileMapping) -> SourceSession:
     spikes, trials = handle["spikes"], handle.get(mapping.trials_table)
     n_units = max((len(column) for column in handle["units"].values() if isinstance(column, h5py.Dataset)), default=0)
+    hdf5.require_memory({name: spikes[name] for name in ("timestamps", "unit_index")}, path)
     units = spikes["unit_index"][:]
     if len(units) != len(spikes["timestamps"]):
-        raise UserError(f"{path}: {len(units)} of spikes/unit_index, but {len(spikes['timestamps'])} of spikes/timestamps")
+        raise UserError(
+            f"{path}: {len(units)} of spikes/unit_index, but {len(spikes['timestamps'])} of spikes/timestamps"
+        )
     if len(units) and (units.max() >= n_units or units.min() < -1):
         raise UserError(
-            f"{path}: spikes/unit_index goes from {units.min()} to {units.max()}, but the file has {n_units} units; -1 stands for "
+            f"{path}: spikes/unit_index goes from {units.min()} to {units.max()}, but the file has {n_units} "
+            "units; -1 stands for "
             "a spike of no unit"
         )
+    times = np.asarray(spikes["timestamps"][:], np.float64)
     try:
-        times, units, lost = spikes_in_order(spikes["timestamps"][:], units)
+        rows, lost = spikes_in_order(times, units)
     except ClockFault as fault:
         raise UserError(f"{path}: {fault}") from None
     return SourceSession(
-        spike_times=times,
-        spike_units=units,
+        spike_times=times[rows],
+        spike_units=units[rows].astype(np.int32),
         n_units=n_units,
         series=lambda place: _series(handle, place),
         subject=_described(handle, "subject", "id"),

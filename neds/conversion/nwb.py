@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import h5py
 import numpy as np
 from hdmf.common import DynamicTable, EnumData, VectorData, VectorIndex
 from hdmf.container import AbstractContainer
@@ -23,6 +24,7 @@ from neds.conversion.source import (
     source_trace,
 )
 from neds.errors import UserError
+from neds.files import hdf5
 from neds.files.raw import Recorded, Trace
 from neds.signals.clock import ClockFault, spikes_in_order
 
@@ -41,6 +43,7 @@ def opened(path: Path, mapping: FileMapping) -> Iterator[SourceSession]:
     with warnings.catch_warnings():
         # Of cached namespaces and the like, which no user can act on.
         warnings.simplefilter("ignore")
+        _refuse_foreign(path)
         try:
             io = NWBHDF5IO(path, "r", load_namespaces=True)
         except (OSError, KeyError, TypeError, ValueError) as error:
@@ -55,21 +58,32 @@ def opened(path: Path, mapping: FileMapping) -> Iterator[SourceSession]:
             yield _session(path, file, mapping)
 
 
+def _refuse_foreign(path: Path) -> None:
+    """Pynwb follows whatever links a file has, so they are looked at before."""
+    try:
+        handle = h5py.File(path, "r")
+    except OSError as error:
+        raise UserError(f"{path}: damaged, or no NWB file ({' '.join(str(error).split())})") from None
+    with handle:
+        hdf5.refuse_foreign(handle, path)
+
+
 def _session(path: Path, file: NWBFile, mapping: FileMapping) -> SourceSession:
     if file.units is None or "spike_times" not in file.units.colnames:
         raise UserError(f"{path}: the file has no units with spike times; sort its spikes first")
     index = file.units["spike_times"]
     ends = np.asarray(index.data[:], np.int64)
     units = np.repeat(np.arange(len(ends), dtype=np.int32), np.diff(ends, prepend=0))
+    times = np.asarray(index.target.data[: len(units)], np.float64)
     try:
-        times, units, lost = spikes_in_order(index.target.data[: len(units)], units)
+        rows, lost = spikes_in_order(times, units)
     except ClockFault as fault:
         raise UserError(f"{path}: {fault}") from None
     tables = {table.name: table for table in (file.trials, *(file.intervals or {}).values()) if table is not None}
     trials = tables.get(mapping.trials_table)
     return SourceSession(
-        spike_times=times,
-        spike_units=units,
+        spike_times=times[rows],
+        spike_units=units[rows],
         n_units=len(ends),
         series=lambda place: _series(file, place),
         subject=(file.subject.subject_id if file.subject else "") or "",

@@ -10,6 +10,7 @@ import numpy as np
 
 from neds.files.raw import Recorded, Trace
 from neds.signals.clock import ClockFault, trace_in_order
+from neds.values import as_text
 
 
 class NoSuchSeries(Exception):
@@ -65,14 +66,6 @@ def plain_column(values: np.ndarray, length: int) -> np.ndarray | None:
     if values.dtype.kind == "b":
         return values.astype(np.int8)
     return values if values.dtype.kind in "iuf" else None
-
-
-def as_text(value: bytes) -> str:
-    """Text in UTF-8, or, of older programs, in Latin-1."""
-    try:
-        return value.decode("utf-8")
-    except UnicodeDecodeError:
-        return value.decode("latin-1")
 
 
 def source_trace(times: np.ndarray, values: np.ndarray) -> tuple[Trace, list[str]]:

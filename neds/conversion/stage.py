@@ -117,11 +117,15 @@ class _Conversion:
             columns[name] = self._with_values(name, columns[name])
         for name, modality in classes.items():
             if name not in columns:
-                raise self._fault(f"trials.{name}", f"name the column of {modality.title}; there are {', '.join(found)}")
+                raise self._fault(
+                    f"trials.{name}", f"name the column of {modality.title}; there are {', '.join(found)}"
+                )
             meaning = (self._mapping.values or {}).get(name)
             block = "trials" if meaning is None else "values"
             where = f"{self._path}, config key {self._key}.{block}.{name}"
-            reading = categorical(columns[name], modality, where=where, meaning=meaning, key=f"{self._key}.values.{name}")
+            reading = categorical(
+                columns[name], modality, where=where, meaning=meaning, key=f"{self._key}.values.{name}"
+            )
             columns[name] = np.array([*modality.classes, ""], dtype=object)[reading.index]
             self.remarks[name] = reading.told
         return pd.DataFrame(columns), {}
@@ -138,9 +142,7 @@ class _Conversion:
         table = {}
         for name in _TEXTS:
             column = columns.get(name, defaults.get(name, np.full(n, "", object)))
-            table[name] = (
-                column if column.dtype == object else np.array(value_names(column), object)
-            )
+            table[name] = column if column.dtype == object else np.array(value_names(column), object)
         for name, unknown in _NUMBERS.items():
             column = columns.get(name, np.full(n, unknown))
             if column.dtype == object:

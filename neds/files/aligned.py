@@ -158,6 +158,8 @@ def read_aligned(path: Path, *, with_values: bool = True) -> AlignedSession:
         UserError: the file is missing, damaged, or of another format.
     """
     with hdf5.opened(path, file_format=FORMAT, version=VERSION) as handle:
+        if with_values:
+            hdf5.require_memory(dict(handle.get("values", {})), path)
         modalities = [Modality.model_validate(entry) for entry in json.loads(handle.attrs["modalities"])]
         return AlignedSession(
             eid=handle.attrs["eid"],

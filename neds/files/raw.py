@@ -110,6 +110,9 @@ def read_raw(path: Path) -> RawSession:
         UserError: the file is missing, damaged, or of another format.
     """
     with hdf5.opened(path, file_format=FORMAT, version=VERSION) as handle:
+        bulk = [f"spikes/{name}" for name in handle["spikes"]]
+        bulk += [f"traces/{name}/values" for name in handle.get("traces", {})]
+        hdf5.require_memory({name: handle[name] for name in bulk}, path)
         return RawSession(
             eid=handle.attrs["eid"],
             subject=handle.attrs["subject"],

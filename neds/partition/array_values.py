@@ -175,9 +175,7 @@ def _is_fraction(text: str) -> bool:
     return np.isfinite(value) and value != round(value)
 
 
-def _declared(
-    names: np.ndarray, modality: Modality, meaning: Mapping[str, object], where: str, key: str
-) -> np.ndarray:
+def _declared(names: np.ndarray, modality: Modality, meaning: Mapping[str, object], where: str, key: str) -> np.ndarray:
     stands_for = meanings(list(names), {"nan": "", "": ""} | dict(meaning))
     if lacking := sorted({name for name, what in zip(names, stands_for, strict=True) if what is None}):
         subject = "" if where.endswith(key) else f"config key {key} "
@@ -188,7 +186,7 @@ def _declared(
     classes = {name: i for i, name in enumerate(modality.classes)} | {"": -1, "nan": -1}
     if wrong := sorted({value_name(what) for what in stands_for} - classes.keys()):
         raise UserError(
-            f"{where}: {', '.join(wrong[:5])} is neither a class of {modality.name} ({', '.join(modality.classes)}) nor \"\""
+            f'{where}: {", ".join(wrong[:5])} is neither a class of {modality.name} ({", ".join(modality.classes)}) nor ""'
         )
     return np.array([classes[value_name(what)] for what in stands_for])
 
@@ -217,7 +215,9 @@ def _numeric_index(values: np.ndarray, modality: Modality, where: str, key: str)
     names = _as_numbers(modality.classes)
     if names is not None:
         by_name = _position(values.round(6), names.round(6))
-        is_another_index = (names == names.round()) & (names >= -1) & (names < n_classes) & (names != np.arange(n_classes))
+        is_another_index = (
+            (names == names.round()) & (names >= -1) & (names < n_classes) & (names != np.arange(n_classes))
+        )
         if (by_name >= 0).all() or is_another_index.any():
             return by_name
         return np.where(values == -1, -1, as_index)
@@ -232,7 +232,8 @@ def _numeric_index(values: np.ndarray, modality: Modality, where: str, key: str)
         return signed
     first = modality.classes[0]
     raise UserError(
-        f"{where}: -1 may stand for {first} or for unknown; say which{_or_declare(key, lead=' ')}, or give the class names as text"
+        f"{where}: -1 may stand for {first} or for unknown; say which{_or_declare(key, lead=' ')}, or give the "
+        "class names as text"
     )
 
 
@@ -241,7 +242,7 @@ def _or_declare(key: str, *, lead: str = ", or say ") -> str:
     if not key:
         return ""
     how = "what they stand for " if lead.startswith(",") else ""
-    return f"{lead}{how}under {key} ({{value: class name, or \"\" for unknown}})"
+    return f'{lead}{how}under {key} ({{value: class name, or "" for unknown}})'
 
 
 def _as_numbers(classes: list[str]) -> np.ndarray | None:

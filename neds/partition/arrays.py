@@ -234,7 +234,9 @@ def _spans_s(
         )
     remarks = []
     if n_unknown and settings.overlap != "allow":
-        remarks = [f"no align_time_s of {n_unknown} trials, so whether windows of different splits overlap is not checked"]
+        remarks = [
+            f"no align_time_s of {n_unknown} trials, so whether windows of different splits overlap is not checked"
+        ]
     return times_s[:, None] + header.window_start_s + np.array([0.0, n_bins * header.bin_s]), remarks
 
 
@@ -247,7 +249,9 @@ def _units(source: _Source, n_units: int) -> pd.DataFrame:
         found = column(key, default=unknown)
         if found.dtype.kind not in "biuf":
             texts = ", ".join(np.unique(found.astype(str))[:5])
-            raise UserError(f"{source.where(key)}: holds text ({texts}); give a number for each unit, or leave {key} out")
+            raise UserError(
+                f"{source.where(key)}: holds text ({texts}); give a number for each unit, or leave {key} out"
+            )
         return found
 
     acronym = column("acronym", "region", default="").astype(str).astype(object)

@@ -184,8 +184,10 @@ def align_behaviour(
         holes: drop trials in which a trace is unknown in part, or mask these bins.
 
     Returns:
-        Continuous (K, T, width) float32, a trace interpolated linearly at the right edge of each bin, NaN where it is unknown;
-        counts (K, T, 1) of events in [left edge, right edge); or categorical (K,) class indices. And masks (K,) of the trials to
+        Continuous (K, T, width) float32, a trace interpolated linearly at the right edge of each bin, NaN where it is
+        unknown;
+        counts (K, T, 1) of events in [left edge, right edge); or categorical (K,) class indices. And masks (K,) of the
+        trials to
         be dropped, by reason.
     """
     if isinstance(measured.data, Events):
@@ -208,7 +210,9 @@ def align_behaviour(
         return values, {f"{source} is unknown in the whole window": (nan | hole | uncovered).all(axis=1)}
     in_hole = hole.any(axis=1)
     reasons = {f"{source} does not cover the window": far & ~in_hole, f"{source} is NaN": nan.any(axis=1)}
-    return values, reasons | ({f"{source} has a hole of more than {longest_gap_s:g} s": in_hole} if in_hole.any() else {})
+    return values, reasons | (
+        {f"{source} has a hole of more than {longest_gap_s:g} s": in_hole} if in_hole.any() else {}
+    )
 
 
 def _in_holes(times: np.ndarray, at: np.ndarray, longest_s: float | None) -> np.ndarray:

@@ -39,7 +39,8 @@ class Coverage:
 def coverage(raw: RawSession, spans_s: np.ndarray, settings: PartitionSettings) -> Coverage:
     """Find which windows each unit was recorded in.
 
-    A unit was recorded where the source says so, and where the source says nothing, always; but not in a silence of all units of
+    A unit was recorded where the source says so, and where the source says nothing, always; but not in a silence of
+    all units of
     its probe (`heard`), nor before their first spike and after their last.
 
     Args:
@@ -73,7 +74,8 @@ def coverage(raw: RawSession, spans_s: np.ndarray, settings: PartitionSettings) 
 def heard(times: np.ndarray, *, longest_s: float | None) -> tuple[np.ndarray, np.ndarray]:
     """Stretches (m, 2) in which a probe was recorded, as its spikes tell, and the lengths of the silences between them.
 
-    A silence counts as a gap of the recording when it is longer than `longest_s` and than 20 times the mean interval of the 20
+    A silence counts as a gap of the recording when it is longer than `longest_s` and than 20 times the mean interval
+    of the 20
     spikes before and the 20 after it: so neurons at rest, whose spikes grow rare, still count as recorded. A stretch reaches
     ten such intervals beyond its first and last spike.
 
@@ -89,8 +91,12 @@ def heard(times: np.ndarray, *, longest_s: float | None) -> tuple[np.ndarray, np
     silent_s = times[last + 1] - times[last]
     is_gap = silent_s > _TIMES_TYPICAL * np.nan_to_num(typical, nan=np.inf)
     last, reach = last[is_gap], _TIMES_TYPICAL / 2 * typical[is_gap]
-    ends = _TIMES_TYPICAL / 2 * np.array(
-        [_mean_interval_s(times, np.array([0]), 1)[0], _mean_interval_s(times, np.array([len(times) - 1]), -1)[0]]
+    ends = (
+        _TIMES_TYPICAL
+        / 2
+        * np.array(
+            [_mean_interval_s(times, np.array([0]), 1)[0], _mean_interval_s(times, np.array([len(times) - 1]), -1)[0]]
+        )
     )
     starts_s = np.concatenate([[times[0] - ends[0]], times[last + 1] - reach])
     ends_s = np.concatenate([times[last] + reach, [times[-1] + ends[1]]])
@@ -128,7 +134,8 @@ def choose(
 
 
 def _mean_interval_s(times: np.ndarray, at: np.ndarray, direction: int) -> np.ndarray:
-    """Mean interval of the next 20 spikes from each index in `at`, forwards (1) or backwards (-1); NaN where there is none."""
+    """Mean interval of the next 20 spikes from each index in `at`, forwards (1) or backwards (-1); NaN where there is
+    none."""
     far = np.clip(at + direction * _NEIGHBOURS, 0, len(times) - 1)
     number = np.abs(far - at)
     return np.where(number > 0, np.abs(times[far] - times[at]) / np.maximum(number, 1), np.nan)

@@ -15,7 +15,8 @@ _FEWEST_SPIKES = 20
 
 
 def fingerprints(counts: np.ndarray) -> np.ndarray:
-    """A number (K,) uint64 for each trial's spikes: alike for the same trial, also of another file or with units in another order.
+    """A number (K,) uint64 for each trial's spikes: alike for the same trial, also of another file or with units in
+    another order.
 
     Args:
         counts: (K, T) spikes of all units in each bin, before units are selected.
@@ -29,5 +30,7 @@ def fingerprints(counts: np.ndarray) -> np.ndarray:
 def shared_trials(sessions: list[AlignedSession]) -> list[tuple[str, str, int]]:
     """Pairs of sessions (EID, EID) that hold the same trials, and how many."""
     told_apart = {session.eid: set(session.fingerprints.tolist()) - {0} for session in sessions}
-    common = ((first, second, len(told_apart[first] & told_apart[second])) for first, second in combinations(told_apart, 2))
+    common = (
+        (first, second, len(told_apart[first] & told_apart[second])) for first, second in combinations(told_apart, 2)
+    )
     return [pair for pair in common if pair[2]]

@@ -17,7 +17,8 @@ def sessions_table(aligned: list[Path], roles: dict[str, str]) -> pd.DataFrame:
         roles: EID -> role.
 
     Raises:
-        UserError: a file is missing, damaged, or of another format; or a session of role test holds trials of one of role train.
+        UserError: a file is missing, damaged, or of another format; or a session of role test holds trials of one of
+        role train.
     """
     sessions = [read_aligned(path, with_values=False) for path in aligned]
     _refuse_tested_in_training(sessions, roles)
@@ -49,7 +50,8 @@ def _refuse_tested_in_training(sessions: list[AlignedSession], roles: dict[str, 
     for first, second, number in shared_trials(sessions):
         if roles[first] != roles[second] and not {first, second} <= allowed:
             raise UserError(
-                f"sessions {first} and {second} share {number} trials, spike by spike, and one is for training and the other for "
+                f"sessions {first} and {second} share {number} trials, spike by spike, and one is for training "
+                "and the other for "
                 "testing; take one off the sessions sheet, or set partition.overlap: allow"
             )
 

@@ -43,7 +43,8 @@ def partition(*, raw: Path, modalities: dict[str, Modality], settings: Partition
     if fault := settings.fault_of(modalities):
         raise UserError(fault)
     session = read_raw(raw)
-    remarks = [f"{what}: {why}" for what, why in session.provenance.get("remarks", {}).items()]
+    remarks = [f"{what} is absent: {why}" for what, why in session.provenance.get("problems", {}).items()]
+    remarks += [f"{what}: {why}" for what, why in session.provenance.get("remarks", {}).items()]
     require_measured(modalities, session)
     header = AlignedSession(
         eid=session.eid,
@@ -110,7 +111,10 @@ def _aligned(header: AlignedSession, raw: RawSession, settings: PartitionSetting
     values = {name: values[name] for name in header.modalities}
     require_known(values, header.modalities, split, dropped)
     values, modalities, components = reduced(values, header.modalities, training, settings)
-    statistics, constant = training_statistics(values, modalities, training), constant_columns(values, modalities, training)
+    statistics, constant = (
+        training_statistics(values, modalities, training),
+        constant_columns(values, modalities, training),
+    )
 
     units = raw.units.loc[kept_units, UNIT_COLUMNS].assign(rate_hz=rates_hz[kept_units]).reset_index(drop=True)
     return replace(

@@ -7,7 +7,6 @@ import numpy as np
 
 from neds.modalities import Modality
 
-
 _CONSTANT = 1e-5
 """Of the largest value: a smaller standard deviation is that of rounding."""
 
@@ -18,17 +17,17 @@ def training_statistics(
     """Statistics of each modality over the trials in the mask `training` (K,).
 
     counts: `mean`, `std` (N,) of the spikes per bin; continuous: `mean`, `std` (width,) of the known values;
-    categorical: `frequency` (classes,) among the known values, equal where none is known. The std of what is constant is given
-    as 1: of counts if it is zero, of continuous values if it is below 1e-5 of the largest, which rounding to 32 bits may make.
+    categorical: `frequency` (classes,) among the known values, equal where none is known. The std of what is constant
+    is given
+    as 1: of counts if it is zero, of continuous values if it is below 1e-5 of the largest, which rounding to 32 bits
+    may make.
     """
     return {
         name: _STATISTICS[modalities[name].kind](array[training], modalities[name]) for name, array in values.items()
     }
 
 
-def constant_columns(
-    values: dict[str, np.ndarray], modalities: dict[str, Modality], training: np.ndarray
-) -> list[str]:
+def constant_columns(values: dict[str, np.ndarray], modalities: dict[str, Modality], training: np.ndarray) -> list[str]:
     """A line for each continuous modality of which columns are constant in the training trials, mask (K,)."""
     lines = []
     for name, array in values.items():

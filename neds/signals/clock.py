@@ -49,26 +49,28 @@ def require_in_order(times: np.ndarray) -> None:
     _refuse_reset(times, np.diff(times))
 
 
-def spikes_in_order(times: np.ndarray, units: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Spike times in order (n,), the unit of each, and what was left out, a clause each.
+def spikes_in_order(times: np.ndarray, units: np.ndarray) -> tuple[np.ndarray | slice, list[str]]:
+    """Which spikes to take, in the order of time, and what was left out, a clause each.
 
     Spikes of all units together may come in any order, those of one unit may not. A unit of -1 stands for none.
 
     Args:
         times: (n,) seconds.
-        units: (n,) row of the unit that fired each spike; spikes of -1 are left out.
+        units: (n,) unit that fired each spike; spikes of -1 are left out.
+
+    Returns:
+        Rows of the spikes, or slice(None) where all are in order.
 
     Raises:
         ClockFault: the times of a unit go back by more than a millisecond.
     """
-    times, units = np.asarray(times, np.float64), np.asarray(units)
     timed, assigned = np.isfinite(times), units >= 0
     remarks = []
     for lost, what in ((~timed, "without a time"), (timed & ~assigned, "of no unit")):
         if number := int(np.count_nonzero(lost)):
             remarks.append(f"{number} of {len(times)} spikes {what} were left out")
-    if remarks:
-        times, units = times[timed & assigned], units[timed & assigned]
+    rows = np.flatnonzero(timed & assigned) if remarks else slice(None)
+    times, units = times[rows], units[rows]
     if not (np.diff(times) >= 0).all():
         by_unit = np.argsort(units, kind="stable")
         steps = np.where(np.diff(units[by_unit]) == 0, np.diff(times[by_unit]), 0.0)
@@ -79,14 +81,15 @@ def spikes_in_order(times: np.ndarray, units: np.ndarray) -> tuple[np.ndarray, n
                 "were joined; cut the recording there, or sort the times of each unit"
             )
         order = np.argsort(times, kind="stable")
-        times, units = times[order], units[order]
-    return times, units.astype(np.int32), remarks
+        rows = order if isinstance(rows, slice) else rows[order]
+    return rows, remarks
 
 
 def _refuse_reset(times: np.ndarray, steps: np.ndarray) -> None:
     if steps.min(initial=0.0) < -JITTER_S:
         first = int(np.argmax(steps < -JITTER_S))
         raise ClockFault(
-            f"its times go back, first from {times[first]:.6g} to {times[first + 1]:.6g} s: the clock was reset, or recordings "
+            f"its times go back, first from {times[first]:.6g} to {times[first + 1]:.6g} s: the clock was "
+            "reset, or recordings "
             "were joined; cut it there"
         )

@@ -13,7 +13,8 @@ CORNER_HZ, ORDER = 20, 8
 LONGEST_UNKNOWN_S = 0.25
 """A position that is NaN for longer is unknown in between, and so is the velocity."""
 LONGEST_STILL_S, STILL_RAD = 1.0, 0.1
-"""An encoder gives no sample while the wheel is still; where the position has changed by more meanwhile, samples were lost."""
+"""An encoder gives no sample while the wheel is still; where the position has changed by more meanwhile, samples were
+lost."""
 
 
 class NoVelocity(Exception):
