@@ -135,7 +135,8 @@ def choose(
 
 def _mean_interval_s(times: np.ndarray, at: np.ndarray, direction: int) -> np.ndarray:
     """Mean interval of the next 20 spikes from each index in `at`, forwards (1) or backwards (-1); NaN where there is
-    none."""
+    none.
+    """
     far = np.clip(at + direction * _NEIGHBOURS, 0, len(times) - 1)
     number = np.abs(far - at)
     return np.where(number > 0, np.abs(times[far] - times[at]) / np.maximum(number, 1), np.nan)
