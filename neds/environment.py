@@ -6,7 +6,7 @@ from importlib.metadata import distributions
 import pandas as pd
 
 from neds.files.atomic import write_csv
-from neds.files.roles import OutputFile
+from neds.files.roles import InputFile, OutputFile
 
 
 def software_versions() -> pd.DataFrame:
@@ -17,10 +17,11 @@ def software_versions() -> pd.DataFrame:
     return pd.DataFrame(table, columns=["software", "version"])
 
 
-def write_software(*, output: OutputFile) -> None:
+def write_software(*, scores: InputFile, output: OutputFile) -> None:
     """List the versions of all installed software.
 
     Args:
+        scores: table of scores, which these versions made.
         output: CSV to write.
     """
     write_csv(output, software_versions())

@@ -98,7 +98,9 @@ def test_without_known_regions_there_is_nothing_to_draw():
 
 def test_learning_csv_averages_over_the_sessions_that_are_still_training():
     def log(scores: list[float]) -> pd.DataFrame:
-        return pd.DataFrame({"epoch": range(1, len(scores) + 1), "loss": 1.0, "val_spikes_bits_per_spike": scores})
+        return pd.DataFrame(
+            {"epoch": range(1, len(scores) + 1), "loss": 1.0, "val_spikes_bits_per_spike": scores}
+        ).assign(seconds=lambda table: 120.0 * table["epoch"])
 
     runs = [
         Run("neds-mm-scratch", "a", 0, log([0.1, 0.2, 0.3])),
@@ -106,7 +108,8 @@ def test_learning_csv_averages_over_the_sessions_that_are_still_training():
         Run("neds-mm-scratch", "b", 0, log([0.0, 0.1])),
         Run("neds-mm-scratch", "skipped", 0, pd.DataFrame({"epoch": []})),
     ]
-    _, plotted = learning_figure(runs, MODALITIES)
+    fig, plotted = learning_figure(runs, MODALITIES)
+    assert "Training took 4 to 6 min a model" in " ".join(fig.get_suptitle().split())
     rows = plotted[plotted["panel"] == "val_spikes_bits_per_spike"]
     assert rows.loc[rows["eid"] == "a", "value"].tolist() == pytest.approx([0.2, 0.3, 0.4])
     mean = rows.groupby("epoch")["mean"].first()

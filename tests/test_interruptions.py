@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 PRETRAINED = Path("results/models/pretrained-all/mm/seed0")
 LOG = Path("results/logs/pretrain/all-mm-seed0.log")
-LONG = {"config": TINY | {"training_overrides": {"pretrain": {"epochs": 150, "validate_every": 50}}}}
+LONG = {"config": TINY | {"overrides": {"pretrain": {"training.epochs": 150, "training.validate_every": 50}}}}
 
 
 def wait_for(condition: Callable[[], bool]) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-
 from neds.catalogue import FIGURES, TABLES
+
 from neds.model.checkpoint import read_checkpoint
 from tests.workflow_runs import ROOT, TINY, planned, snakemake
 

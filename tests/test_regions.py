@@ -253,7 +253,32 @@ def test_units_of_unknown_region_leave_a_sentence(tmp_path):
     shown = [pd.read_parquet(tmp_path / "map.parquet"), pd.read_csv(tmp_path / "scores.csv")]
     shown.append(pd.read_parquet(tmp_path / "units.parquet"))
     draw(lambda: regions_figure(*shown, classes=PCA.classes, projection="pca"), tmp_path / "regions")
-    assert "No unit is known to lie in one of the regions" in (tmp_path / "regions.csv").read_text()
+    assert "Fewer than three of 36 units are known to lie in the regions" in (tmp_path / "regions.csv").read_text()
+
+
+def test_units_outside_the_classes_are_counted(tmp_path):
+    """40 of 72 units lie elsewhere, 1 in a region with too few units for a classifier."""
+    embeddings = planted(n_sessions=2)
+    rng = np.random.default_rng(0)
+    elsewhere = rng.permutation(72)[:41]
+    embeddings.units.loc[elsewhere, ["acronym", "beryl"]] = "ACA"
+    embeddings.units.loc[elsewhere[:1], ["acronym", "beryl"]] = "DG"
+    model = embedded(tmp_path, embeddings, training="pretrained-all", space="joint")
+    map_units(model, PCA, output=tmp_path / "map.parquet")
+    classify_regions([model], PCA, scores=tmp_path / "scores.csv", units=tmp_path / "units.parquet")
+    scores = pd.read_csv(tmp_path / "scores.csv").set_index("eid")
+    assert scores.loc["all", ["n_units", "n_units_all"]].tolist() == [31, 72]
+    assert scores.loc["mouse0", "n_units_all"] == 36
+    shown = [
+        pd.read_parquet(tmp_path / "map.parquet"),
+        scores.reset_index(),
+        pd.read_parquet(tmp_path / "units.parquet"),
+    ]
+    fig, plotted = regions_figure(*shown, classes=PCA.classes, projection="pca")
+    assert (plotted["panel"] == "map").sum() == 32
+    assert "A: 32 of 72 units of 2 sessions" in " ".join(fig.get_suptitle().split())
+    labels = [text.get_text() for sub in fig.subfigs for ax in sub.axes for text in ax.get_yticklabels()]
+    assert any("31 of 72 units, 2 of 2 sessions" in label for label in labels)
 
 
 @pytest.mark.slow

@@ -43,7 +43,7 @@ CONFIG = {
     "model": {"dim": 16, "layers": 1, "heads": 2, "mlp": 16},
     # Two processes train as one does when nothing is dropped out at random.
     "training": {"validate_every": 2},
-    "training_overrides": {"pretrain": {"epochs": 100}, "finetuned": {"epochs": 1}},
+    "overrides": {"pretrain": {"training.epochs": 100}, "finetuned": {"training.epochs": 1}},
 }
 for dropout in ("token_dropout", "mlp_dropout", "unit_dropout"):
     CONFIG["model"][dropout] = 0.0
@@ -307,7 +307,7 @@ def test_what_was_interrupted_ends_with_the_weights_of_an_undisturbed_run(fate, 
 
 
 def test_two_nodes_train_as_one_process_does(ordeal, cluster, tmp_path):
-    folder = copy_without(ordeal.folder, tmp_path, model_of("mm"), training_overrides={"pretrain": {"epochs": 8}})
+    folder = copy_without(ordeal.folder, tmp_path, model_of("mm"), overrides={"pretrain": {"training.epochs": 8}})
     set_profile(folder, pretrain_nodes="2")
     finish(start(folder, cluster, f"{model_of('mm')}/best.safetensors"), folder)
     job = cluster.jobs()[-1]

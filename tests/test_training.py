@@ -42,7 +42,7 @@ def settings(*, mode="mm", seed=0, model=(), **training) -> dict:
     }
 
 
-def train_to(folder, values: dict, *sessions, pretrained=None, should_stop=lambda: False):
+def train_to(folder, values: dict, *sessions, pretrained=None, should_stop=lambda: False, same_torch=False):
     folder.mkdir(exist_ok=True)
     paths = []
     for session in sessions:
@@ -56,6 +56,7 @@ def train_to(folder, values: dict, *sessions, pretrained=None, should_stop=lambd
         log_csv=folder / "log.csv",
         pretrained=pretrained,
         should_stop=should_stop,
+        same_torch=same_torch,
     )
     return folder
 
@@ -173,6 +174,20 @@ def test_state_of_another_run_is_not_resumed(tmp_path):
     other_state = tmp_path / "a" / "unfinished.safetensors"
     save_state(other_state, fingerprint="of another run", progress=Progress(epoch=5), best={}, **parts)
     assert_same(undisturbed, last_weights(train_to(tmp_path / "a", settings(), make_session())))
+
+
+@pytest.mark.parametrize("same_torch", [False, True])
+def test_state_of_another_torch_goes_on_with_a_warning_or_not_at_all(same_torch, tmp_path, monkeypatch, caplog):
+    values, session = settings(epochs=4), make_session()
+    with monkeypatch.context() as patched:
+        patched.setattr(torch, "__version__", "1.13.1")
+        with pytest.raises(Interrupted):
+            train_to(tmp_path / "a", values, session, should_stop=after(12))
+    caplog.set_level("INFO")
+    train_to(tmp_path / "a", values, session, same_torch=same_torch)
+    said = [record.getMessage() for record in caplog.records]
+    assert any("began with torch 1.13.1" in line for line in said)
+    assert any("resumed after epoch" in line for line in said) != same_torch
 
 
 def test_best_checkpoint_is_the_one_of_the_best_validation(tmp_path):

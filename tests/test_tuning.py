@@ -83,7 +83,7 @@ def test_papers_space_is_valid():
         ({"space": {"training.lr": {}}}, "space.training.lr: give exactly one of choice, uniform and loguniform"),
         ({"space": {"training.lr": {"choices": [1.0]}}}, "space.training.lr.choices: unknown key"),
         ({"stages": [], "finetune_space": {"model.dim": {"choice": [8]}}}, "finetune_space.model.dim: cannot"),
-        ({"stages": ["finetune"]}, "stages.0: input should be 'pretrain', 'scratch' or 'finetuned'"),
+        ({"stages": ["finetune"]}, "stages.0: must be pretrain, scratch or finetuned, not 'finetune'"),
     ],
 )  # fmt: skip
 def test_fault_of_a_space_is_named(tune, message):
@@ -200,7 +200,7 @@ def test_training_takes_the_best_values(tmp_path):
     write_best(tmp_path / "tuned.yaml", BestTrial(training={"lr": -1.0}))
     done = subprocess.run(parts, capture_output=True, text=True)
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith("error: ") and "training.lr: input should be gre" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("error: ") and "training.lr: must be above 0" in done.stderr
 
 
 def test_figure_has_a_panel_per_key_and_leaves_out_failed_trials():

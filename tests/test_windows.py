@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-
 from neds.catalogue import Catalogue
+
 from neds.config import check_config
 from neds.errors import UserError
 from neds.evaluation.score import score

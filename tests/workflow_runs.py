@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,7 +22,7 @@ TINY = {
     "partition": {"bin_s": 0.1, "min_units": 5},
     "model": {"dim": 16, "layers": 1, "heads": 2, "mlp": 16},
     "training": {"epochs": 2, "validate_every": 1},
-    "training_overrides": {"pretrain": {"epochs": 10}},
+    "overrides": {"pretrain": {"training.epochs": 10}, "finetuned": {"training.shared_lr": 0.3}},
     "baselines": ["psth", "oracle"],
     "regions": {"projection": "pca"},
 }
@@ -53,9 +54,9 @@ def snakemake(folder: Path, *arguments: object, check: bool = True, **options) -
     return printed
 
 
-def planned(folder: Path, config: dict = TINY, *, project: Path = ROOT) -> Counter:
+def planned(folder: Path, config: dict = TINY, *, project: Path = ROOT, arguments: Sequence[object] = ()) -> Counter:
     """Jobs that a dry run would start, by rule; without those of `TARGETS` and `LISTED`."""
-    printed = snakemake(folder, "-n", config=config, project=project)
+    printed = snakemake(folder, "-n", *arguments, config=config, project=project)
     jobs = Counter(re.findall(r"^(?:local)?rule (\w+):", printed, re.MULTILINE))
     return Counter({rule: n for rule, n in jobs.items() if rule not in TARGETS | LISTED})
 

@@ -4,11 +4,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pydantic import ValidationError
-
-from neds.ablations.changes import Changes, with_changes
+from neds.ablations.changes import Changes, changed_blocks, key_faults
 from neds.ablations.settings import AblationName, AblationSettings
-from neds.faults import described, did_you_mean
 from neds.model.settings import ModelSettings
 from neds.settings import Settings
 
@@ -101,24 +98,9 @@ def variant_faults(settings: AblationSettings, blocks: Mapping[str, Settings]) -
 
 
 def _faults(changes: Changes, blocks: Mapping[str, Settings], place: str) -> list[str]:
-    plain = {name: block.model_dump() for name, block in blocks.items()}
-    known = [f"{name}.{key}" for name, block in plain.items() for key in block]
-    faults = []
-    for key in changes:
-        block, _, rest = key.partition(".")
-        field, _, inner = rest.partition(".")
-        if f"{block}.{field}" not in known or (inner and not isinstance(plain[block][field], dict)):
-            hint = did_you_mean(key, known, otherwise=f"a variant changes keys of {', '.join(plain)}")
-            faults.append(f"{place}.{key}: no key that a variant may change; {hint}")
-    if faults:
-        return faults
-    changed = {}
-    for name, values in with_changes(plain, changes).items():
-        try:
-            changed[name] = type(blocks[name]).model_validate(values)
-        except ValidationError as error:
-            prefix = f"{place}.{name}".removeprefix("config key ")
-            faults += described(error, type(blocks[name]), values, prefix=prefix)
-    if not faults and changed == dict(blocks):
-        faults.append(f"{place}: changes nothing, the configuration has these values already")
-    return faults
+    faults = key_faults(changes, blocks, whose="a variant")
+    if not faults:
+        changed, faults = changed_blocks(changes, blocks)
+        if not faults and changed == dict(blocks):
+            return [f"{place}: changes nothing, the configuration has these values already"]
+    return [f"{place}.{key}: {text}" for key, text in faults]

@@ -23,8 +23,8 @@ from neds.provenance import (
     can_hold,
     code_digest,
     content_digest,
-    input_record,
     metadata_path,
+    read_stamp,
     software_in_use,
     source_record,
     write_metadata,
@@ -63,8 +63,7 @@ def run_job(
 ) -> None:
     """Call a stage function; write its outputs to temporary names, stamp them, and rename them when all are there.
 
-    Of several processes that work together only the first has outputs. What the function returns, if anything, are the files
-    from outside that it read, by name.
+    Of several processes that work together only the first has outputs.
 
     Args:
         given: its arguments.
@@ -88,19 +87,17 @@ def run_job(
     outputs = list(_outputs(arguments, roles))
     temporary = {name: _temporary(path, roles[name]) for name, path in _paths(arguments, roles, "output")}
     modes = [_mode(output) for output in outputs]
-    inputs, sources = _read(arguments, roles)
+    inputs, sources = _read(arguments, roles, of_session=command.group == "Sessions")
     try:
-        more = function(**arguments | temporary) or {}
+        function(**arguments | temporary)
         # What the function kept for another try is gone, so a signal may no longer end this.
         with signalled_to_stop():
-            sources += [source_record(path, name=name) for name, path in more.items()]
-            if more:
-                inputs["sources"] = [InputRecord("", source.sha256) for source in sources[-len(more) :]]
             beside = _stamp(outputs, Stamp(command.name, values, code, inputs, sources, software_in_use()))
-            for output, mode in zip(outputs, modes, strict=True):
+            # Of those that carry a stamp the first by path comes last: where it is new, so are the others.
+            for output, mode in sorted(zip(outputs, modes, strict=True), key=_rank, reverse=True):
                 _put_in_place(output, mode)
-            for output, stamp in beside:
-                write_metadata(output.final, stamp)
+            for output, its_stamp in beside:
+                write_metadata(output.final, its_stamp)
     except UserError as error:
         raise UserError(_with_final_paths(str(error), outputs)) from error.__cause__
     finally:
@@ -167,11 +164,15 @@ def _mode(output: _Output) -> int:
 
 
 def _read(
-    arguments: Mapping[str, Any], roles: Mapping[str, Role]
+    arguments: Mapping[str, Any], roles: Mapping[str, Role], *, of_session: bool
 ) -> tuple[dict[str, list[InputRecord]], list[SourceRecord]]:
-    """The inputs by parameter, and those of their files that carry no stamp.
+    """The inputs by parameter, and those of their files that come from outside.
 
     They are read before the function runs, because a file that is replaced meanwhile is not what it read.
+
+    Args:
+        of_session: whether files from outside, which are those of sessions, are to be told by size and time later. What
+            the inputs themselves were made from counts among these, so that it is on record when they are deleted.
 
     Raises:
         UserError: an input that does not exist.
@@ -185,12 +186,15 @@ def _read(
             # A folder in the place of a file is for the function to refuse.
             places = path.rglob("*") if roles[name].folder else [path]
             for file in sorted(place for place in places if place.is_file()):
-                record = input_record(file)
-                inputs.setdefault(name, []).append(record)
-                if not record.identity:
-                    known = file.relative_to(path).as_posix() if roles[name].folder else file.name
-                    found = file.stat()
-                    sources.append(SourceRecord(known, found.st_size, found.st_mtime_ns, record.content))
+                stamp = read_stamp(file)
+                if stamp:
+                    inputs.setdefault(name, []).append(InputRecord(stamp.identity, stamp.content))
+                    sources += stamp.sources if of_session else []
+                    continue
+                known = file.relative_to(path).as_posix() if roles[name].folder else file.name
+                source = source_record(file, name=known)
+                sources += [source] if of_session else []
+                inputs.setdefault(name, []).append(InputRecord("", source.sha256))
     return inputs, sources
 
 
@@ -202,6 +206,11 @@ def _stamp(outputs: Sequence[_Output], stamp: Stamp) -> list[tuple[_Output, Stam
     for output, its_stamp in able:
         write_stamp(output.temporary, its_stamp)
     return [] if able else own
+
+
+def _rank(placed: tuple[_Output, int]) -> tuple[bool, str]:
+    output, _ = placed
+    return not can_hold(output.final), str(output.final)
 
 
 def _put_in_place(output: _Output, mode: int) -> None:

@@ -3,7 +3,7 @@
 from typing import Any, ClassVar, Literal, Self
 
 from neds.modalities import Modality
-from neds.settings import Settings
+from neds.settings import Settings, key
 from neds.values import Meanings
 
 RAW_TRACES = ("wheel_position", "wheel_velocity", "left_whisker_motion_energy", "right_whisker_motion_energy")
@@ -20,16 +20,16 @@ UnitColumn = Literal["uuid", "probe", "acronym", "beryl", "cosmos", "depth_um", 
 class FileMapping(Settings):
     """Where the file of one session has what."""
 
-    series: dict[str, str] | None = None
+    series: dict[str, str] | None = key(None, when="always for source nwb: every continuous modality needs one")
     """Modality -> path of the series in the file."""
-    trials_table: str = "trials"
+    trials_table: str = key("trials", when="when the file calls it otherwise")
     """Name of the table of trials in the file."""
-    trials: dict[str, str] | None = None
+    trials: dict[str, str] | None = key(None, when="when columns have other names than the modalities and events")
     """Column of trials in the raw file -> column in the file. A categorical modality has a column of its own name; all other
     columns of one value per trial keep their names, and `partition.align` names one of them."""
-    units: dict[UnitColumn, str] | None = None
+    units: dict[UnitColumn, str] | None = key(None, when="when columns have other names")
     """Column of units in the raw file -> column in the file: acronym is the brain region, label the quality from 0 to 1."""
-    values: Meanings | None = None
+    values: Meanings | None = key(None, when="when the file's values are not the names of the classes")
     """Column in the raw file -> {value in the file: what it stands for}: a class name, or a number; "" for unknown. A
     categorical column without an entry is read by what its values are declared to mean (docs/files.md)."""
     example: ClassVar[str]
@@ -45,7 +45,9 @@ class NwbMapping(FileMapping):
     """NWB: series by the names of the objects they lie in."""
 
     example = "processing/behavior/Position/paw"
-    missing_series: Literal["error", "skip"] = "error"
+    missing_series: Literal["error", "skip"] = key(
+        "error", when="skip when some sessions were recorded without a series"
+    )
 
 
 class BrainsetsMapping(FileMapping):
@@ -55,7 +57,7 @@ class BrainsetsMapping(FileMapping):
     """
 
     example = "wheel/wheel_speed"
-    missing_series: Literal["error", "skip"] = "skip"
+    missing_series: Literal["error", "skip"] = key("skip", when="error when every session must have every series")
 
     def filled(self) -> Self:
         usual = _BRAIN_WIDE_BENCH if self.trials is None else _BRAIN_WIDE_BENCH | {"values": None}

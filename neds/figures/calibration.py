@@ -11,6 +11,7 @@ from scipy.stats import binomtest
 
 from neds.errors import UserError
 from neds.figures.comparison import Comparison, by_model, read_comparison
+from neds.figures.drawing import Drawing
 from neds.figures.names import in_order
 from neds.figures.panels import note_above, panel_grid, panel_title
 from neds.figures.save import NothingToDraw, draw
@@ -138,13 +139,16 @@ def calibration_figure(comparisons: list[Comparison]) -> tuple[Figure, pd.DataFr
     return fig, table[["target", "model", "n_sessions", "ece", *pooled[next(iter(pooled))][0].bins.columns]]
 
 
-def draw_calibration(*, aligned: InputFiles, predictions: InputFiles, models: list[str], output: FigureStem) -> None:
+def draw_calibration(
+    *, aligned: InputFiles, predictions: InputFiles, models: list[str], settings: Drawing, output: FigureStem
+) -> None:
     """Draw how often decoded classes are right, against the probability that the models give them.
 
     Args:
         aligned: aligned session files.
         predictions: of each model, those of a session after one another.
         models: name of each model.
+        settings: modalities, whose labels and units are shown.
         output: files to write, without .pdf, .png and .csv.
     """
     if len(predictions) != len(models) * len(aligned):
@@ -155,5 +159,6 @@ def draw_calibration(*, aligned: InputFiles, predictions: InputFiles, models: li
         # A session that cannot be used is left out.
         with suppress(NothingToDraw):
             given = by_model(models, of_session)
-            comparisons.append(read_comparison(aligned=path, predictions=given, task="decoding"))
+            shown = settings.modalities
+            comparisons.append(read_comparison(aligned=path, predictions=given, task="decoding", modalities=shown))
     draw(lambda: calibration_figure(comparisons), output)

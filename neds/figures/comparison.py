@@ -4,7 +4,7 @@ Shapes: K test trials, T bins, N units.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -99,8 +99,13 @@ def _value_name(value: object) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def read_comparison(*, aligned: Path, predictions: dict[str, Path], task: str | None) -> Comparison:
+def read_comparison(
+    *, aligned: Path, predictions: dict[str, Path], task: str | None, modalities: Sequence[Modality] = ()
+) -> Comparison:
     """Read a session and the predictions of a task, None for all, by model label; a model that kept none is left out.
+
+    Args:
+        modalities: registry entries whose labels and units are shown.
 
     Raises:
         NothingToDraw: the session cannot be used, or no model kept predictions.
@@ -121,7 +126,12 @@ def read_comparison(*, aligned: Path, predictions: dict[str, Path], task: str | 
             predicted[model] = of_task
     if not predicted:
         raise NothingToDraw(f"No model was evaluated on session {session.eid} ({task or 'any task'}).")
-    return Comparison(session, trials, predicted)
+    called = {modality.name: modality for modality in modalities}
+    shown = {
+        name: own.model_copy(update={"label": called[name].label, "unit": called[name].unit}) if name in called else own
+        for name, own in session.modalities.items()
+    }
+    return Comparison(replace(session, modalities=shown), trials, predicted)
 
 
 def by_model(models: Sequence[str], predictions: Sequence[Path]) -> dict[str, Path]:

@@ -74,7 +74,8 @@ class OverviewDrawing(Drawing):
 
     modes: list[ModeName] = Field(min_length=1)
     model: ModelSettings = Field(default_factory=ModelSettings)
-    masking: MaskingSettings = Field(default_factory=MaskingSettings)
+    maskings: dict[ModeName, MaskingSettings]
+    """Of each mode."""
     n_bins: int | None = Field(None, ge=1)
     """Bins of a trial; null where aligned files say it."""
 

@@ -21,7 +21,7 @@ from neds.modalities import Modality, by_name
 
 @dataclass(frozen=True)
 class Run:
-    """The log of one training: a row per validation with `epoch`, `loss` and `val_...`; no rows where it was skipped.
+    """The log of one training: a row per validation with `epoch`, `seconds`, `loss` and `val_...`; none if it was skipped.
 
     Attributes:
         label: the model, without its seed.
@@ -104,9 +104,12 @@ def learning_figure(runs: Sequence[Run], modalities: dict[str, Modality]) -> tup
 
 def _note(table: pd.DataFrame) -> str:
     n_sessions, n_seeds = table["eid"].nunique(), table["seed"].nunique()
+    note = f"Mean over {n_seeds} seeds." if n_seeds > 1 else "One seed."
     if n_sessions > 1:
-        return f"Mean over {n_sessions} test sessions; thin lines: sessions (mean over seeds)."
-    return f"Mean over {n_seeds} seeds." if n_seeds > 1 else "One seed."
+        note = f"Mean over {n_sessions} test sessions; thin lines: sessions (mean over seeds)."
+    minutes = table.groupby(["label", "eid", "seed"])["seconds"].max() / 60
+    times = f"{minutes.min():.2g} to {minutes.max():.2g}" if len(minutes) > 1 else f"{minutes.iloc[0]:.2g}"
+    return f"{note} Training took {times} min a model, with all its parts where it was interrupted."
 
 
 def draw_learning(

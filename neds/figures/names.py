@@ -5,6 +5,8 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from neds.run import Run
+
 METRIC_TITLES = {
     "bits_per_spike": "bits per spike",
     "bits_per_spike_train_null": "bits per spike (null: training rate)",
@@ -48,10 +50,6 @@ MODEL_TITLES = {
     "oracle": "oracle (true rates)",
 }
 
-_NEDS = re.compile(
-    r"(?P<family>neds-[a-z]+-(?:scratch|finetuned|pretrained))(?:-(?P<set>.+?))?(?:-(?P<trials>\d+)trials)?"
-)
-
 
 def model_label(model: str, training: str) -> str:
     """One name for a model and how it was trained, e.g. neds-mm-finetuned-all; a baseline has no training."""
@@ -70,21 +68,15 @@ def model_family(label: str) -> str:
 
     A label that is not known here is its own family, less its seed.
     """
-    label = _without_seed(label)
-    known = _NEDS.fullmatch(label)
-    return known["family"] if known else label
+    run = Run.parse(label)
+    return run.family if run else _without_seed(label)
 
 
 def model_title(label: str) -> str:
     """What a model is called, e.g. "NEDS multi-session (two, 50 trials)"; a set of all sessions goes without saying."""
     title = MODEL_TITLES.get(model_family(label), _without_seed(label))
-    known = _NEDS.fullmatch(_without_seed(label))
-    details = []
-    if known and known["set"] not in (None, "all"):
-        details.append(known["set"])
-    if known and known["trials"]:
-        details.append(f"{known['trials']} trials")
-    return f"{title} ({', '.join(details)})" if details else title
+    run = Run.parse(label)
+    return f"{title} ({', '.join(run.details)})" if run and run.details else title
 
 
 def in_order(labels: Iterable[str]) -> list[str]:

@@ -28,22 +28,27 @@ def overview_figure(
     modes: list[ModeName],
     modalities: dict[str, Modality],
     model: ModelSettings,
-    masking: MaskingSettings,
+    maskings: dict[ModeName, MaskingSettings],
     n_bins: int,
 ) -> tuple[Figure, pd.DataFrame]:
     """An example trial of every masking scheme of every mode, and the network of the first mode, and what was drawn.
 
     Args:
+        maskings: of each mode.
         n_bins: T, bins of a trial.
 
     Returns:
         The figure, and a table with a row per bin of each example (panel "masking"; columns mode, scheme, example, share,
         modality, bin, state) and per fact of the network (panel "network"; mode, modality, quantity, value).
     """
-    kinds = {name: preset(name, modalities, masking) for name in modes}
+    kinds = {name: preset(name, modalities, maskings[name]) for name in modes}
     examples = {
         name: example_masks(
-            modalities, mode, n_bins=n_bins, ratio=masking.ratio, single_behaviour=masking.single_behaviour
+            modalities,
+            mode,
+            n_bins=n_bins,
+            ratio=maskings[name].ratio,
+            single_behaviour=maskings[name].single_behaviour,
         )
         for name, mode in kinds.items()
     }
@@ -79,7 +84,7 @@ def overview_figure(
         color=NOTE_COLOR,
     )
     upper.suptitle(
-        f"Masking: one scheme is drawn per trial; random bins are hidden with probability {masking.ratio:g}.",
+        f"Masking: one scheme is drawn per trial; random bins are hidden with probability {maskings[modes[0]].ratio:g}.",
         color=NOTE_COLOR,
     )
     table = [drawn.assign(panel="masking"), facts.assign(panel="network", mode=modes[0])]
@@ -91,7 +96,7 @@ def draw_overview(*, settings: OverviewDrawing, output: FigureStem, aligned: Inp
     """Draw the masking schemes and the network from the configuration.
 
     Args:
-        settings: modes, modalities, model, masking, and n_bins (bins of a trial, or null).
+        settings: modes, modalities, model, maskings by mode, and n_bins (bins of a trial, or null).
         aligned: aligned files, where n_bins is null.
         output: files to write, without .pdf, .png and .csv.
     """
@@ -101,7 +106,7 @@ def draw_overview(*, settings: OverviewDrawing, output: FigureStem, aligned: Inp
             modes=settings.modes,
             modalities=by_name(settings.modalities),
             model=settings.model,
-            masking=settings.masking,
+            maskings=settings.maskings,
             n_bins=settings.n_bins or _n_bins_of(aligned),
         )
 

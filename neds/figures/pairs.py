@@ -160,7 +160,7 @@ def _verdict(difference: Difference, paper_percent: float | None) -> str:
     ratio = f" ({signed(100 * difference.relative_gain, 0)} %)" if np.isfinite(difference.relative_gain) else ""
     lines.append(f"n = {difference.n_sessions}{ratio}")
     if np.isfinite(difference.wilcoxon_p):
-        lines[-1] += f", p = {difference.wilcoxon_p:.2g}"
+        lines.append(f"p = {difference.wilcoxon_p:.2g}")
     if paper_percent is not None:
         lines.append(f"paper: {signed(paper_percent, 0)} %")
     return "\n".join(lines)

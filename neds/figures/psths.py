@@ -16,6 +16,7 @@ from matplotlib.lines import Line2D
 
 from neds.evaluation.metrics import bits_by_trial
 from neds.figures.comparison import Comparison, by_model, read_comparison
+from neds.figures.drawing import Drawing
 from neds.figures.names import METRIC_TITLES
 from neds.figures.numbers import rounded
 from neds.figures.panels import note_above
@@ -224,14 +225,22 @@ def _line_styles(groups: np.ndarray | None) -> dict[str, str | tuple]:
     return dict(zip(names, itertools.cycle(LINE_STYLES), strict=False))
 
 
-def draw_psths(*, aligned: InputFile, predictions: InputFiles, models: list[str], output: FigureStem) -> None:
+def draw_psths(
+    *, aligned: InputFile, predictions: InputFiles, models: list[str], settings: Drawing, output: FigureStem
+) -> None:
     """Draw true against predicted PSTHs of the best units of one session.
 
     Args:
         aligned: aligned session file.
         predictions: predictions of each model.
         models: name of the model of each predictions file, e.g. neds-mm-scratch-seed0.
+        settings: modalities, whose labels and units are shown.
         output: files to write, without .pdf, .png and .csv.
     """
     given = by_model(models, predictions)
-    draw(lambda: psths_figure(read_comparison(aligned=aligned, predictions=given, task="encoding")), output)
+
+    def figure() -> tuple[Figure, pd.DataFrame]:
+        shown = settings.modalities
+        return psths_figure(read_comparison(aligned=aligned, predictions=given, task="encoding", modalities=shown))
+
+    draw(figure, output)

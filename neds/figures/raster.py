@@ -15,6 +15,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from neds.evaluation.metrics import bits_per_spike, condition_averages
 from neds.figures.comparison import Comparison, by_model, read_comparison
+from neds.figures.drawing import Drawing
 from neds.figures.names import METRIC_TITLES
 from neds.figures.numbers import rounded
 from neds.figures.panels import note_above
@@ -201,14 +202,22 @@ def _first_component(values: np.ndarray) -> np.ndarray:
     return left[:, 0] * singular[0] * np.sign(right[0, np.abs(right[0]).argmax()])
 
 
-def draw_raster(*, aligned: InputFile, predictions: InputFiles, models: list[str], output: FigureStem) -> None:
+def draw_raster(
+    *, aligned: InputFile, predictions: InputFiles, models: list[str], settings: Drawing, output: FigureStem
+) -> None:
     """Draw single trials of a few units of one session, true and predicted.
 
     Args:
         aligned: aligned session file.
         predictions: predictions of each model.
         models: name of the model of each predictions file, e.g. neds-mm-scratch-seed0.
+        settings: modalities, whose labels and units are shown.
         output: files to write, without .pdf, .png and .csv.
     """
     given = by_model(models, predictions)
-    draw(lambda: raster_figure(read_comparison(aligned=aligned, predictions=given, task="encoding")), output)
+
+    def figure() -> tuple[Figure, pd.DataFrame]:
+        shown = settings.modalities
+        return raster_figure(read_comparison(aligned=aligned, predictions=given, task="encoding", modalities=shown))
+
+    draw(figure, output)

@@ -136,14 +136,19 @@ def region_encoding_figure(
     right.set_title(f"{model_title(model)}, by input")
     fig.colorbar(image, ax=right, label=METRIC_TITLES["bits_per_spike"], pad=0.02, aspect=15)
     legend_below(fig, *left.get_legend_handles_labels())
-    note_above(fig, _note(counted, min_units, n_left_out=len(own) - len(regions)))
+    ours = labels_of(units) == model
+    n_all = len(units[ours].drop_duplicates(["eid", "target", "unit"]))
+    note_above(fig, _note(counted, min_units, n_left_out=len(own) - len(regions), n_all=n_all))
     return fig, drawn.reset_index(drop=True)
 
 
-def _note(counted: pd.DataFrame, min_units: int, *, n_left_out: int) -> str:
-    """What the figure shows; `counted` has the regions drawn."""
-    note = f"Means over the units of each region (in brackets: their number, {counted['n_units'].sum()} in all)"
+def _note(counted: pd.DataFrame, min_units: int, *, n_left_out: int, n_all: int) -> str:
+    """What the figure shows; `counted` has the regions drawn, `n_all` is the number of the model's units anywhere."""
+    n_drawn = counted["n_units"].sum()
+    note = f"Means over the units of each region (in brackets: their number, {n_drawn:,} of {n_all:,} in all)"
     note += "; bars: s.e.m. over units."
+    if n_drawn < n_all:
+        note += " The others have no known region or no score, or are in a region that is not drawn."
     if n_left_out:
         note += f" {n_left_out} regions not drawn: under {min_units} units, or beyond the {_MOST_REGIONS} largest."
     return note + "\nFrame: the one input that alone predicts a region best."

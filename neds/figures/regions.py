@@ -116,20 +116,25 @@ def region_bars(scores: pd.DataFrame) -> pd.DataFrame:
         scores: as `neds.regions.stage.classify_regions` writes them.
 
     Returns:
-        A row per session of each bar: bar (title), space, model, training, eid, n_sessions, n_units (of all), and for
-        accuracy and balanced_accuracy the bar's score, its s.e.m. (NaN for none) and the session's
+        A row per session of each bar: bar (title), space, model, training, eid, n_sessions (with a score),
+        n_sessions_all, n_units (classified), n_units_all, and for accuracy and balanced_accuracy the bar's score, its
+        s.e.m. (NaN for none) and the session's, NaN where its units cannot be told apart
         (value_of_session_<metric>); chance_majority and chance_uniform.
     """
     metrics, chances = ["accuracy", "balanced_accuracy"], ["chance_majority", "chance_uniform"]
     known = ["space", "model", "training", "eid"]
-    sessions = scores.groupby(known, as_index=False, sort=False)[[*metrics, *chances, "n_units"]].mean()
+    numbers = ["n_units", "n_units_all"]
+    sessions = scores.groupby(known, as_index=False, sort=False)[[*metrics, *chances, *numbers]].mean()
     tables = []
     for (space, model, training), own in sessions.groupby(["space", "model", "training"], sort=False):
+        if own["accuracy"].isna().all():
+            continue
         each, whole = own[own["eid"] != "all"], own[own["eid"] == "all"]
         summary = own if whole.empty else whole
         table = each[["space", "model", "training", "eid"]].assign(
-            bar=_bar_title(model, training), n_sessions=len(each), n_units=int(each["n_units"].sum())
+            bar=_bar_title(model, training), n_sessions=each["accuracy"].count(), n_sessions_all=len(each)
         )
+        table = table.assign(**{name: int(summary[name].sum()) for name in numbers})
         for metric in metrics:
             table[metric] = summary[metric].mean()
             table[metric + "_sem"] = each[metric].sem() if space == "session" else np.nan
@@ -163,8 +168,12 @@ def regions_figure(
     Raises:
         NothingToDraw: no unit is of a class, or the classes cannot be told apart in any session.
     """
+    scores = scores if scores["accuracy"].notna().any() else scores.iloc[:0]
+    n_units_all, places = len(places), places.dropna(subset="x")
     if places.empty:
-        raise NothingToDraw("No unit is known to lie in one of the regions of the configuration.")
+        raise NothingToDraw(
+            f"Fewer than three of {n_units_all:,} units are known to lie in the regions of the configuration."
+        )
     bars = region_bars(scores) if len(scores) else None
     upper_in, lower_in = 2.75, 0.3 if bars is None else 0.75 + 0.27 * bars["bar"].nunique()
     fig = Figure(figsize=(WIDTH_IN, upper_in + lower_in), layout="constrained")
@@ -182,7 +191,7 @@ def regions_figure(
         confusion.set_title(f"C  {_bar_title(shown['model'].iloc[0], shown['training'].iloc[0])}", fontsize=7)
         plotted += [bars.assign(panel="scores"), matrix.assign(panel="confusion")]
         _plot_both_scores(bars, lower, paper)
-    fig.suptitle(_note(places, scores, paper), color=NOTE_COLOR)
+    fig.suptitle(_note(places, n_units_all, scores, paper), color=NOTE_COLOR)
     return fig, pd.concat(plotted, ignore_index=True)
 
 
@@ -215,7 +224,7 @@ def _plot_both_scores(bars: pd.DataFrame, fig: Figure, paper: float | None) -> N
     plot_region_scores(bars, "balanced_accuracy", "chance_uniform", right)
     firsts = bars.drop_duplicates("bar")
     labels = [
-        f"{row.bar}\n{row.n_units} units, {'1 session' if row.n_sessions == 1 else f'{row.n_sessions} sessions'}"
+        f"{row.bar}\n{row.n_units:,} of {row.n_units_all:,} units, {row.n_sessions} of {row.n_sessions_all} sessions"
         for row in firsts.itertuples()
     ]
     left.set_yticks(range(len(labels)), labels)
@@ -239,10 +248,13 @@ def _shown_model(units: pd.DataFrame) -> pd.DataFrame:
     return best[1]
 
 
-def _note(places: pd.DataFrame, scores: pd.DataFrame, paper: float | None) -> str:
+def _note(places: pd.DataFrame, n_units_all: int, scores: pd.DataFrame, paper: float | None) -> str:
     title = _bar_title(places["model"].iloc[0], places["training"].iloc[0])
     n_sessions = places["eid"].nunique()
-    text = f"A: {len(places)} units of {n_sessions} session{'s' if n_sessions > 1 else ''}, {title}. "
+    text = (
+        f"A: {len(places):,} of {n_units_all:,} units of {n_sessions} session{'s' if n_sessions > 1 else ''}, {title}"
+    )
+    text += "; the others are in none of the regions. " if len(places) < n_units_all else ". "
     if scores.empty:
         text += "No two regions have enough units to be told apart."
     elif scores["hold_out"].iloc[0] == "sessions":

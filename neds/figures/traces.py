@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from neds.evaluation.metrics import r2
 from neds.evaluation.score import LEAST_SHARE_OF_TRAINING_STD
 from neds.figures.comparison import Comparison, by_model, read_comparison
+from neds.figures.drawing import Drawing
 from neds.figures.names import METRIC_TITLES
 from neds.figures.numbers import rounded
 from neds.figures.panels import note_above
@@ -130,14 +131,22 @@ def _describe(ax: Axes, title: str, unit: str, scores: dict[str, float]) -> None
         )
 
 
-def draw_traces(*, aligned: InputFile, predictions: InputFiles, models: list[str], output: FigureStem) -> None:
+def draw_traces(
+    *, aligned: InputFile, predictions: InputFiles, models: list[str], settings: Drawing, output: FigureStem
+) -> None:
     """Draw true against predicted traces of every continuous modality of one session.
 
     Args:
         aligned: aligned session file.
         predictions: predictions of each model.
         models: name of the model of each predictions file, e.g. neds-mm-scratch-seed0.
+        settings: modalities, whose labels and units are shown.
         output: files to write, without .pdf, .png and .csv.
     """
     given = by_model(models, predictions)
-    draw(lambda: traces_figure(read_comparison(aligned=aligned, predictions=given, task=None)), output)
+
+    def figure() -> tuple[Figure, pd.DataFrame]:
+        shown = settings.modalities
+        return traces_figure(read_comparison(aligned=aligned, predictions=given, task=None, modalities=shown))
+
+    draw(figure, output)

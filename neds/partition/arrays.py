@@ -5,13 +5,14 @@ Shapes: K trials, T bins, N units.
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from neds.errors import UserError
 from neds.files.aligned import SPLITS, AlignedSession
-from neds.files.roles import InputFile, OutputFile
+from neds.files.roles import InputFile, Operational, OutputFile
 from neds.modalities import by_name
 from neds.partition.array_file import read_arrays
 from neds.partition.array_values import categorical, continuous, spike_counts
@@ -74,6 +75,7 @@ def import_arrays(
     eid: str,
     settings: ArrayRun,
     output: OutputFile,
+    unusable: Operational[Literal["skip", "error"]] | None = None,
 ) -> None:
     """Turn a .npz or HDF5 file of arrays (docs/files.md, "Your own arrays") into the aligned file `output`.
 
@@ -85,6 +87,7 @@ def import_arrays(
         eid: session id.
         settings: keys `modalities` (list of registry entries), `partition` and `arrays` (config blocks).
         output: aligned session file to write.
+        unusable: what to do with an unusable session, in place of what `partition` says of it.
 
     Raises:
         UserError: a missing, damaged or malformed file; or an unusable session where `settings.partition.unusable` is
@@ -111,7 +114,7 @@ def import_arrays(
         lambda: _aligned(header, source, spikes_key, cutting, reading),
         header=header,
         source=source.path,
-        settings=cutting,
+        stop=(unusable or cutting.unusable) == "error",
         output=output,
     )
 

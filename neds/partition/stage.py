@@ -4,6 +4,7 @@ Shapes: K kept trials, T bins, N kept units.
 """
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ import pandas as pd
 from neds.errors import UserError
 from neds.files.aligned import SPLITS, AlignedSession
 from neds.files.raw import RawSession, read_raw
-from neds.files.roles import InputFile, OutputFile
+from neds.files.roles import InputFile, Operational, OutputFile
 from neds.modalities import by_name
 from neds.partition.behaviour import align_behaviour, download_problems, measure, require_measured
 from neds.partition.binning import bin_edges, spikes_in_windows
@@ -31,7 +32,13 @@ from neds.partition.windows import fixed_windows
 UNIT_COLUMNS = ["uuid", "probe", "acronym", "beryl", "cosmos", "depth_um", "channel", "label"]
 
 
-def partition(*, raw: InputFile, settings: PartitionRun, output: OutputFile) -> None:
+def partition(
+    *,
+    raw: InputFile,
+    settings: PartitionRun,
+    output: OutputFile,
+    unusable: Operational[Literal["skip", "error"]] | None = None,
+) -> None:
     """Cut the recording in the file `raw` into trials and bins, and write the aligned file `output`.
 
     A session that cannot be used is written with the reason.
@@ -40,6 +47,7 @@ def partition(*, raw: InputFile, settings: PartitionRun, output: OutputFile) -> 
         raw: raw session file.
         settings: keys `modalities` (list of registry entries) and `partition` (config block).
         output: aligned session file to write.
+        unusable: what to do with an unusable session, in place of what `partition` says of it.
 
     Raises:
         UserError: a missing or damaged file, a modality without a recipe, one value per trial wanted of windows, or an
@@ -64,7 +72,11 @@ def partition(*, raw: InputFile, settings: PartitionRun, output: OutputFile) -> 
         remarks=remarks,
     )
     write_outcome(
-        lambda: _aligned(header, session, cutting), header=header, source=raw, settings=cutting, output=output
+        lambda: _aligned(header, session, cutting),
+        header=header,
+        source=raw,
+        stop=(unusable or cutting.unusable) == "error",
+        output=output,
     )
 
 

@@ -15,13 +15,16 @@ def identity(
     """32 hexadecimal digits, known before the result is made.
 
     Args:
-        values: JSON-able, all that the result depends on; the order of keys does not matter, that of lists does.
+        values: JSON-able, all that the result depends on; the order of keys does not matter, that of lists does. One that
+            is None, False or empty counts as not given.
         code: digest of the code that `command` reaches.
         inputs: by the name of the command's parameter, in their order: the identity of each file that the workflow made,
             the SHA-256 of each other file.
         output: which of the command's outputs it is, where there are several.
     """
-    made = {"command": command, "values": values, "code": code, "inputs": inputs, "output": output}
+    given = {name: value for name, value in values.items() if value not in (None, False, "", [], {})}
+    read = {name: list(keys) for name, keys in inputs.items() if keys}
+    made = {"command": command, "values": given, "code": code, "inputs": read, "output": output}
     return digest_of(made)[:32]
 
 

@@ -1,7 +1,6 @@
 """A map of the units: their embeddings in a plane."""
 
 import numpy as np
-import pandas as pd
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
@@ -17,8 +16,8 @@ MAP_COLUMNS = ["model", "training", "seed", "eid", "modality", "unit", "region",
 def map_units(*, embeddings: InputFile, settings: RegionsRun, output: OutputFile) -> None:
     """Lay a model's units of all classes out in a plane, near each other where their embeddings are.
 
-    Every feature is standardised first. Writes Parquet with a row per unit and its coordinates x and y; without rows where
-    fewer than three units are of a class.
+    Every feature is standardised first. Writes Parquet with a row per unit of the model: its region and coordinates x and y,
+    "" and NaN for a unit of no class. Where fewer than three units are of a class none has coordinates.
 
     Args:
         embeddings: embeddings of a model.
@@ -33,12 +32,11 @@ def map_units(*, embeddings: InputFile, settings: RegionsRun, output: OutputFile
     found = read_embeddings(model.path)
     region = region_classes(found.units, regions)
     kept = region != ""
-    if kept.sum() < 3:
-        write_parquet(output, pd.DataFrame(columns=MAP_COLUMNS))
-        return
-    features = StandardScaler().fit_transform(found.features[kept])
-    places = _pca(features) if regions.projection == "pca" else _umap(features, regions.neighbors)
-    table = found.units[kept].assign(**model.identity, region=region[kept], x=places[:, 0], y=places[:, 1])
+    places = np.full((len(kept), 2), np.nan)
+    if kept.sum() >= 3:
+        features = StandardScaler().fit_transform(found.features[kept])
+        places[kept] = _pca(features) if regions.projection == "pca" else _umap(features, regions.neighbors)
+    table = found.units.assign(**model.identity, region=region, x=places[:, 0], y=places[:, 1])
     write_parquet(output, table[MAP_COLUMNS])
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from neds.settings import Settings
+from neds.validation import fault_lines
 
 Value = bool | int | float | str | None
 Blocks = Mapping[str, BaseModel]
@@ -100,9 +101,7 @@ def _refused(name: str, domains: Space, settings: BaseModel) -> list[str]:
         try:
             type(settings).model_validate(settings.model_dump() | candidate)
         except ValidationError as error:
-            fault = error.errors()[0]
-            place = ".".join([name, *map(str, fault["loc"])])
-            tried = candidate.get(place.split(".")[-1], candidate)
-            message = str(fault["ctx"]["error"]) if fault["type"] == "value_error" else fault["msg"].lower()
-            return [f"{place}: value {tried!r} cannot be used: {message}"]
+            place, wrong = fault_lines(error, type(settings), settings.model_dump() | candidate)[0]
+            tried = candidate.get(place, candidate)
+            return [f"{'.'.join(filter(None, [name, place]))}: value {tried!r} cannot be used: {wrong}"]
     return []

@@ -1,0 +1,95 @@
+"""Checks of where recordings come from, how they are cut, and where results go."""
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from neds.config.checked import Checked
+from neds.config.schema import Config
+from neds.conversion.settings import COMPUTED_FROM, RAW_TRACES
+from neds.errors import UserError
+from neds.modalities import BUILT_IN, Modality
+from neds.partition.settings import IBL_EVENTS, NO_EVENT
+from neds.validation import described, did_you_mean
+
+
+def results_faults(checked: Checked) -> list[str]:
+    """Folders that hold other things than results, and of which a cleaned up workflow would take these along."""
+    folder = Path(checked.base, checked.config.results).resolve()
+    what = ""
+    if folder == Path(folder.anchor):
+        what = "is the root of the file system"
+    elif folder == Path.home().resolve():
+        what = "is the home folder"
+    elif folder.exists() and not folder.is_dir():
+        what = "is a file"
+    return [f"config key results: {checked.config.results} {what}; name a folder for results alone"] if what else []
+
+
+def modality_faults(checked: Checked) -> list[str]:
+    config, faults = checked.config, []
+    for name, entry in config.custom_modalities.items():
+        try:
+            Modality.model_validate(entry | {"name": name})
+        except ValidationError as error:
+            faults += described(error, Modality, entry, prefix=f"custom_modalities.{name}")
+    if not faults:
+        try:
+            modalities = config.modality_registry()
+            fault = "" if config.has_conditions else config.partition.fault_of(modalities)
+            fault = fault or _shared_factors_fault(config, modalities)
+        except UserError as error:
+            fault = str(error)
+        faults += [f"config key {fault}"] if fault else []
+    return faults
+
+
+def _shared_factors_fault(config: Config, modalities: dict[str, Modality]) -> str:
+    """Why rrr-multi cannot share its factors of behaviours; empty where it can."""
+    own = [name for name, m in modalities.items() if m.width is None and m.group == "behaviour"]
+    if not own or "rrr-multi" not in config.baselines:
+        return ""
+    return f"baselines: rrr-multi needs the same columns of {own[0]} in every session; remove one, or give it a `width`"
+
+
+def alignment_faults(checked: Checked) -> list[str]:
+    event = checked.config.partition.align
+    if checked.config.source in ("synthetic", "alf", "one") and event not in (*IBL_EVENTS, NO_EVENT):
+        hint = did_you_mean(event, list(IBL_EVENTS), otherwise=f"known are {', '.join(IBL_EVENTS)}, and {NO_EVENT}")
+        return [f"config key partition.align: the IBL's trials have no event {event}; {hint}"]
+    return []
+
+
+def mapping_faults(checked: Checked) -> list[str]:
+    """Faults of the mapping of another format, as far as they show before a file is opened."""
+    config = checked.config
+    mapping = config.mapping()
+    if mapping is None or modality_faults(checked):
+        return []
+    given = getattr(config, config.source).series or {}
+    known = [*BUILT_IN, *config.custom_modalities, *RAW_TRACES]
+    faults = [
+        f"config key {config.source}.series.{name}: no modality is called so; "
+        + did_you_mean(name, known, otherwise="define it under custom_modalities")
+        for name in given
+        if name not in known
+    ]
+    series = mapping.series or {}
+    for name, modality in config.modality_registry().items():
+        computable = not series.keys().isdisjoint(COMPUTED_FROM.get(name, ()))
+        if modality.kind == "continuous" and name not in series and not computable:
+            faults.append(
+                f"config key {config.source}.series: name the series of {name}, e.g. {name}: {mapping.example}"
+            )
+    return faults
+
+
+def source_faults(checked: Checked) -> list[str]:
+    config, faults = checked.config, []
+    if config.source == "synthetic" and config.sessions:
+        faults.append("config key sessions: source synthetic makes its own sessions; set it to null")
+    if config.source != "synthetic" and not config.sessions:
+        faults.append(f"config key sessions: source {config.source} needs a sessions sheet (columns eid, role, path)")
+    if config.source == "alf" and not config.download.alf_root:
+        faults.append("config key download.alf_root: source alf needs the folder that holds lab/Subjects/...")
+    return faults
