@@ -159,7 +159,7 @@ def test_what_rounds_to_zero_has_no_sign(tmp_path):
     metrics = pd.concat([single, multi])
     fig, _ = pairs_figure(metrics, MODALITIES, rows=[[("neds-mm-finetuned-all", "neds-mm-scratch")]])
     title = fig.axes[0].get_title(loc="left")
-    assert "Δ = 0.000 ± 0.000" in title and "n = 3 (0 %)" in title
+    assert "Δ 0.000 ± 0.000" in title and "n = 3 (0 %)" in title
     below = rows_of("linear", None, {"a": -0.001, "b": -0.002})
     write_table(benchmark_table(below, MODALITIES, models=["linear"]), tmp_path / "benchmark")
     assert "-0.00" not in (tmp_path / "benchmark.md").read_text()
