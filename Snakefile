@@ -28,6 +28,7 @@ onstart:
 
 onsuccess:
     end()
+    report_sessions()
 
 
 onerror:

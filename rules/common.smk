@@ -16,6 +16,7 @@ from neds.config import command_line_values, load_config
 from neds.errors import UserError
 from neds.plan.captions import caption_file, caption_text, drawn_labels
 from neds.plan.drawings import PAGES, drawn_by_name, left_out_messages
+from neds.plan.ending import nothing_usable, sessions_lines
 from neds.plan.failures import failure_report
 from neds.plan.lock import ResultsLock
 from neds.plan.opened import OpenedPlan
@@ -193,6 +194,16 @@ def begin():
 
 def end():
     LOCK.release()
+
+
+def report_sessions():
+    """Say which sessions are in the results; a run without any is none that went well."""
+    table = Path(RESULTS, "tables", "sessions.csv")
+    for line in sessions_lines(table):
+        logger.info(line)
+    why = nothing_usable(table)
+    if why:
+        raise WorkflowError(why)
 
 
 def report_failures():

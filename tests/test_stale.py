@@ -146,7 +146,7 @@ def project(tmp_path_factory) -> Path:
     return folder
 
 
-DRAWN = {name: n for name, n in (FIGURES | CURVES | OVERVIEW).items()} | {"metrics": 1, "gain": 1, "regions": 1}
+DRAWN = FIGURES | CURVES | OVERVIEW | {"metrics": 1, "gain": 1, "regions": 1}
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,11 @@
 """What the user reads at the end when jobs failed."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
+
+# What starts a command, or the command itself before it runs, complains so.
+_OF_A_PROGRAM = re.compile(r"(\S*/)?(bash|sh|python[\d.]*|usage|srun|slurmstepd)\b[^:]*: ")
 
 
 def failure_report(failed: Sequence[tuple[str, str | None]], *, waiting: int, n_jobs: int) -> str:
@@ -35,7 +39,7 @@ def cause(log: Path) -> str:
         return complaints[-1].removeprefix("error: ")
     if any(line.startswith("Traceback ") for line in lines):
         return lines[-1]
-    shell = [line for line in lines if line.startswith(("bash: ", "/bin/bash: ", "/bin/sh: ", "python: ", "usage: "))]
+    shell = [line for line in lines if _OF_A_PROGRAM.match(line)]
     if shell:
         return shell[-1]
     return f"ended without a reason, so it was killed (memory, time limit, signal); last line: {lines[-1] if lines else '-'}"
