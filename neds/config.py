@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 from neds.ablations.settings import AblationSettings
 from neds.ablations.variants import variant_faults
 from neds.baselines.names import BaselineName
-from neds.conversion.settings import RAW_TRACES, BrainsetsMapping, FileMapping, NwbMapping
+from neds.conversion.settings import COMPUTED_FROM, RAW_TRACES, BrainsetsMapping, FileMapping, NwbMapping
 from neds.download.settings import EXTRAS, DownloadSettings
 from neds.errors import UserError
 from neds.faults import described, did_you_mean, overlap, validated_in_part
@@ -222,7 +222,7 @@ def _mapping_faults(config: Config, sessions: list[Session]) -> list[str]:
     ]
     series = mapping.series or {}
     for name, modality in config.modality_registry().items():
-        computable = name in BUILT_IN and not series.keys().isdisjoint(RAW_TRACES)
+        computable = not series.keys().isdisjoint(COMPUTED_FROM.get(name, ()))
         if modality.kind == "continuous" and name not in series and not computable:
             faults.append(
                 f"config key {config.source}.series: name the series of {name}, e.g. {name}: {mapping.example}"

@@ -85,6 +85,9 @@ class DownloadSettings(Settings):
     """What to load beside trials, spikes, wheel and motion energy; null: what `modalities` need, and by hand nothing."""
     pose_tracker: Literal["dlc", "lightningPose"] = "dlc"
     """Which tracking of the left video the paws are taken from."""
+    most_surplus_s: float = Field(0.5, ge=0)
+    """Of more camera times than frames, up to this time the first are dropped, as the IBL does; of more the camera is
+    not used."""
     lfp: LfpSettings = Field(default_factory=LfpSettings)
     pause_s: float = Field(0.1, ge=0)
     """Source one: the least time, in seconds, between the starts of two downloads of files. It changes no result."""

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from neds.modalities import Modality
 from neds.settings import Settings
+from neds.values import Meanings
 
 IBL_EVENTS = (
     "stimOn_times",
@@ -43,6 +44,16 @@ class PartitionSettings(Settings):
     whatever task."""
     whisker_camera: Literal["left", "right", "auto"] = "auto"
     """Camera of the whisker motion energy; auto takes the left one, or the right one where there is no left one."""
+    longest_silence_s: float | None = Field(5.0, gt=0)
+    """A silence of all units of a probe that is longer, and longer than 20 times the mean interval of the spikes
+    around it, was
+    not recorded; null: silence says nothing. Trials and windows outside of what was recorded are dropped."""
+    longest_gap_s: dict[str, Annotated[float, Field(gt=0)] | None] = {"others": 0.25}
+    """Modality -> longest time between two known samples of its trace that is bridged by interpolation, and `others`
+    for those
+    not named; in a longer one, and longer than three usual intervals, values are unknown. null: all are bridged."""
+    holes: Literal["drop", "mask"] = "drop"
+    """Trials in whose window a trace is unknown in part: drop them, or mask those bins (NaN)."""
     component_variance: float = Field(0.99, gt=0, le=1)
     """Share of the variance that the principal components of a modality with many values per bin (LFP) hold together."""
     max_components: int = Field(50, ge=1)
@@ -56,6 +67,9 @@ class PartitionSettings(Settings):
     of the trials that it is tested on."""
     split_blocks: int = Field(3, ge=1)
     """Split blocks: how many blocks of each split lie spread over the session."""
+    overlap: Literal["drop", "refuse", "allow"] = "drop"
+    """Windows of different splits that share time: drop those of training before those of validation before those of test;
+    refuse the session; or allow them. allow also lets the same recording be a session of role train and one of role test."""
     split_gap_s: float = Field(5.0, ge=0)
     """Split blocks: least time between the windows of trials of different splits; the trials in between are dropped."""
     split_fractions: list[Annotated[float, Field(gt=0, lt=1)]] = Field([0.7, 0.1, 0.2], min_length=3, max_length=3)
@@ -111,6 +125,8 @@ class ArraySettings(Settings):
 
     rename: dict[str, str] = Field(default_factory=dict)
     """Key in the file -> name of the modality or column it holds."""
+    values: Meanings | None = None
+    """Categorical modality -> {value in the file: class name, or "" for unknown}, where numbers may be read in two ways."""
     bins: list[Annotated[int, Field(ge=0)]] | None = Field(None, min_length=2, max_length=2)
     """First bin to use and the one after the last: [1, 49] drops bins 0 and 49 of 50. Empty: all bins."""
     bin_s: float | None = Field(None, gt=0)
