@@ -49,27 +49,33 @@ class Modality(Settings):
         return self.label or self.name.replace("_", " ")
 
 
-BLOCK_CLASSES = ["0.2", "0.5", "0.8"]
-CONTRAST_CLASSES = ["-1", "-0.25", "-0.125", "-0.0625", "0", "0.0625", "0.125", "0.25", "1"]
+CLASSES = {
+    "choice": ["right", "left"],
+    "block": ["0.2", "0.5", "0.8"],
+    "reward": ["no", "yes"],
+    "contrast": ["-1", "-0.25", "-0.125", "-0.0625", "0", "0.0625", "0.125", "0.25", "1"],
+}
+"""Of the IBL's modalities that are computed from numbers. They stand apart from the registry, whose labels and other entries
+change no result."""
 BUILT_IN = {
     modality.name: modality
     for modality in (
         Modality(name="spikes", kind="counts", group="neural", label="spikes", unit="spikes per bin"),
         Modality(name="wheel_speed", kind="continuous", label="wheel speed", unit="rad/s"),
         Modality(name="whisker_motion_energy", kind="continuous", label="whisker motion energy", unit="a.u."),
-        Modality(name="choice", kind="categorical", classes=["right", "left"], label="choice"),
-        Modality(name="block", kind="categorical", classes=BLOCK_CLASSES, label="block prior p(left)"),
+        Modality(name="choice", kind="categorical", classes=CLASSES["choice"], label="choice"),
+        Modality(name="block", kind="categorical", classes=CLASSES["block"], label="block prior p(left)"),
         Modality(name="wheel_velocity", kind="continuous", label="wheel velocity", unit="rad/s"),
         Modality(name="pupil_diameter", kind="continuous", label="pupil diameter", unit="px"),
         Modality(name="left_paw_speed", kind="continuous", label="left paw speed", unit="px/s"),
         Modality(name="right_paw_speed", kind="continuous", label="right paw speed", unit="px/s"),
         Modality(name="licks", kind="counts", label="licks", unit="licks per bin"),
         Modality(name="lfp", kind="continuous", group="neural", width=None, label="LFP band power", unit="dB"),
-        Modality(name="reward", kind="categorical", classes=["no", "yes"], label="reward"),
+        Modality(name="reward", kind="categorical", classes=CLASSES["reward"], label="reward"),
         Modality(
             name="contrast",
             kind="categorical",
-            classes=CONTRAST_CLASSES,
+            classes=CLASSES["contrast"],
             label="signed contrast (right positive)",
         ),
     )

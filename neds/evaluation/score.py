@@ -53,6 +53,23 @@ def all_scores(session: AlignedSession, target: str, predicted: np.ndarray, tria
     the truth is known leaves the target without scores: without what it got wrong, a model would only gain.
     """
     found = _SCORES[session.modalities[target].kind](session, target, predicted, trials)
+    return _unless_faulty(found, session, target, predicted, trials)
+
+
+def selecting_scores(
+    session: AlignedSession, target: str, predicted: np.ndarray, trials: np.ndarray
+) -> dict[str, Score]:
+    """Those of `all_scores` that `PRIMARY_METRIC` and `SELECTION_METRIC` name.
+
+    Training takes no others, so that a metric that is added or changed there makes no network stale.
+    """
+    found = _SELECTING[session.modalities[target].kind](session, target, predicted, trials)
+    return _unless_faulty(found, session, target, predicted, trials)
+
+
+def _unless_faulty(
+    found: dict[str, Score], session: AlignedSession, target: str, predicted: np.ndarray, trials: np.ndarray
+) -> dict[str, Score]:
     faulty = ~np.isfinite(predicted) & known_values(session, target, trials)
     if not faulty.any():
         return found
@@ -78,11 +95,10 @@ def unit_scores(session: AlignedSession, target: str, predicted: np.ndarray, tri
     """
     counts = session.values[target][trials]
     null = session.statistics[target]["mean"]
-    trained = null > 0
     scores = pd.DataFrame(
         {
             "n_spikes": counts.sum((0, 1), dtype=np.int64),
-            "bits_per_spike": np.where(trained, metrics.bits_per_spike(predicted, counts), np.nan),
+            "bits_per_spike": _bits_per_spike(session, target, predicted, trials),
             "bits_per_spike_train_null": metrics.bits_per_spike(predicted, counts, null),
         }
     )
@@ -92,7 +108,21 @@ def unit_scores(session: AlignedSession, target: str, predicted: np.ndarray, tri
     truth_psth = metrics.condition_averages(counts.astype(np.float32), condition)
     predicted_psth = metrics.condition_averages(predicted, condition)
     psth = metrics.r2_by_column(truth_psth, predicted_psth)
-    return scores.assign(r2_psth=np.where(trained, psth, np.nan))
+    return scores.assign(r2_psth=np.where(null > 0, psth, np.nan))
+
+
+def _bits_per_spike(session: AlignedSession, target: str, predicted: np.ndarray, trials: np.ndarray) -> np.ndarray:
+    """That of each unit (N,) that had a spike in the training trials."""
+    bits = metrics.bits_per_spike(predicted, session.values[target][trials])
+    return np.where(session.statistics[target]["mean"] > 0, bits, np.nan)
+
+
+def _r2_by_column(session: AlignedSession, target: str, predicted: np.ndarray, trials: np.ndarray) -> np.ndarray:
+    return metrics.r2_by_column(session.values[target][trials], predicted, least_std=_least_std(session, target))
+
+
+def _least_std(session: AlignedSession, target: str) -> np.ndarray:
+    return LEAST_SHARE_OF_TRAINING_STD * session.statistics[target]["std"]
 
 
 def _over(values: np.ndarray) -> Score:
@@ -109,8 +139,8 @@ def _continuous_scores(
     session: AlignedSession, target: str, predicted: np.ndarray, trials: np.ndarray
 ) -> dict[str, Score]:
     truth = session.values[target][trials]
-    least = LEAST_SHARE_OF_TRAINING_STD * session.statistics[target]["std"]
-    by_column = metrics.r2_by_column(truth, predicted, least_std=least)
+    least = _least_std(session, target)
+    by_column = _r2_by_column(session, target, predicted, trials)
     scores = {"r2": _over(by_column)}
     if truth.shape[-1] > 1:
         weighted = metrics.r2_weighted(truth, predicted, least_std=least)
@@ -129,21 +159,52 @@ def _continuous_scores(
 
 
 def _class_scores(session: AlignedSession, target: str, predicted: np.ndarray, trials: np.ndarray) -> dict[str, Score]:
+    truth, probabilities = _known_classes(session, target, predicted, trials)
+    accuracy = metrics.accuracy(truth, probabilities.argmax(-1))
+    return {"accuracy": _of_classes(accuracy, truth)} | _selecting_classes(session, target, predicted, trials)
+
+
+def _known_classes(
+    session: AlignedSession, target: str, predicted: np.ndarray, trials: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The true classes (k,) and predicted probabilities (k, classes) of the trials whose class is known."""
     truth = session.values[target][trials]
-    known = truth >= 0
-    truth, probabilities = truth[known], predicted[known]
-    guess = probabilities.argmax(-1)
-    values = {
-        "accuracy": metrics.accuracy(truth, guess),
-        "balanced_accuracy": metrics.balanced_accuracy(truth, guess),
-        "expected_accuracy": metrics.expected_accuracy(truth, probabilities),
-    }
-    n_classes = len(np.unique(truth))
-    return {name: Score(value, len(truth) if np.isfinite(value) else 0, n_classes) for name, value in values.items()}
+    return truth[truth >= 0], predicted[truth >= 0]
 
 
-_SCORES: dict[str, Callable[..., dict[str, Score]]] = {
+def _of_classes(value: float, truth: np.ndarray) -> Score:
+    return Score(value, len(truth) if np.isfinite(value) else 0, len(np.unique(truth)))
+
+
+def _selecting_counts(
+    session: AlignedSession, target: str, predicted: np.ndarray, trials: np.ndarray
+) -> dict[str, Score]:
+    return {"bits_per_spike": _over(_bits_per_spike(session, target, predicted, trials))}
+
+
+def _selecting_continuous(
+    session: AlignedSession, target: str, predicted: np.ndarray, trials: np.ndarray
+) -> dict[str, Score]:
+    return {"r2": _over(_r2_by_column(session, target, predicted, trials))}
+
+
+def _selecting_classes(
+    session: AlignedSession, target: str, predicted: np.ndarray, trials: np.ndarray
+) -> dict[str, Score]:
+    truth, probabilities = _known_classes(session, target, predicted, trials)
+    balanced = metrics.balanced_accuracy(truth, probabilities.argmax(-1))
+    expected = metrics.expected_accuracy(truth, probabilities)
+    return {"balanced_accuracy": _of_classes(balanced, truth), "expected_accuracy": _of_classes(expected, truth)}
+
+
+_Scores = Callable[[AlignedSession, str, np.ndarray, np.ndarray], dict[str, Score]]
+_SCORES: dict[str, _Scores] = {
     "counts": _count_scores,
     "continuous": _continuous_scores,
     "categorical": _class_scores,
+}
+_SELECTING: dict[str, _Scores] = {
+    "counts": _selecting_counts,
+    "continuous": _selecting_continuous,
+    "categorical": _selecting_classes,
 }

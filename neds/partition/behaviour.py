@@ -11,7 +11,7 @@ import numpy as np
 
 from neds.errors import UserError
 from neds.files.raw import RawSession, Trace
-from neds.modalities import BLOCK_CLASSES, BUILT_IN, CONTRAST_CLASSES, Modality
+from neds.modalities import BUILT_IN, CLASSES, Modality
 from neds.partition.array_values import categorical, told, value_names
 from neds.partition.binning import smallest_counts
 from neds.partition.settings import PartitionSettings
@@ -85,34 +85,34 @@ def _whisker_motion_energy(raw: RawSession, settings: PartitionSettings) -> Meas
 
 
 def _choice(raw: RawSession, settings: PartitionSettings) -> Measured:
-    return _read("choice", "trials.choice", _column(raw, "choice"), {"right": -1, "left": 1})
+    return _read("choice", "trials.choice", _column(raw, "choice"), [-1, 1])
 
 
 def _block(raw: RawSession, settings: PartitionSettings) -> Measured:
     probability = _column(raw, "probabilityLeft")
-    return _read("block", "trials.probabilityLeft", probability, _numbers_of(BLOCK_CLASSES))
+    return _read("block", "trials.probabilityLeft", probability, _classes_as_numbers("block"))
 
 
 def _reward(raw: RawSession, settings: PartitionSettings) -> Measured:
-    return _read("reward", "trials.feedbackType", _column(raw, "feedbackType"), {"no": -1, "yes": 1})
+    return _read("reward", "trials.feedbackType", _column(raw, "feedbackType"), [-1, 1])
 
 
 def _contrast(raw: RawSession, settings: PartitionSettings) -> Measured:
     """Right less left contrast; that of the side where nothing was shown is NaN."""
     right, left = _column(raw, "contrastRight"), _column(raw, "contrastLeft")
     signed = np.where(np.isnan(right) & np.isnan(left), np.nan, np.nan_to_num(right) - np.nan_to_num(left))
-    return _read("contrast", "trials.contrastRight, contrastLeft", signed, _numbers_of(CONTRAST_CLASSES))
+    return _read("contrast", "trials.contrastRight, contrastLeft", signed, _classes_as_numbers("contrast"))
 
 
-def _numbers_of(classes: list[str]) -> dict[str, float]:
-    return {name: float(name) for name in classes}
+def _classes_as_numbers(name: str) -> list[float]:
+    return [float(label) for label in CLASSES[name]]
 
 
-def _read(name: str, source: str, values: np.ndarray, classes: dict[str, float]) -> Measured:
-    """Class indices of a built-in modality by the IBL's number of each of its `classes`; other numbers are unknown."""
-    is_class = np.isclose(values[:, None], list(classes.values()), rtol=0, atol=1e-6)
+def _read(name: str, source: str, values: np.ndarray, numbers: list[float]) -> Measured:
+    """Class indices of a built-in modality by the IBL's `numbers` of its classes; others are unknown."""
+    is_class = np.isclose(values[:, None], numbers, rtol=0, atol=1e-6)
     index = np.where(is_class.any(axis=1), is_class.argmax(axis=1), -1).astype(np.int8)
-    return Measured(source, index, (f"{name}: {told(value_names(values), index, list(classes))}",))
+    return Measured(source, index, (f"{name}: {told(value_names(values), index, CLASSES[name])}",))
 
 
 RECIPES: dict[str, Callable[[RawSession, PartitionSettings], Measured]] = {

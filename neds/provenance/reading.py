@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 
 _LOG_METHODS = frozenset(("debug", "info", "warning", "error", "exception", "critical", "log"))
 _LABELS = frozenset(("when", "paper", "public_code", "description", "json_schema_extra", "title"))
@@ -16,6 +17,7 @@ _SHOWN = frozenset(("NothingToDraw",))
 _UNUSED_FIELDS = frozenset(("ctx", "type_comment", "kind", "type_ignores"))
 _NAMES = re.compile(r"[A-Za-z_][\w.]*")
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)
+_Comprehension = ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp
 
 
 @dataclass
@@ -92,7 +94,7 @@ class _Reader:
         else:
             self._generic(node, kind)
 
-    def _generic(self, node: ast.AST, kind: type) -> None:
+    def _generic(self, node: ast.AST, kind: type[ast.AST]) -> None:
         words = self.words
         words.append(kind.__name__)
         fields = _fields(kind)
@@ -212,7 +214,7 @@ class _Reader:
         outer[0].extend(load for load in self.loads if load.partition(".")[0] not in bound)
         self.loads, self._bound, self._not_bound = outer
 
-    def _comprehension(self, node: ast.AST) -> None:
+    def _comprehension(self, node: _Comprehension) -> None:
         """What is iterated over first belongs to the scope around it."""
         first, *others = node.generators
         self.words.append(type(node).__name__)
@@ -338,11 +340,11 @@ def _is_message(node: ast.expr) -> bool:
 
 
 @cache
-def _fields(kind: type) -> tuple[str, ...]:
+def _fields(kind: Any) -> tuple[str, ...]:
     return tuple(name for name in kind._fields if name not in _UNUSED_FIELDS)
 
 
-_SPECIAL = {
+_SPECIAL: dict[type[ast.AST], Callable[[_Reader, Any], None]] = {
     ast.Name: _Reader._name,
     ast.Attribute: _Reader._attribute,
     ast.Constant: _Reader._constant,

@@ -8,7 +8,6 @@ import json
 import platform
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +98,8 @@ class Stamp:
 
 def software_in_use() -> dict[str, str]:
     """Versions of Python and of the packages that compute, as far as they are installed."""
+    from importlib.metadata import PackageNotFoundError, version
+
     versions = {"python": platform.python_version()}
     for name in _PACKAGES:
         try:

@@ -5,7 +5,7 @@ import torch
 
 from neds.data.store import TrialStore
 from neds.evaluation.predict import predict
-from neds.evaluation.score import PRIMARY_METRIC, SELECTION_METRIC, known_values, score
+from neds.evaluation.score import PRIMARY_METRIC, SELECTION_METRIC, known_values, selecting_scores
 from neds.evaluation.tasks import Task, tasks_of
 from neds.files.aligned import AlignedSession
 from neds.modalities import Kind
@@ -31,12 +31,12 @@ def validation_scores(
     for index in processes.own_rows(len(sessions)):
         trials = sessions[index].trials_of("val")
         predictions = {k: v for task in tasks for k, v in predict(model, store, index, "val", task).items()}
-        scores = {target: score(sessions[index], target, predictions[target], trials) for target in kinds}
+        scores = {target: selecting_scores(sessions[index], target, predictions[target], trials) for target in kinds}
         for target, values in predictions.items():
             is_faulty |= bool((known_values(sessions[index], target, trials) & ~np.isfinite(values)).any())
         for column, (target, metric) in enumerate(columns):
-            if np.isfinite(scores[target][metric]):
-                totals[:, column] += torch.tensor([scores[target][metric], 1.0])
+            if np.isfinite(value := scores[target][metric].value):
+                totals[:, column] += torch.tensor([value, 1.0])
     sums, numbers = processes.sum(totals.to(processes.device)).cpu().numpy()
     is_faulty = processes.any(is_faulty)
     means = {column: s / n for column, s, n in zip(columns, sums, numbers, strict=True) if n}
@@ -53,7 +53,7 @@ def can_be_scored(model: NEDS, sessions: list[AlignedSession]) -> bool:
             guess = np.full(session.values[target][trials].shape, 1.0)
             if kind == "categorical":
                 guess = np.full((len(trials), len(session.modalities[target].classes)), 1.0)
-            if np.isfinite(score(session, target, guess, trials)[SELECTION_METRIC[kind]]):
+            if np.isfinite(selecting_scores(session, target, guess, trials)[SELECTION_METRIC[kind]].value):
                 return True
     return False
 
