@@ -12,7 +12,7 @@ from neds.synthetic.settings import MOST_TRAIN_SESSIONS, SyntheticSettings, synt
 ROLES = ("train", "test")
 CONVERTED = ("nwb", "brainsets")
 """Sources whose files are of other formats and need a mapping."""
-_FILE_SAFE = re.compile(r"[A-Za-z0-9_-]+")
+_FILE_SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 _SYNTHETIC_IDS = uuid.UUID("6e656473-0000-4000-8000-73796e746865")
 
 
@@ -69,8 +69,36 @@ def read_sheet(path: Path, *, source: str) -> tuple[list[Session], list[str]]:
         session = Session(eid=row["eid"], role=row["role"], path=row.get("path", ""))
         sessions.append(session)
         faults += [f"{path}, session {number}: {fault}" for fault in _faults(session, source, "path" in needed)]
+    if not sessions:
+        return [], [f"{path}: lists no session below its header; write a line for each"]
     counts = Counter(session.eid for session in sessions)
-    return sessions, [*faults, *(f"{path}: session {eid} stands in it twice" for eid, n in counts.items() if n > 1)]
+    faults += [f"{path}: session {eid} stands in it twice" for eid, n in counts.items() if n > 1]
+    return sessions, faults + (_same_recordings(sessions, path, source) if "path" in needed else [])
+
+
+def _same_recordings(sessions: list[Session], sheet: Path, source: str) -> list[str]:
+    """A fault for each recording that is listed under two EIDs: it would train the models that it tests."""
+    listed: dict[object, str] = {}
+    faults = []
+    for session in sessions:
+        if not session.path:
+            continue
+        place = _identity(sheet.parent / session.path) if source != "alf" else Path(session.path.strip("/"))
+        first = listed.setdefault(place, session.eid)
+        if first != session.eid:
+            faults.append(
+                f"{sheet}: sessions {first} and {session.eid} are one recording ({session.path}); list it once"
+            )
+    return faults
+
+
+def _identity(path: Path) -> object:
+    """What is the same for all names of a file, links too."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return path.absolute()
+    return status.st_dev, status.st_ino
 
 
 def _faults(session: Session, source: str, needs_path: bool) -> list[str]:
@@ -78,7 +106,7 @@ def _faults(session: Session, source: str, needs_path: bool) -> list[str]:
     if source in ("one", "alf") and not _is_uuid(session.eid):
         faults.append(f"eid {session.eid!r} is no UUID")
     elif not _FILE_SAFE.fullmatch(session.eid):
-        faults.append(f"eid {session.eid!r} may hold letters, digits, - and _ only")
+        faults.append(f"eid {session.eid!r} may hold letters, digits, - and _ only, and may not begin with -")
     if session.role not in ROLES:
         faults.append(f"role {session.role!r} must be one of {', '.join(ROLES)}")
     if needs_path and not session.path:

@@ -104,9 +104,11 @@ def test_modalities_of_the_user(tmp_path):
         "cue": np.where(np.arange(N_TRIALS) % 3, "high", "low"),
     }
     arrays["cue"][3] = ""
+    arrays["eye"][:, 4] = 7.0
     session = run(tmp_path, arrays, custom=(PUPIL, PAWS, CUE), reading={"rename": {"eye": "pupil"}})
-    assert session.values["pupil"].shape == (N_TRIALS, N_BINS, 1) and np.isnan(session.values["pupil"]).all()
-    assert session.statistics["pupil"] == {"mean": [0.0], "std": [1.0]}
+    assert session.values["pupil"].shape == (N_TRIALS, N_BINS, 1)
+    assert np.isnan(session.values["pupil"]).sum() == N_TRIALS * (N_BINS - 1)
+    assert session.statistics["pupil"] == {"mean": [7.0], "std": [1.0]}
     assert session.values["paws"].shape == (N_TRIALS, N_BINS, 2)
     assert session.values["cue"][:5].tolist() == [0, 1, 1, -1, 1]
 
@@ -115,7 +117,7 @@ def test_modalities_of_the_user(tmp_path):
     ("classes", "given", "expected"),
     [
         (["right", "left"], [-1, 1, 1], [0, 1, 1]),
-        (["right", "left"], [0, 1, -1], [0, 1, -1]),
+        (["right", "left"], [0, 1, 1], [0, 1, 1]),
         (["right", "left"], [0.0, 1.0, np.nan], [0, 1, -1]),
         (["0.2", "0.5", "0.8"], [0.2, 0.8, 0.5], [0, 2, 1]),
         (["0.2", "0.5", "0.8"], [0, 2, -1], [0, 2, -1]),

@@ -140,7 +140,7 @@ NWB_MISTAKES = {
         "units": {"depth_um": "quality"}
     },
     "nwb.values.choice: says nothing of R; it names L": {"values": {"choice": {"L": "left"}}},
-    "nwb.trials.choice: leftish is neither a class of choice (right, left)": {
+    "nwb.values.choice: leftish is neither a class of choice (right, left)": {
         "values": {"choice": {"L": "leftish", "R": "right"}}
     },
     "nwb.trials.choice: name the column of choice; there are id, start_time": {"trials": None},

@@ -183,8 +183,9 @@ def _read(
         for path in map(Path, value if isinstance(value, Sequence) else [value]):
             if not path.exists():
                 raise UserError(f"{path}: no such file; it is what --{name.replace('_', '-')} names")
-            files = sorted(file for file in path.rglob("*") if file.is_file()) if roles[name].folder else [path]
-            for file in files:
+            # A folder in the place of a file is for the function to refuse.
+            places = path.rglob("*") if roles[name].folder else [path]
+            for file in sorted(place for place in places if place.is_file()):
                 stamp = read_stamp(file)
                 if stamp:
                     inputs.setdefault(name, []).append(InputRecord(stamp.identity, stamp.content))

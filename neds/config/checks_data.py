@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from neds.config.checked import Checked
 from neds.config.schema import Config
-from neds.conversion.settings import RAW_TRACES
+from neds.conversion.settings import COMPUTED_FROM, RAW_TRACES
 from neds.errors import UserError
 from neds.modalities import BUILT_IN, Modality
 from neds.partition.settings import IBL_EVENTS, NO_EVENT
@@ -76,7 +76,7 @@ def mapping_faults(checked: Checked) -> list[str]:
     ]
     series = mapping.series or {}
     for name, modality in config.modality_registry().items():
-        computable = name in BUILT_IN and not series.keys().isdisjoint(RAW_TRACES)
+        computable = not series.keys().isdisjoint(COMPUTED_FROM.get(name, ()))
         if modality.kind == "continuous" and name not in series and not computable:
             faults.append(
                 f"config key {config.source}.series: name the series of {name}, e.g. {name}: {mapping.example}"

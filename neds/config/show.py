@@ -25,6 +25,10 @@ def show_config(*, configfile: Sequence[Path] = (), as_json: bool = False) -> st
     The YAML text is a whole configuration itself. JSON has `config`, `origins` (dotted key -> origin), `stages` (stage ->
     mode -> {model, masking, training}) and `stage_origins` (stage -> mode -> dotted key -> origin).
 
+    Args:
+        configfile: your configurations, as for snakemake.
+        as_json: print JSON, for programs.
+
     Raises:
         UserError: the configuration cannot be used.
     """

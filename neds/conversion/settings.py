@@ -2,15 +2,19 @@
 
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import field_validator
-
 from neds.modalities import Modality
 from neds.settings import Settings, key
+from neds.values import Meanings
 
 RAW_TRACES = ("wheel_position", "wheel_velocity", "left_whisker_motion_energy", "right_whisker_motion_energy")
 """Traces of a raw file from which modalities are computed."""
+COMPUTED_FROM = {
+    "wheel_speed": ("wheel_velocity", "wheel_position"),
+    "wheel_velocity": ("wheel_position",),
+    "whisker_motion_energy": ("left_whisker_motion_energy", "right_whisker_motion_energy"),
+}
+"""Modality -> traces of a raw file, of which one is enough to compute it."""
 UnitColumn = Literal["uuid", "probe", "acronym", "beryl", "cosmos", "depth_um", "channel", "label"]
-Value = int | float | str
 
 
 class FileMapping(Settings):
@@ -25,22 +29,12 @@ class FileMapping(Settings):
     columns of one value per trial keep their names, and `partition.align` names one of them."""
     units: dict[UnitColumn, str] | None = key(None, when="when columns have other names")
     """Column of units in the raw file -> column in the file: acronym is the brain region, label the quality from 0 to 1."""
-    values: dict[str, dict[str, Value]] | None = key(
-        None, when="when the file's values are not the names of the classes"
-    )
-    """Column in the raw file -> {value in the file: what it stands for}: a class name, or a number; "" for unknown."""
+    values: Meanings | None = key(None, when="when the file's values are not the names of the classes")
+    """Column in the raw file -> {value in the file: what it stands for}: a class name, or a number; "" for unknown. A
+    categorical column without an entry is read by what its values are declared to mean (docs/files.md)."""
     example: ClassVar[str]
     missing_series: Literal["error", "skip"]
     """When a file lacks a series: error stops the workflow; skip makes the session unusable where a modality needs it."""
-
-    @field_validator("values", mode="before")
-    @classmethod
-    def _keys_as_text(cls, values: Any) -> Any:
-        if not isinstance(values, dict):
-            return values
-        return {
-            k: {value_name(key): v for key, v in e.items()} if isinstance(e, dict) else e for k, e in values.items()
-        }
 
     def filled(self) -> Self:
         """With this format's usual names in the place of None."""
@@ -69,11 +63,6 @@ class BrainsetsMapping(FileMapping):
         usual = _BRAIN_WIDE_BENCH if self.trials is None else _BRAIN_WIDE_BENCH | {"values": None}
         given = {name: value for name, value in self.model_dump().items() if value is not None}
         return type(self).model_validate(usual | given)
-
-
-def value_name(value: object) -> str:
-    """A value as the key of `FileMapping.values` that stands for it: left, 0.5, 1 (also for true)."""
-    return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
 _BRAIN_WIDE_BENCH = {

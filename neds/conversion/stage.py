@@ -12,14 +12,14 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from neds.conversion.settings import MAPPINGS, ConvertRun, FileMapping, value_name
-from neds.conversion.source import NoSuchSeries, SourceSession
+from neds.conversion.settings import MAPPINGS, ConvertRun, FileMapping
+from neds.conversion.source import NoSuchSeries, SourceSession, UnusableSeries
 from neds.errors import UserError
 from neds.files.md5 import md5_of
 from neds.files.raw import RawSession, Trace, write_raw
 from neds.files.roles import InputFile, OutputFile
 from neds.modalities import Modality
-from neds.partition.array_values import categorical
+from neds.partition.array_values import categorical, meanings, value_names
 from neds.validation import validated
 
 Reader = Callable[[Path, FileMapping], AbstractContextManager[SourceSession]]
@@ -49,6 +49,10 @@ def convert(
         UserError: a file that cannot be read, or a mapping that does not fit it.
     """
     path = Path(file)
+    if path.is_dir():
+        is_zarr = any((path / mark).exists() for mark in (".zgroup", ".zattrs", ".zmetadata", "zarr.json"))
+        what = "a Zarr folder; of NWB, HDF5 files are read: export it to one" if is_zarr else "a folder, not a file"
+        raise UserError(f"{path}: is {what}")
     if not path.is_file():
         raise UserError(f"{path}: no such file; correct the path in the sessions sheet")
     mapping = validated(MAPPINGS[format], settings.mapping, where="mapping").filled()
@@ -76,7 +80,9 @@ def convert(
                 "mapping": mapping.model_dump(),
                 "mapped": [*(mapping.series or {}), *(mapping.trials or {})],
                 "problems": problems | no_trials,
+                "remarks": source.remarks | converted.remarks,
             },
+            recorded=source.recorded,
         ),
     )
 
@@ -86,18 +92,23 @@ class _Conversion:
 
     def __init__(self, path: Path, key: str, mapping: FileMapping, source: SourceSession) -> None:
         self._path, self._key, self._mapping, self._source = path, key, mapping, source
+        self.remarks: dict[str, str] = {}
 
     def traces(self) -> tuple[dict[str, Trace], dict[str, str]]:
         """The mapped series, and why others are absent."""
         traces, problems = {}, {}
         for name, place in (self._mapping.series or {}).items():
             try:
-                traces[name] = self._source.series(place)
-            except NoSuchSeries as problem:
+                traces[name], remarks = self._source.series(place)
+            except (NoSuchSeries, UnusableSeries) as problem:
+                what = f"no series {place}" if isinstance(problem, NoSuchSeries) else f"series {place} cannot be used"
                 if self._mapping.missing_series == "error":
                     how = f"correct it, or set {self._key}.missing_series: skip where some sessions lack it"
-                    raise self._fault(f"series.{name}", f"no series {place}: {problem}; {how}") from None
-                problems[name] = f"no series {place}: {problem}"
+                    raise self._fault(f"series.{name}", f"{what}: {problem}; {how}") from None
+                problems[name] = f"{what}: {problem}"
+                continue
+            if remarks:
+                self.remarks[name] = "; ".join(remarks)
         return traces, problems
 
     def trials(self, modalities: list[Modality]) -> tuple[pd.DataFrame, dict[str, str]]:
@@ -109,16 +120,23 @@ class _Conversion:
                 "trials": f"the file has no table {self._mapping.trials_table}, its tables are {there}"
             }
         renamed = {name: self._column("trials", name) for name in self._mapping.trials or {}}
-        columns = {name: self._with_values(name, values) for name, values in (found | renamed).items()}
-        for modality in modalities:
-            if modality.name not in columns:
-                there = ", ".join(found)
-                raise self._fault(f"trials.{modality.name}", f"name the column of {modality.title}; there are {there}")
-            where = f"{self._path}, config key {self._key}.trials.{modality.name}"
-            values = columns[modality.name]
-            values = values.astype(str) if values.dtype == object else values
-            index = categorical(values, modality, where=where)
-            columns[modality.name] = np.array([*modality.classes, ""], dtype=object)[index]
+        columns = dict(found | renamed)
+        classes = {modality.name: modality for modality in modalities}
+        for name in columns.keys() - classes.keys():
+            columns[name] = self._with_values(name, columns[name])
+        for name, modality in classes.items():
+            if name not in columns:
+                raise self._fault(
+                    f"trials.{name}", f"name the column of {modality.title}; there are {', '.join(found)}"
+                )
+            meaning = (self._mapping.values or {}).get(name)
+            block = "trials" if meaning is None else "values"
+            where = f"{self._path}, config key {self._key}.{block}.{name}"
+            reading = categorical(
+                columns[name], modality, where=where, meaning=meaning, key=f"{self._key}.values.{name}"
+            )
+            columns[name] = np.array([*modality.classes, ""], dtype=object)[reading.index]
+            self.remarks[name] = reading.told
         return pd.DataFrame(columns), {}
 
     def units(self, eid: str) -> pd.DataFrame:
@@ -133,9 +151,7 @@ class _Conversion:
         table = {}
         for name in _TEXTS:
             column = columns.get(name, defaults.get(name, np.full(n, "", object)))
-            table[name] = (
-                column if column.dtype == object else np.array([value_name(v) for v in column.tolist()], object)
-            )
+            table[name] = column if column.dtype == object else np.array(value_names(column), object)
         for name, unknown in _NUMBERS.items():
             column = columns.get(name, np.full(n, unknown))
             if column.dtype == object:
@@ -161,15 +177,15 @@ class _Conversion:
         meaning = (self._mapping.values or {}).get(name)
         if meaning is None:
             return column
-        texts = [value_name(value) for value in column.tolist()]
-        unknown = sorted(set(texts) - {*meaning, "nan", ""})
+        texts = value_names(column)
+        numeric = all(not isinstance(value, str) for value in meaning.values())
+        found = meanings(texts, {"nan": np.nan if numeric else "", "": np.nan if numeric else ""} | dict(meaning))
+        unknown = sorted({text for text, value in zip(texts, found, strict=True) if value is None})
         if unknown:
             raise self._fault(
                 f"values.{name}", f"says nothing of {', '.join(unknown[:5])}; it names {', '.join(meaning)}"
             )
-        numeric = all(not isinstance(value, str) for value in meaning.values())
-        meaning = {"nan": np.nan if numeric else "", "": np.nan if numeric else ""} | meaning
-        return np.array([meaning[text] for text in texts], dtype=float if numeric else object)
+        return np.array(found, dtype=float if numeric else object)
 
     def _fault(self, key: str, what: str) -> UserError:
         return UserError(f"{self._path}, config key {self._key}.{key}: {what}")

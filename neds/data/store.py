@@ -26,7 +26,7 @@ class TrialStore:
             names: modalities to hold.
 
         Raises:
-            UserError: sessions that differ in bins or lack a modality.
+            UserError: sessions that differ in their window or bins, or lack a modality.
         """
         first = sessions[0]
         self.n_bins, self.bin_s, self.device = first.n_bins, first.bin_s, device
@@ -35,6 +35,11 @@ class TrialStore:
                 raise UserError(
                     f"session {session.eid} has {session.n_bins} bins of {session.bin_s} s, session {first.eid} has "
                     f"{self.n_bins} of {self.bin_s} s; sessions that train together need the same bins"
+                )
+            if abs(session.window_start_s - first.window_start_s) > 1e-6:
+                raise UserError(
+                    f"bin 0 of session {session.eid} starts {session.window_start_s} s from the event, that of session "
+                    f"{first.eid} {first.window_start_s} s; sessions that train together need the same window"
                 )
             absent = [name for name in names if name not in session.values]
             if absent:

@@ -1,17 +1,25 @@
 """Logging in to an Alyx database, and what to say when that or the network fails."""
 
 import os
+import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
 
 import one.params
 import requests
 
-from neds.download.retries import NETWORK_ERRORS, first_line
+from neds.download.retries import NETWORK_ERRORS, first_line, retried
 from neds.download.stalls import stalls_ended
 from neds.download.verified import VerifyingOne
 from neds.errors import UserError
+
+NOT_ASKED_AGAIN_S = 900.0
+"""So long after a failure to connect, no session waits for the database again."""
+ANSWER_WITHIN_S = 5.0
 
 
 def connect(url: str, cache_dir: Path, *, pause_s: float) -> VerifyingOne:
@@ -23,6 +31,44 @@ def connect(url: str, cache_dir: Path, *, pause_s: float) -> VerifyingOne:
     """
     # An own instance and not ONE(), which returns the first one of the process whatever it is asked for later.
     return VerifyingOne(base_url=url, cache_dir=Path(cache_dir).absolute(), pause_s=pause_s, **_account(url))
+
+
+def connect_once_for_all(url: str, cache_dir: Path, *, pause_s: float) -> VerifyingOne:
+    """As `connect`, tried again after failures; but not where another session found a moment ago that nobody answers.
+
+    Every session is loaded by a process of its own, and each would wait as long as the first. A file in `cache_dir` tells.
+
+    Raises:
+        UserError: no account is known.
+        one of NETWORK_ERRORS: the login is refused, or the network fails.
+    """
+    address = urlsplit(url)
+    mark = Path(cache_dir) / f".{address.hostname}_{address.port or address.scheme}_does_not_answer"
+    attempt = partial(connect, url, cache_dir, pause_s=pause_s)
+    try:
+        if _is_recent(mark):
+            _require_answer(address)
+            database = attempt()
+        else:
+            database = retried(attempt, what=url)
+    except (requests.ConnectionError, requests.Timeout):
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+        raise
+    mark.unlink(missing_ok=True)
+    return database
+
+
+def _is_recent(mark: Path) -> bool:
+    return mark.exists() and time.time() - mark.stat().st_mtime < NOT_ASKED_AGAIN_S
+
+
+def _require_answer(address: SplitResult) -> None:
+    port = address.port or {"http": 80, "https": 443}.get(address.scheme, 443)
+    try:
+        socket.create_connection((address.hostname, port), timeout=ANSWER_WITHIN_S).close()
+    except OSError as error:
+        raise requests.ConnectionError(f"it does not answer, as another session found before: {error}") from None
 
 
 def _account(url: str) -> dict[str, str]:

@@ -1,10 +1,11 @@
 """One session of a ONE instance, loaded through ibllib's own loaders."""
 
+from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 
 import numpy as np
 import pandas as pd
-from iblatlas.regions import BrainRegions
 from one.api import One
 
 from neds.download.behaviour import load_licks, load_trials, load_wheel, load_whisker_motion_energy
@@ -12,7 +13,7 @@ from neds.download.cameras import load_paw_speeds, load_pupil
 from neds.download.lfp import load_lfp, merged
 from neds.download.session_files import NeededFiles, Planned, SessionFiles, Unavailable
 from neds.download.settings import DownloadSettings
-from neds.download.spike_sorting import Probe, load_probe
+from neds.download.spike_sorting import KnownRegions, Probe, load_probe
 from neds.download.verified import VerifyingOne
 from neds.errors import UserError
 from neds.files.raw import RawSession, Trace
@@ -39,11 +40,12 @@ def load_session(one: One, *, one_eid: str, eid: str, source: str, settings: Dow
     files = SessionFiles(one, one_eid, revision=settings.revision_before)
     lab, subject, date, _ = files.path.session_parts
     try:
-        trials = load_trials(files)
+        trials, remark = load_trials(files)
     except Unavailable as reason:
         raise _of_no_use(eid, reason) from None
-    problems, remarks = {}, {}
-    traces = _load_traces(files, problems, remarks) | _load_extras(files, settings, trials, problems)
+    problems, remarks = {}, {"trials": remark} if remark else {}
+    traces = _load_traces(files, settings, problems, remarks)
+    traces |= _load_extras(files, settings, trials, problems, remarks)
     probes = _load_probes(files, settings, problems, remarks)
     spike_times, spike_units, units = _merge(probes)
     provenance = {
@@ -85,8 +87,8 @@ def needed_datasets(database: VerifyingOne, *, eid: str, settings: DownloadSetti
             pass
         except Unavailable as reason:
             raise _of_no_use(eid, reason) from None
-        _load_traces(files, {}, {})
-        _load_extras(files, settings, pd.DataFrame(), {})
+        _load_traces(files, settings, {}, {})
+        _load_extras(files, settings, pd.DataFrame(), {}, {})
         _load_probes(files, settings, {}, {})
     datasets = pd.concat(asked_for)
     return datasets[~datasets.index.duplicated()]
@@ -98,39 +100,55 @@ def _of_no_use(eid: str, reason: Unavailable) -> UserError:
     )
 
 
-def _load_traces(files: SessionFiles, problems: dict[str, str], remarks: dict[str, str]) -> dict[str, Trace]:
-    traces = {}
-    try:
-        traces |= load_wheel(files)
-    except Unavailable as reason:
-        problems["wheel"] = str(reason)
+def _load_traces(
+    files: SessionFiles, settings: DownloadSettings, problems: dict[str, str], remarks: dict[str, str]
+) -> dict[str, Trace]:
+    loaders = {"wheel": lambda: load_wheel(files)}
     for view in ("left", "right"):
-        name = f"{view}_whisker_motion_energy"
-        try:
-            traces[name], remark = load_whisker_motion_energy(files, view)
-        except Unavailable as reason:
-            problems[name] = str(reason)
-            continue
-        if remark:
-            remarks[name] = remark
-    return traces
+        loaders[f"{view}_whisker_motion_energy"] = partial(_whisker_motion_energy, files, view, settings)
+    return _loaded(loaders, problems, remarks)
+
+
+def _whisker_motion_energy(files: SessionFiles, view: str, settings: DownloadSettings) -> tuple[dict[str, Trace], str]:
+    trace, remark = load_whisker_motion_energy(files, view, most_surplus_s=settings.most_surplus_s)
+    return {f"{view}_whisker_motion_energy": trace}, remark
 
 
 def _load_extras(
-    files: SessionFiles, settings: DownloadSettings, trials: pd.DataFrame, problems: dict[str, str]
+    files: SessionFiles,
+    settings: DownloadSettings,
+    trials: pd.DataFrame,
+    problems: dict[str, str],
+    remarks: dict[str, str],
 ) -> dict[str, Trace]:
+    most_surplus_s = settings.most_surplus_s
+
+    def named(name: str, loaded: tuple[Trace, str]) -> tuple[dict[str, Trace], str]:
+        return {name: loaded[0]}, loaded[1]
+
     loaders = {
-        "pupil": lambda: {"pupil_diameter": load_pupil(files)},
-        "paws": lambda: load_paw_speeds(files, settings.pose_tracker),
-        "licks": lambda: {"licks": load_licks(files)},
-        "lfp": lambda: _load_lfp(files, settings, trials, problems),
+        "pupil": lambda: named("pupil_diameter", load_pupil(files, most_surplus_s=most_surplus_s)),
+        "paws": lambda: load_paw_speeds(files, settings.pose_tracker, most_surplus_s=most_surplus_s),
+        "licks": lambda: named("licks", load_licks(files)),
+        "lfp": lambda: (_load_lfp(files, settings, trials, problems), ""),
     }
+    return _loaded({extra: loaders[extra] for extra in settings.extras or []}, problems, remarks)
+
+
+def _loaded(
+    loaders: dict[str, Callable[[], tuple[dict[str, Trace], str]]], problems: dict[str, str], remarks: dict[str, str]
+) -> dict[str, Trace]:
+    """What the loaders find; why one finds nothing goes to `problems`, what it had to mend to `remarks`."""
     traces = {}
-    for extra in settings.extras or []:
+    for name, load in loaders.items():
         try:
-            traces |= loaders[extra]()
+            found, remark = load()
         except Unavailable as reason:
-            problems[extra] = str(reason)
+            problems[name] = str(reason)
+            continue
+        traces |= found
+        if remark:
+            remarks[name] = remark
     return traces
 
 
@@ -152,7 +170,7 @@ def _load_probes(
     names = settings.probes or files.probes()
     if not names:
         problems["spikes"] = "the session has no probes"
-    regions = BrainRegions()
+    regions = KnownRegions()
     probes = {}
     for name in names:
         try:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 from one.alf.spec import is_uuid_string
 
-from neds.download.connection import connect, explained
+from neds.download.connection import connect_once_for_all, explained
 from neds.download.loaders import load_session, needed_datasets
 from neds.download.retries import retried
 from neds.download.settings import DownloadSettings
@@ -30,7 +30,7 @@ def load_remote(*, eid: str, cache_dir: Path, settings: DownloadSettings) -> Raw
     """
     url = settings.base_url.rstrip("/")
     with explained(url, what=f"session {eid}: the download from {url}"):
-        database = retried(partial(connect, url, cache_dir, pause_s=settings.pause_s), what=url)
+        database = connect_once_for_all(url, cache_dir, pause_s=settings.pause_s)
         datasets = retried(partial(find_datasets, database, eid, settings), what=f"session {eid}")
         database.bring(datasets[~datasets["in_parts"]])
         return load_session(database, one_eid=eid, eid=eid, source="one", settings=settings)

@@ -72,7 +72,11 @@ class SessionFiles:
         return sorted(names)
 
     def fetch(self, name: str, *, needed: tuple[str, ...] = (), **filters) -> dict[str, ALFPath]:
-        """Bring the datasets of the ALF object `name` to the disk; they come back by attribute.
+        """Bring the datasets of the ALF object `name` to the disk; they come back by attribute. See `fetch_all`."""
+        return {file.attribute: file for file in self.fetch_all(name, needed=needed, **filters)}
+
+    def fetch_all(self, name: str, *, needed: tuple[str, ...] = (), **filters) -> list[ALFPath]:
+        """Bring the datasets of the ALF object `name` to the disk.
 
         Args:
             needed: attributes without which the object is of no use.
@@ -97,7 +101,7 @@ class SessionFiles:
         except ALFError as error:
             raise Unavailable(f"{name} is ambiguous: {error.message}") from None
         self.use(files)
-        return {file.attribute: file for file in files}
+        return files
 
     def bring(self, paths: list[str]) -> list[ALFPath]:
         """Bring the datasets of the given `available` paths to the disk; their files, in the same order.

@@ -87,6 +87,9 @@ class DownloadSettings(Settings):
     """What to load beside trials, spikes, wheel and motion energy; null: what `modalities` need, and by hand nothing."""
     pose_tracker: Literal["dlc", "lightningPose"] = key("dlc", when="lightningPose where the sessions have it")
     """Which tracking of the left video the paws are taken from."""
+    most_surplus_s: float = key(0.5, ge=0, when="higher where cameras are known to have started late")
+    """Of more camera times than frames, up to this time the first are dropped, as the IBL does; of more the camera is
+    not used."""
     lfp: LfpSettings = Field(default_factory=LfpSettings)
     pause_s: float = key(0.1, ge=0, when="longer if the people of the database ask for it")
     """Source one: the least time, in seconds, between the starts of two downloads of files. It changes no result."""

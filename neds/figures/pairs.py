@@ -129,7 +129,7 @@ def pairs_figure(
         raise NothingToDraw("No two of these models were scored on the same test session.")
 
     n_columns = min(5, len({target for target, *_ in panels}))
-    fig, axes = panel_grid(len(panels), panels_per_row=max(3, n_columns), panel_height_in=2.0, extra_height_in=0.3)
+    fig, axes = panel_grid(len(panels), panels_per_row=max(3, n_columns), panel_height_in=2.3, extra_height_in=0.4)
     plotted = []
     for ax, (target, (ours, other), both) in zip(axes, panels, strict=True):
         metric, difference = metric_of[target], compare(both[ours].to_numpy(), both[other].to_numpy())
@@ -156,7 +156,7 @@ def pairs_figure(
 
 def _verdict(difference: Difference, paper_percent: float | None) -> str:
     error = f" ± {rounded(difference.difference_sem, 3)}" if difference.n_sessions > 1 else ""
-    lines = [f"Δ = {signed(difference.difference, 3)}{error}"]
+    lines = [f"Δ {signed(difference.difference, 3)}{error}"]
     ratio = f" ({signed(100 * difference.relative_gain, 0)} %)" if np.isfinite(difference.relative_gain) else ""
     lines.append(f"n = {difference.n_sessions}{ratio}")
     if np.isfinite(difference.wilcoxon_p):

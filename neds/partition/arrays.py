@@ -18,9 +18,11 @@ from neds.partition.array_file import read_arrays
 from neds.partition.array_values import categorical, continuous, spike_counts
 from neds.partition.components import reduced
 from neds.partition.conditions import condition_index
+from neds.partition.known import masked, require_known
+from neds.partition.same_trials import fingerprints
 from neds.partition.settings import ArrayRun, ArraySettings, PartitionSettings
-from neds.partition.split import split_trials
-from neds.partition.statistics import training_statistics
+from neds.partition.split import split_trials, without_overlap
+from neds.partition.statistics import constant_columns, training_statistics
 from neds.partition.units import keep_units
 from neds.partition.unusable import Unusable, require_splits, require_trials, require_units, write_outcome
 
@@ -135,13 +137,15 @@ def _aligned(
         absent.insert(0, "spikes")
     if absent:
         raise Unusable(f"{source.path.name} has no array {', '.join(absent)}; its keys are {', '.join(source.arrays)}")
-    values, counts = _values(header, source, spikes_key, arrays)
+    values, counts, readings = _values(header, source, spikes_key, arrays)
     n_trials, n_bins, n_units = counts.shape
-    split, kept_trials, dropped = _split(source, header, n_trials, n_bins, settings)
+    spans_s, remarks = _spans_s(source, header, n_trials, n_bins, settings)
+    split, kept_trials, dropped = _split(source, header, spans_s, settings)
     require_trials(kept_trials.sum(), n_trials, settings, dropped)
     require_splits(split[kept_trials], dropped)
     split, counts = split[kept_trials], counts[kept_trials]
     values = {name: array[kept_trials] for name, array in values.items()}
+    require_known(values, header.modalities, split, dropped)
     training = split == SPLITS.index("train")
     spikes = np.einsum("ktn->n", counts[training], dtype=np.int64)
     rates_hz = spikes / (training.sum() * n_bins * header.bin_s)
@@ -149,6 +153,7 @@ def _aligned(
     kept, units_dropped = keep_units(units, rates_hz, settings)
     dropped |= units_dropped
     require_units(kept.sum(), n_units, settings, dropped)
+    of_all_units = counts.sum(axis=2, dtype=np.int64)
     values = {name: counts[:, :, kept] if name == "spikes" else values[name] for name in header.modalities}
     values, modalities, components = reduced(values, header.modalities, training, settings)
     return replace(
@@ -161,13 +166,15 @@ def _aligned(
         trials=_trials(source, n_trials).loc[kept_trials].reset_index(drop=True),
         split=split,
         dropped=dropped,
+        remarks=[*readings, *remarks, *masked(values), *constant_columns(values, modalities, training)],
+        fingerprints=fingerprints(of_all_units),
     )
 
 
 def _values(
     header: AlignedSession, source: _Source, spikes_key: str, arrays: ArraySettings
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Behaviour values by name, and the counts (K, T, N) of all units, over the bins used."""
+) -> tuple[dict[str, np.ndarray], np.ndarray, list[str]]:
+    """Behaviour values by name, the counts (K, T, N) of all units, over the bins used, and how classes were read."""
     behaviours = {name: modality for name, modality in header.modalities.items() if name != "spikes"}
     if extra := [name for name, modality in behaviours.items() if modality.kind == "counts"]:
         raise UserError(
@@ -182,7 +189,7 @@ def _values(
         where=source.where(spikes_key),
     )
     n_trials, n_bins, _ = counts.shape
-    values = {}
+    values, readings = {}, []
     for name, modality in behaviours.items():
         array, where = source.arrays[name], source.where(name)
         if array.shape[:1] != (n_trials,):
@@ -190,52 +197,72 @@ def _values(
         if modality.kind == "continuous":
             values[name] = continuous(array, modality, n_bins=n_bins, where=where)
         else:
-            values[name] = categorical(array, modality, where=where)
+            meaning = (arrays.values or {}).get(name)
+            reading = categorical(array, modality, where=where, meaning=meaning, key=f"arrays.values.{name}")
+            values[name] = reading.index
+            readings.append(f"{name}: {reading.told}")
     first, end = arrays.bins or (0, n_bins)
     if end > n_bins:
         raise UserError(
             f"{source.path}: `bins` [{first}, {end}] under `arrays` goes beyond the {n_bins} bins of the file"
         )
     used = slice(first, end)
-    return {name: v if v.ndim == 1 else v[:, used] for name, v in values.items()}, counts[:, used]
+    return {name: v if v.ndim == 1 else v[:, used] for name, v in values.items()}, counts[:, used], readings
 
 
 def _split(
-    source: _Source, header: AlignedSession, n_trials: int, n_bins: int, settings: PartitionSettings
+    source: _Source, header: AlignedSession, spans_s: np.ndarray, settings: PartitionSettings
 ) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
     """Index (K,) into SPLITS, mask (K,) of the trials kept, and the number dropped by reason."""
-    given = source.column(("split",), n_trials, "trial")
+    given = source.column(("split",), len(spans_s), "trial")
     if given is None:
-        return split_trials(_spans_s(source, header, n_trials, n_bins, settings), eid=header.eid, settings=settings)
+        return split_trials(spans_s, eid=header.eid, settings=settings)
     names = np.array(SPLITS) if given.dtype.kind == "U" else np.arange(len(SPLITS))
     matches = given[:, None] == names
     if not matches.any(axis=1).all() or not matches.any(axis=0).all():
         raise UserError(
             f"{source.where('split')}: every trial must be one of {', '.join(SPLITS)} (or 0, 1, 2), and each must occur"
         )
-    return matches.argmax(axis=1).astype(np.uint8), np.ones(n_trials, bool), {}
+    split = matches.argmax(axis=1).astype(np.uint8)
+    return split, *without_overlap(spans_s, split, settings)
 
 
 def _spans_s(
     source: _Source, header: AlignedSession, n_trials: int, n_bins: int, settings: PartitionSettings
-) -> np.ndarray:
-    """First and last moment (K, 2) of each trial's window, NaN where no split needs to know it."""
+) -> tuple[np.ndarray, list[str]]:
+    """First and last moment (K, 2) of each trial's window, NaN where unknown, and what that keeps from being checked."""
     times_s = source.column(("align_time_s",), n_trials, "trial")
-    if settings.split == "random":
-        return np.full((n_trials, 2), np.nan)
-    if times_s is None or times_s.dtype.kind not in "iuf" or not np.isfinite(times_s).all():
-        found = "is absent" if times_s is None else "does not hold a number for every trial"
+    if times_s is not None and times_s.dtype.kind not in "iuf":
+        raise UserError(f"{source.where('align_time_s')}: must be numbers of seconds, found type {times_s.dtype}")
+    times_s = np.full(n_trials, np.nan) if times_s is None else times_s.astype(np.float64)
+    n_unknown = int(np.count_nonzero(~np.isfinite(times_s)))
+    if n_unknown and settings.split == "blocks" and "split" not in source.arrays:
+        found = "does not hold a number for every trial" if "align_time_s" in source.arrays else "is absent"
         raise UserError(
             f"{source.where('align_time_s')}: {found}, so that trials cannot be split into blocks of time; "
             "add the times in seconds, or set `split: random` under `partition`"
         )
-    return times_s[:, None] + header.window_start_s + np.array([0.0, n_bins * header.bin_s])
+    remarks = []
+    if n_unknown and settings.overlap != "allow":
+        remarks = [
+            f"no align_time_s of {n_unknown} trials, so whether windows of different splits overlap is not checked"
+        ]
+    return times_s[:, None] + header.window_start_s + np.array([0.0, n_bins * header.bin_s]), remarks
 
 
 def _units(source: _Source, n_units: int) -> pd.DataFrame:
     def column(*keys: str, default: object) -> np.ndarray:
         found = source.column(keys, n_units, "unit")
         return np.full(n_units, default) if found is None else found
+
+    def numbers(key: str, *, unknown: float) -> np.ndarray:
+        found = column(key, default=unknown)
+        if found.dtype.kind not in "biuf":
+            texts = ", ".join(np.unique(found.astype(str))[:5])
+            raise UserError(
+                f"{source.where(key)}: holds text ({texts}); give a number for each unit, or leave {key} out"
+            )
+        return found
 
     acronym = column("acronym", "region", default="").astype(str).astype(object)
     return pd.DataFrame(
@@ -245,9 +272,9 @@ def _units(source: _Source, n_units: int) -> pd.DataFrame:
             "acronym": acronym,
             "beryl": acronym,
             "cosmos": np.full(n_units, "", object),
-            "depth_um": column("depth_um", default=np.nan),
-            "channel": column("channel", default=-1),
-            "label": column("label", default=np.nan),
+            "depth_um": numbers("depth_um", unknown=np.nan),
+            "channel": numbers("channel", unknown=-1),
+            "label": numbers("label", unknown=np.nan),
         }
     )
 

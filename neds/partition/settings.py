@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from neds.modalities import Modality
 from neds.settings import Seed, Settings, key
+from neds.values import Meanings
 
 IBL_EVENTS = (
     "stimOn_times",
@@ -69,6 +70,16 @@ class PartitionSettings(Settings):
         "auto", when="to take the same side everywhere", public_code="right"
     )
     """Camera of the whisker motion energy; auto takes the left one, or the right one where there is no left one."""
+    longest_silence_s: float | None = key(5.0, gt=0, when="longer for few or quiet units")
+    """A silence of all units of a probe that is longer, and longer than 20 times the mean interval of the spikes around it,
+    was not recorded; null: silence says nothing. Trials and windows outside of what was recorded are dropped."""
+    longest_gap_s: dict[str, Annotated[float, Field(gt=0)] | None] = key(
+        {"others": 0.25}, when="longer for what is sampled seldom"
+    )
+    """Modality -> longest time between two known samples of its trace that is bridged by interpolation, and `others` for
+    those not named; in a longer one, and longer than three usual intervals, values are unknown. null: all are bridged."""
+    holes: Literal["drop", "mask"] = key("drop", when="mask when many trials have holes")
+    """Trials in whose window a trace is unknown in part: drop them, or mask those bins (NaN)."""
     component_variance: float = key(0.99, gt=0, le=1, when="lower to spare tokens' width", public_code="0.99")
     """Share of the variance that the principal components of a modality with many values per bin (LFP) hold together."""
     max_components: int = key(50, ge=1, when="with component_variance")
@@ -84,6 +95,9 @@ class PartitionSettings(Settings):
     of the trials that it is tested on."""
     split_blocks: int = key(3, ge=1, when="more for long sessions")
     """Split blocks: how many blocks of each split lie spread over the session."""
+    overlap: Literal["drop", "refuse", "allow"] = key("drop", when="refuse or allow, when no trial may be lost")
+    """Windows of different splits that share time: drop those of training before those of validation before those of test;
+    refuse the session; or allow them. allow also lets the same recording be a session of role train and one of role test."""
     split_gap_s: float = key(5.0, ge=0, when="as long as what is recorded remembers itself")
     """Split blocks: least time between the windows of trials of different splits; the trials in between are dropped."""
     split_fractions: list[Annotated[float, Field(gt=0, lt=1)]] = key(
@@ -146,6 +160,8 @@ class ArraySettings(Settings):
 
     rename: dict[str, str] = key({}, when="when the file calls things otherwise")
     """Key in the file -> name of the modality or column it holds."""
+    values: Meanings | None = key(None, when="where numbers may be read in two ways")
+    """Categorical modality -> {value in the file: class name, or "" for unknown}, where numbers may be read in two ways."""
     bins: list[Annotated[int, Field(ge=0)]] | None = key(
         None, min_length=2, max_length=2, when="to drop bins at the edges"
     )
