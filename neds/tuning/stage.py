@@ -15,6 +15,7 @@ from neds.provenance import code_digest, file_digest, settings_digest
 from neds.settings import Settings
 from neds.training.stage import TrainingRun
 from neds.tuning.best import BestTrial, nested, write_best
+from neds.tuning.private import private_folder
 from neds.tuning.search import Resources, run_search
 from neds.tuning.settings import SearchSettings
 from neds.tuning.trial import run_trial
@@ -43,12 +44,13 @@ def run_tuning(
 ) -> None:
     """Search, and write the best trial's values and the table of all trials.
 
-    A search that was killed goes on where it stopped: its state lies beside `best`, under a name that only the same
-    settings, data and code have, and is deleted at the end. When training would be skipped, so is the search; the
+    A search that was killed goes on where it stopped: its state lies in a folder of the user's own
+    (`neds.tuning.private`), under a name that only the same path of `best`, settings, data and code have, and is deleted
+    at the end. When training would be skipped, so is the search; the
     outputs are written all the same.
 
     Raises:
-        UserError: no trial gave a score, or a trial wants more cores or GPUs than there are.
+        UserError: no trial gave a score, a trial wants more cores or GPUs than there are, or there is no private folder.
     """
     columns = ["trial", *tuning.search.space, "score", "epochs", "status", "reason"]
     why = _why_skipped(aligned, pretrained)
@@ -64,7 +66,7 @@ def run_tuning(
     fingerprint = settings_digest(
         [tuning.model_dump(), [file_digest(path) for path in inputs], code_digest("neds.tuning.stage")]
     )
-    states = best.with_name("unfinished")
+    states = private_folder(f"search-{settings_digest(str(best.resolve()))[:16]}")
     _forget_others(states, fingerprint[:16])
 
     def trial(values: dict[str, Any]) -> None:
