@@ -3,10 +3,9 @@
 import logging
 from pathlib import Path
 
-import torch
-
 from neds.data.store import TrialStore
 from neds.data.subset import with_training_trials
+from neds.device import computing_device
 from neds.errors import UserError
 from neds.evaluation.predict import predict
 from neds.evaluation.results import EvaluationFiles, Identity, Predicted, write_evaluation
@@ -36,7 +35,7 @@ def evaluate(*, aligned: Path, checkpoint: Path, identity: Identity, files: Eval
     if eids != [session.eid]:
         raise UserError(f"{checkpoint}: was trained on {', '.join(eids)}, not on session {session.eid}")
     session = with_training_trials(session, description.record["run"]["train_trials"])
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = computing_device()
     model.to(device)
     design = model.design
     store = TrialStore([session], names=list(design.modalities), device=device)

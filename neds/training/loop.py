@@ -14,6 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from neds.data.store import TrialStore, stacked_valid
+from neds.device import bf16_is_native
 from neds.errors import UserError
 from neds.files.aligned import AlignedSession
 from neds.model.loss import loss_terms, total_loss
@@ -90,7 +91,14 @@ def train(
         div_factor=settings.div_factor,
         cycle_momentum=False,
     )
-    resumed = load_state(state_path, fingerprint=fingerprint, model=model, optimizer=optimizer, scheduler=scheduler)
+    resumed = load_state(
+        state_path,
+        fingerprint=fingerprint,
+        model=model,
+        optimizer=optimizer,
+        scheduler=scheduler,
+        processes=processes,
+    )
     progress, best = resumed or (Progress(), _copy(model))
     if resumed:
         log.info(
@@ -270,7 +278,7 @@ def _freeze(model: NEDS, part: str) -> None:
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
     """The autocast context of a precision setting on a device."""
-    enabled = precision == "bf16" or (precision == "auto" and device.type == "cuda")
+    enabled = precision == "bf16" or (precision == "auto" and bf16_is_native(device))
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load, save_file
 
 from neds.files.atomic import replacing
 from neds.training.distributed import Processes
@@ -79,19 +79,17 @@ def load_state(
     model: torch.nn.Module,
     optimizer: torch.optim.Optimizer,
     scheduler: torch.optim.lr_scheduler.LRScheduler,
+    processes: Processes,
 ) -> tuple[Progress, dict[str, torch.Tensor]] | None:
     """Put a saved state of this very run into the given objects; returns its progress and best weights.
 
-    Returns None, and changes nothing, when there is no readable state with this fingerprint.
+    Returns None, and changes nothing, when there is no readable state with this fingerprint. The first process reads it for
+    all: one that did not see the file, on another computer, would train on other batches than the others.
     """
-    try:
-        with safe_open(path, framework="pt") as handle:
-            header = handle.metadata() or {}
-            if header.get("fingerprint") != fingerprint:
-                return None
-            tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 (not a dict)
-    except (FileNotFoundError, SafetensorError):
+    saved = processes.from_first(_read_state(path, fingerprint) if processes.is_first else b"")
+    if not saved:
         return None
+    header, tensors = _header(saved), load(saved)
     parts: dict[str, dict[str, torch.Tensor]] = {"model": {}, "best": {}, "optimizer": {}}
     for name, tensor in tensors.items():
         part, key = name.split(".", 1)
@@ -106,6 +104,23 @@ def load_state(
     for group, lr in zip(optimizer.param_groups, scheduler.get_last_lr(), strict=True):
         group["lr"] = lr
     return Progress(**json.loads(header["progress"])), parts["best"]
+
+
+def _read_state(path: Path, fingerprint: str) -> bytes:
+    """The content of a state with this fingerprint; nothing where there is no readable one."""
+    try:
+        with safe_open(path, framework="pt") as handle:
+            if (handle.metadata() or {}).get("fingerprint") != fingerprint:
+                return b""
+        return path.read_bytes()
+    except (FileNotFoundError, SafetensorError):
+        return b""
+
+
+def _header(saved: bytes) -> dict[str, str]:
+    """The metadata of a safetensors file, of which `load` gives the tensors alone."""
+    size = int.from_bytes(saved[:8], "little")
+    return json.loads(saved[8 : 8 + size])["__metadata__"]
 
 
 class StateSaver:
@@ -142,4 +157,7 @@ class StateSaver:
             self._save(loss_sums)
             ended_s = time.monotonic()
             self._next_s = ended_s + max(self._every_s, (ended_s - started_s) / _LARGEST_SHARE_OF_TIME)
+        if stops:
+            # Whoever starts the processes may kill all of them when one has left: none leaves before the state is saved.
+            self._processes.any(False)
         return stops

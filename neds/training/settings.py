@@ -37,4 +37,4 @@ class TrainingSettings(Settings):
     patience: int | None = Field(None, ge=1)
     """Stop after this many validations without a better score; null to run all epochs."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """auto: bf16 autocast on CUDA, fp32 on a CPU (where bf16 is slower)."""
+    """auto: bf16 autocast on GPUs that compute in it (Ampere and later), fp32 on others and on a CPU, where it is slower."""
