@@ -258,8 +258,8 @@ def test_the_same_input_gives_the_same_bytes(name, task_session, drawn, tmp_path
 def test_commands_draw_a_sentence_when_there_is_nothing_else(tmp_path):
     aligned, predictions = evaluate(made_up_session(reason="only 12 good units"), tmp_path)
     given = [*map(str, predictions.values()), "--models", *MODELS, "--output", str(tmp_path / "psths")]
-    command("figure_psths", "--aligned", str(aligned), "--predictions", *given)
     modalities = json.dumps({"modalities": [m.model_dump() for m in resolve(["spikes", "choice"], {}).values()]})
+    command("figure_psths", "--aligned", str(aligned), "--predictions", *given, "--settings", modalities)
     table = predictions[MODELS[0]].with_name("metrics.csv")
     command("figure_metrics", "--metrics", str(table), "--settings", modalities, "--output", str(tmp_path / "metrics"))
     for name, sentence in (("psths", "only 12 good units"), ("metrics", "No test session could be evaluated")):

@@ -67,7 +67,7 @@ NEW_FUNCTION = "\n\n\ndef new_thing(truth):\n    return truth.mean()\n"
         ("training/stage.py", '"""Size of the data and of the model', '"""How large data and model are', set()),
         ("training/stage.py", "unit-hours, ", "unit hours, ", set()),
         ("training/settings.py", '"""Trials per optimiser step."""', '"""Trials of one step."""', set()),
-        ("training/stage.py", "\n\n\ndef _usable(", "\n\n\nUNUSED = 1\n\n\ndef _usable(", set()),
+        ("training/settings.py", "\n\nclass TrainingRun", "\n\nUNUSED = 1\n\n\nclass TrainingRun", set()),
         ("training/__init__.py", "", '"""How networks are trained."""\n', set()),
         ("errors.py", "class UserError(Exception):\n", "class UserError(Exception):\n    where = None\n", set()),
         ("files/atomic.py", 'encoding="utf-8"', 'encoding="UTF-8"', set()),
