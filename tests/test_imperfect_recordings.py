@@ -66,14 +66,21 @@ def test_silence_can_be_declared_to_say_nothing(tmp_path):
 
 
 def test_a_probe_that_stops_early_loses_its_units_or_the_trials_whichever_costs_less(tmp_path):
-    few = without_spikes(two_probes(recording(), n_first=12), 100, 300, units=range(12, 16))
+    few = without_spikes(two_probes(recording(), n_first=11), 100, 300, units=range(11, 16))
     session = run(tmp_path, few, **FEW)
     assert session.n_trials == 60 and set(session.units["probe"]) == {"probe00"}
-    assert session.dropped["units: not recorded in all of the trials kept"] == 4
-    many = without_spikes(two_probes(recording(), n_first=3), 200, 300, units=range(3, 16))
+    assert session.dropped["units: not recorded in all of the trials kept"] == 5
+    many = without_spikes(two_probes(recording(), n_first=5), 200, 300, units=range(5, 16))
     session = run(tmp_path, many, **FEW)
     assert session.n_trials < 50 and set(session.units["probe"]) == {"probe00", "probe01"}
     assert session.dropped["trials: some of the units were not recorded"] == 60 - session.n_trials
+
+
+def test_single_neurons_may_be_silent_for_minutes(tmp_path):
+    """Of a probe of few units silence says nothing, however regularly they fire before and after."""
+    raw = without_spikes(two_probes(recording(), n_first=12), 100, 200, units=range(12, 16))
+    session = run(tmp_path, raw)
+    assert session.n_trials == 60 and set(session.units["probe"]) == {"probe00", "probe01"}
 
 
 def test_units_that_are_left_out_anyway_cost_no_trials(tmp_path):
