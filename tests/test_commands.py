@@ -220,3 +220,10 @@ def test_a_place_that_cannot_be_written_is_told_before_anything_is_computed(neds
     (tmp_path / "file").write_text("")
     error, _ = neds("left-out", "--output", tmp_path / "file" / "left_out.txt")
     assert error.startswith(f"error: {tmp_path / 'file' / 'left_out.txt'}: cannot be written (")
+
+
+def test_the_spelling_of_earlier_versions_works_and_says_the_new_one(tmp_path):
+    command = [sys.executable, "-m", "workflow_scripts.metrics_table", "--metrics", write_metrics(tmp_path / "m.csv")]
+    ended = subprocess.run([*command, "--output", tmp_path / "all.csv"], capture_output=True, text=True, check=True)
+    assert ended.stderr == "python -m workflow_scripts.metrics_table is now: python -m workflow_scripts metrics-table\n"
+    assert (tmp_path / "all.csv").exists()
