@@ -6,12 +6,18 @@ import uuid
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
+from neds.conversion.settings import MAPPINGS
 from neds.synthetic.settings import MOST_TRAIN_SESSIONS, SyntheticSettings, synthetic_subject
 
 ROLES = ("train", "test")
-CONVERTED = ("nwb", "brainsets")
-"""Sources whose files are of other formats and need a mapping."""
+SOURCES = ("synthetic", "alf", "one", "aligned", *MAPPINGS)
+"""The last are formats of other projects, which need a mapping."""
+if TYPE_CHECKING:
+    SourceName = str
+else:
+    SourceName = Literal[*SOURCES]
 _FILE_SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 _SYNTHETIC_IDS = uuid.UUID("6e656473-0000-4000-8000-73796e746865")
 
@@ -59,7 +65,7 @@ def read_sheet(path: Path, *, source: str) -> tuple[list[Session], list[str]]:
     header, *table = list(csv.reader((line for line in lines if line.strip() and line[0] != "#"), delimiter="\t")) or [
         []
     ]
-    needed = ["eid", "role"] + (["path"] if source in ("alf", "aligned", *CONVERTED) else [])
+    needed = ["eid", "role"] + (["path"] if source in ("alf", "aligned", *MAPPINGS) else [])
     missing = [column for column in needed if column not in header]
     if missing:
         return [], [f"{path}: no column {', '.join(missing)} (columns must be separated by tabs)"]

@@ -219,7 +219,6 @@ def test_pretraining_sets_are_checked_against_the_sheet():
     test = next(session.eid for session in sessions if session.role == "test")
     assert config.pretraining_eids("two", sessions) == train[:2]
     assert config.pretraining_eids("all", sessions) == train
-    assert config.trainings("mm") == ["scratch", "finetuned-two"]
 
     wrong = {"leak": [train[0], test], "many": 9, "x-5trials": 1, "stranger": ["nobody"]}
     found = "\n".join(faults(**base, pretraining_sets=wrong, finetune_from=["lek"]))

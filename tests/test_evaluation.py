@@ -174,6 +174,18 @@ def test_of_a_single_class_accuracy_alone_is_scored():
         assert np.isnan(found[name].value) and (found[name].n_scored, found[name].n_classes) == (0, 1)
 
 
+def test_scores_that_are_not_defined_have_rows_and_are_said(tmp_path, caplog):
+    session = make_session(n_trials=80, names=("spikes", "choice", "block"))
+    session.values["block"][session.trials_of("test")] = 0
+    write_aligned(tmp_path / "s.h5", session)
+    run_baseline(name="linear", aligned=tmp_path / "s.h5", files=files_in(tmp_path))
+    table = metrics_table([tmp_path / "metrics.csv"]).set_index(["target", "metric"])
+    assert table.loc[("block", "accuracy"), ["n_scored", "n_classes"]].tolist() == [16, 1]
+    assert np.isnan(table.loc[("block", "balanced_accuracy"), "value"])
+    assert "block: not defined on its test trials: balanced_accuracy, expected_accuracy" in caplog.text
+    assert "choice: not defined" not in caplog.text
+
+
 def test_tasks_follow_from_inputs_and_outputs():
     every = tuple(PAPER)
     both = tasks_of(PAPER, inputs=every, outputs=every, each_input_alone=True)

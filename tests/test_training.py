@@ -21,6 +21,7 @@ from neds.evaluation.predict import predict
 from neds.files.aligned import write_aligned
 from neds.model.checkpoint import load_network, read_checkpoint
 from neds.provenance import read_stamp
+from neds.training.distributed import alone
 from neds.training.resume import Progress, load_state, save_state
 from neds.training.settings import TrainingRun
 from neds.training.stage import run_training
@@ -169,8 +170,8 @@ def test_state_of_another_run_is_not_resumed(tmp_path):
     optimizer = torch.optim.AdamW(model.parameters())
     scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=1.0, total_steps=10)
     parts = {"model": model, "optimizer": optimizer, "scheduler": scheduler}
-    assert load_state(tmp_path / "absent", fingerprint="a", **parts) is None
-    assert load_state(tmp_path / "garbage", fingerprint="a", **parts) is None
+    assert load_state(tmp_path / "absent", fingerprint="a", processes=alone(), **parts) is None
+    assert load_state(tmp_path / "garbage", fingerprint="a", processes=alone(), **parts) is None
 
     train_to(tmp_path / "a", settings(), make_session())
     undisturbed = last_weights(tmp_path / "a")

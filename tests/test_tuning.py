@@ -2,15 +2,19 @@
 
 import json
 import os
+import pickle
 import re
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 import yaml
+from ray import tune
 
 from neds.config import Config, check_config
 from neds.errors import UserError
@@ -22,6 +26,7 @@ from neds.model.settings import MaskingSettings, ModelSettings
 from neds.training.settings import TrainingRun, TrainingSettings
 from neds.tuning import stage
 from neds.tuning.best import BestTrial, with_best, write_best
+from neds.tuning.private import private_folder
 from neds.tuning.search import Outcome, Resources, run_search
 from neds.tuning.settings import TuningRun
 from neds.tuning.space import Domain, paper_space, space_faults
@@ -33,6 +38,11 @@ from tests.test_workflow import TINY, planned
 
 BLOCKS = {"model": ModelSettings(), "masking": MaskingSettings(), "training": TrainingSettings()}
 SPACE = {"model.mlp": {"choice": [8, 16]}, "training.lr": {"loguniform": [1e-4, 1e-2]}}
+
+
+@pytest.fixture(autouse=True)
+def state_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
 
 def tuning(method="random", space=SPACE, n_trials=4, **training) -> dict:
@@ -112,7 +122,7 @@ def test_asha_stops_poor_trials_and_outlives_failed_ones(tmp_path):
     assert (trials.loc[stopped, "epochs"] < 6).all() and stopped.any()
     assert (trials.loc[~failed & ~stopped, "epochs"] == 6).all()
     assert best["model"]["dim"] == 16
-    assert not (tmp_path / "unfinished").exists()
+    assert not list(tmp_path.glob("state/neds/*"))
 
 
 @pytest.mark.slow
@@ -136,7 +146,73 @@ def test_killed_search_goes_on_without_repeating_trials(tmp_path):
     trials, _ = table_and_best(tmp_path)
     assert trials["trial"].tolist() == [1, 2, 3, 4]
     assert (trials["status"] == "finished").all() and (trials["epochs"] == 10).all()
-    assert not (tmp_path / "unfinished").exists()
+    assert not list(tmp_path.glob("state/neds/*"))
+
+
+class Hostile:
+    """Unpickled, it leaves a file."""
+
+    def __init__(self, trace):
+        self._trace = trace
+
+    def __reduce__(self):
+        return Path.touch, (self._trace,)
+
+
+@pytest.mark.slow
+def test_pickles_in_the_results_are_not_read(tmp_path):
+    """Where an earlier version kept its state, under every name that a search could have."""
+    parts, state = command(tmp_path, tuning(epochs=1, n_trials=1)), tmp_path / "unfinished" / "search"
+    state.mkdir(parents=True)
+    (state / "experiment_state-2026.json").write_text("{}")
+    for name in ("tuner.pkl", "trainable.pkl"):
+        (state / name).write_bytes(pickle.dumps(Hostile(tmp_path / "trace")))
+    subprocess.run(parts, check=True, capture_output=True)
+    assert (tmp_path / "best.yaml").exists() and not (tmp_path / "trace").exists()
+
+
+def test_state_lies_where_nobody_else_can_write(tmp_path):
+    folder = private_folder("search-1")
+    assert folder == tmp_path / "state" / "neds" / "search-1"
+    assert all(path.stat().st_mode & 0o777 == 0o700 for path in (folder, folder.parent))
+    for changed in (folder, folder.parent):
+        changed.chmod(0o770)
+        with pytest.raises(UserError, match="not a folder that you alone can write"):
+            private_folder("search-1")
+        changed.chmod(0o700)
+    folder.rmdir()
+    folder.symlink_to(tmp_path)
+    with pytest.raises(UserError, match=r"search-1: is not a folder that you alone can write.* XDG_STATE_HOME"):
+        private_folder("search-1")
+
+
+@pytest.mark.slow
+def test_ray_listens_on_loopback_and_a_trial_without_gpus_sees_none(tmp_path, monkeypatch):
+    """Nor does it write a token that others can read."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+
+    def trial(values):
+        driver = next(p for p in reversed(psutil.Process().parents()) if "pytest" in " ".join(p.cmdline()))
+        processes = [driver, *driver.children(recursive=True)]
+        listening = [c.laddr.ip for p in processes for c in p.net_connections() if c.status == psutil.CONN_LISTEN]
+        found = {"listening": listening, "gpus": os.environ["CUDA_VISIBLE_DEVICES"]}
+        (tmp_path / "found.json").write_text(json.dumps(found))
+        tune.report({"score": 1.0, "epoch": 1, "validation": 1})
+
+    run_search(
+        trial,
+        search=TuningRun.model_validate(tuning(n_trials=1)).search,
+        n_validations=1,
+        resources=Resources(cpus=1),
+        state=tmp_path / "search",
+        description="search",
+    )
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert found["listening"] and all(ip.removeprefix("::ffff:").startswith("127.") for ip in found["listening"])
+    assert found["gpus"] == ""
+    assert not (tmp_path / "home" / ".ray").exists()
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "0" and "RAY_AUTH_TOKEN" not in os.environ
 
 
 def failed_outcome(number: int) -> Outcome:
@@ -146,7 +222,6 @@ def failed_outcome(number: int) -> Outcome:
 def test_search_without_any_score_says_why(tmp_path, monkeypatch):
     write_aligned(tmp_path / "mouse1.h5", make_session())
     outputs = {"best": tmp_path / "best.yaml", "trials_csv": tmp_path / "trials.csv"}
-    (tmp_path / "unfinished").mkdir()
     monkeypatch.setattr(stage, "run_search", lambda *_, **__: [failed_outcome(1), failed_outcome(2)])
     with pytest.raises(UserError, match="all 2 trials failed; the first: reason 1"):
         run_tuning(
@@ -154,7 +229,7 @@ def test_search_without_any_score_says_why(tmp_path, monkeypatch):
             aligned=[tmp_path / "mouse1.h5"],
             **outputs,
         )
-    assert not any(path.exists() for path in (*outputs.values(), tmp_path / "unfinished"))
+    assert not any(path.exists() for path in outputs.values()) and not list(tmp_path.glob("state/neds/*"))
 
 
 def test_trial_that_wants_more_cores_than_there_are_is_refused(tmp_path):

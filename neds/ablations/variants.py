@@ -1,12 +1,12 @@
 """The variants that a configuration asks for: the paper's ablations and one's own."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from neds.ablations.changes import Changes, changed_blocks, key_faults
 from neds.ablations.settings import AblationName, AblationSettings
 from neds.model.settings import ModelSettings
+from neds.run import name_fault
 from neds.settings import Settings
 
 _PAPER_LAYERS = (5, 22)
@@ -90,8 +90,8 @@ def variant_faults(settings: AblationSettings, blocks: Mapping[str, Settings]) -
     for name, place in places.items():
         if name in reserved:
             faults.append(f"{place}: an ablation of the paper is called so; choose another name")
-        if not re.fullmatch("[A-Za-z0-9_-]+", name) or re.search("(^|-)[0-9]+trials$", name):
-            faults.append(f"{place}: a name may hold letters, digits, - and _, and may not end like 50trials")
+        if fault := name_fault(name):
+            faults.append(f"{place}: {fault}")
     for table in settings.tables:
         places |= {name: f"config key ablations.tables: {table}, {name}" for name in paper[table].variants}
     for name, changes in variants_in_use(settings, model).items():

@@ -9,11 +9,21 @@ from collections.abc import Iterator
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
+from neds.baselines.fitting import Given
 from neds.baselines.inputs import flat, scaler_of, standardised
+from neds.baselines.registry import Baseline
 from neds.baselines.selection import BEST
 from neds.evaluation.results import Predicted
 from neds.evaluation.tasks import tasks_of
 from neds.files.aligned import AlignedSession
+
+BASELINE = Baseline(
+    name="linear",
+    rank=1,
+    title="linear",
+    color="#009E73",
+    summary="ridge and logistic regression",
+)
 
 _STRENGTHS = tuple(10.0**power for power in range(-4, 5))
 
@@ -94,3 +104,8 @@ def _logistic(session: AlignedSession, name: str, inputs: np.ndarray) -> Iterato
             model = LogisticRegression(C=1 / strength, max_iter=1000).fit(inputs[train], truth[train])
             probabilities[:, model.classes_] = model.predict_proba(inputs)
         yield probabilities
+
+
+def predict(session: AlignedSession, given: Given) -> list[Predicted]:
+    """As `predict_linear`, which needs no other file."""
+    return predict_linear(session)

@@ -14,11 +14,23 @@ import numpy as np
 import pandas as pd
 from scipy.ndimage import gaussian_filter1d
 
+from neds.baselines.fitting import Given
+from neds.baselines.registry import Baseline
 from neds.baselines.selection import best
 from neds.evaluation.metrics import bits_per_spike, mean_of_known, r2_by_column
 from neds.evaluation.results import Predicted
 from neds.evaluation.tasks import Task
 from neds.files.aligned import AlignedSession
+
+BASELINE = Baseline(
+    name="psth",
+    rank=0,
+    title="trial average",
+    color="#BBBBBB",
+    summary="average of the trials of a condition",
+    needs="conditions",
+    decodes_classes=False,
+)
 
 _SMOOTHING_BINS = (0.0, 1.0, 2.0, 4.0)
 _SHRINKAGE_TRIALS = (0.5, 2.0, 8.0, 32.0, 1e6)
@@ -95,3 +107,8 @@ def _best_average(session: AlignedSession, name: str, condition: np.ndarray) -> 
 
     choices = itertools.product(_SMOOTHING_BINS, _SHRINKAGE_TRIALS)
     return average(condition[test], *best(session, name, choices, validation))
+
+
+def predict(session: AlignedSession, given: Given) -> list[Predicted]:
+    """As `predict_psth`, which needs no other file."""
+    return predict_psth(session)

@@ -13,13 +13,23 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from neds.baselines.fitting import Given
 from neds.baselines.inputs import flat, scaler_of, standardised
 from neds.baselines.low_rank import Decoding, Encoding, Trials, fit, truncated_ridge
+from neds.baselines.registry import Baseline
 from neds.baselines.selection import BEST
 from neds.errors import UserError
 from neds.evaluation.results import Predicted
 from neds.evaluation.tasks import Task, tasks_of
 from neds.files.aligned import AlignedSession
+
+BASELINE = Baseline(
+    name="rrr",
+    rank=2,
+    title="RRR",
+    color="#CC79A7",
+    summary="reduced-rank regression of each session",
+)
 
 _RANKS = (2, 4, 8, 16)
 _STRENGTHS = (10000.0, 3000.0, 1000.0, 300.0, 100.0, 30.0)
@@ -144,3 +154,8 @@ def _candidates(sessions: list[AlignedSession], inputs: list[Tensor], task: Task
             factors = fit(direction, trials, start.cut(rank), strength=strength, loss=loss)
             predicted = direction.predict(inputs[0], factors.units[0], factors.temporal) + factors.offsets[0]
             yield targets[0].restore(predicted)
+
+
+def predict(session: AlignedSession, given: Given) -> list[Predicted]:
+    """As `predict_rrr`, which needs no other file."""
+    return predict_rrr(session)

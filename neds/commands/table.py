@@ -28,7 +28,8 @@ class Command:
 
     def code(self, values: Mapping[str, Any]) -> tuple[str, ...]:
         """Entries of the code that the command runs with these values of its options, for `neds.provenance.code_digest`."""
-        return (self.function, *([self.chosen.format(**values)] if self.chosen else []))
+        names = {name: value.replace("-", "_") for name, value in values.items() if isinstance(value, str)}
+        return (self.function, *([self.chosen.format(**names)] if self.chosen else []))
 
 
 def _group(group: str, *rows: tuple[str, ...]) -> dict[str, Command]:
@@ -94,6 +95,7 @@ COMMANDS: dict[str, Command] = {
             "baseline",
             "neds.baselines.stage:run_baseline",
             "Fit and score one baseline on one session.",
+            "neds.baselines.{name}:predict",
         ),
         (
             "evaluate",

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from neds.baselines.registry import baselines
 from neds.config.checked import Checked
 from neds.config.schema import Config
 from neds.conversion.settings import COMPUTED_FROM, RAW_TRACES
@@ -45,11 +46,14 @@ def modality_faults(checked: Checked) -> list[str]:
 
 
 def _shared_factors_fault(config: Config, modalities: dict[str, Modality]) -> str:
-    """Why rrr-multi cannot share its factors of behaviours; empty where it can."""
+    """Why a baseline that is fitted to several sessions cannot share what it learns of behaviours; empty where it can."""
     own = [name for name, m in modalities.items() if m.width is None and m.group == "behaviour"]
-    if not own or "rrr-multi" not in config.baselines:
+    sharing = [name for name in config.baselines if baselines()[name].needs == "others"]
+    if not own or not sharing:
         return ""
-    return f"baselines: rrr-multi needs the same columns of {own[0]} in every session; remove one, or give it a `width`"
+    return (
+        f"baselines: {sharing[0]} needs the same columns of {own[0]} in every session; remove one, or give it a `width`"
+    )
 
 
 def alignment_faults(checked: Checked) -> list[str]:

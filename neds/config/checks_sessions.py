@@ -1,10 +1,9 @@
 """Checks of the sessions that a configuration wants, and of lists."""
 
-import re
-
 from neds.config.checked import Checked
 from neds.config.schema import Config
 from neds.roster import ROLES
+from neds.run import name_fault
 from neds.validation import did_you_mean
 
 
@@ -59,8 +58,8 @@ def _pretraining_faults(config: Config, roles: dict[str, str]) -> list[str]:
         key = f"config key pretraining_sets.{name}"
         if name == "all":
             faults.append(f"{key}: this is the set of all sessions of role train; choose another name")
-        if not re.fullmatch("[A-Za-z0-9_-]+", name) or re.search("-[0-9]+trials$", name):
-            faults.append(f"{key}: a name may hold letters, digits, - and _, and may not end like -50trials")
+        if fault := name_fault(name):
+            faults.append(f"{key}: {fault}")
         if isinstance(members, int) and not 1 <= members <= n_train:
             faults.append(f"{key}: {members} sessions wanted, the sheet has {n_train} of role train")
         if isinstance(members, list):

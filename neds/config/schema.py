@@ -7,8 +7,9 @@ from pydantic import Field, field_validator
 
 from neds.ablations.settings import AblationSettings
 from neds.baselines.names import BaselineName
+from neds.baselines.registry import baselines
 from neds.config.overrides import OverrideName, RunSettings, Stage, resolve
-from neds.conversion.settings import BrainsetsMapping, FileMapping, NwbMapping
+from neds.conversion.settings import MAPPINGS, FileMapping, FileMappings
 from neds.download.settings import EXTRAS, DownloadSettings
 from neds.figures.settings import FiguresSettings
 from neds.modalities import Modality
@@ -17,8 +18,8 @@ from neds.model.modes import ModeName
 from neds.model.settings import MaskingSettings, ModelSettings
 from neds.partition.settings import ArraySettings, PartitionSettings
 from neds.regions.settings import RegionSettings
-from neds.roster import CONVERTED, Session
-from neds.settings import PathText, Seed, Settings, key
+from neds.roster import Session, SourceName
+from neds.settings import PathText, Seed, key
 from neds.synthetic.settings import SyntheticSettings
 from neds.training.settings import TrainingSettings
 from neds.tuning.settings import TuneSettings
@@ -27,14 +28,12 @@ Regime = Literal["scratch", "finetuned"]
 PretrainingSet = int | list[str]
 
 
-class Config(Settings):
+class Config(FileMappings):
     """What a configuration may say. What is a block (a type of settings of its own) is merged key by key when several files
     say something of it; every other value, mappings too, replaces the one before.
     """
 
-    source: Literal["synthetic", "alf", "one", "aligned", "nwb", "brainsets"] = key(
-        "synthetic", when="for real recordings", paper="one", public_code="one"
-    )
+    source: SourceName = key("synthetic", when="for real recordings", paper="one", public_code="one")
     """Where recordings come from: synthetic (generated here), alf (your own ALF folder), one (the public IBL database), nwb,
     brainsets (files of these formats), aligned (your own trial-aligned arrays)."""
     sessions: PathText | None = key(None, when="always, for every source but synthetic", paper="the 84 of sessions.tsv")
@@ -90,8 +89,6 @@ class Config(Settings):
     synthetic: SyntheticSettings = Field(default_factory=SyntheticSettings)
     download: DownloadSettings = Field(default_factory=DownloadSettings)
     arrays: ArraySettings = Field(default_factory=ArraySettings)
-    nwb: NwbMapping = Field(default_factory=NwbMapping)
-    brainsets: BrainsetsMapping = Field(default_factory=BrainsetsMapping)
     partition: PartitionSettings = Field(default_factory=PartitionSettings)
     model: ModelSettings = Field(default_factory=ModelSettings)
     masking: MaskingSettings = Field(default_factory=MaskingSettings)
@@ -130,9 +127,7 @@ class Config(Settings):
 
     def mapping(self) -> FileMapping | None:
         """Where the files of this source have what; None for sources whose files are all alike."""
-        return (
-            {"nwb": self.nwb, "brainsets": self.brainsets}[self.source].filled() if self.source in CONVERTED else None
-        )
+        return getattr(self, self.source).filled() if self.source in MAPPINGS else None
 
     @property
     def has_conditions(self) -> bool:
@@ -157,33 +152,18 @@ class Config(Settings):
     def baselines_in_use(self, sessions: list[Session]) -> list[BaselineName]:
         """The baselines that this source and these sessions allow."""
         possible = {
-            "oracle": self.source == "synthetic",
-            "psth": self.has_conditions,
-            "rrr-multi": any(session.role == "train" for session in sessions),
+            "truth": self.source == "synthetic",
+            "conditions": self.has_conditions,
+            "others": any(session.role == "train" for session in sessions),
+            "": True,
         }
-        return [name for name in self.baselines if possible.get(name, True)]
+        return [name for name in self.baselines if possible[baselines()[name].needs]]
 
     def pretraining_eids(self, name: str, sessions: list[Session]) -> list[str]:
         """EIDs of a pretraining set, in the order of the sheet (or of the list that defines it)."""
         train = [session.eid for session in sessions if session.role == "train"]
         members = self.pretraining_sets.get(name, len(train))
         return members if isinstance(members, list) else train[:members]
-
-    def finetune_sets(self, mode: ModeName) -> list[str]:
-        """Pretraining sets from which models of a mode are fine-tuned."""
-        return self.finetune_from if self._is_for_curves(mode) else self.finetune_from[:1]
-
-    def trainings(self, mode: ModeName) -> list[str]:
-        """Names of all ways in which a test session's models of a mode are trained: scratch, finetuned-all-50trials, ..."""
-        finetuned = [f"finetuned-{name}" for name in self.finetune_sets(mode)]
-        ways = [way for regime in self.regimes for way in (["scratch"] if regime == "scratch" else finetuned)]
-        numbers = self.train_trials
-        if not self._is_for_curves(mode):
-            numbers = ["all"] if "all" in numbers else [max(numbers)]
-        return [way + ("" if number == "all" else f"-{number}trials") for number in numbers for way in ways]
-
-    def _is_for_curves(self, mode: ModeName) -> bool:
-        return self.unimodal_curves or mode == "mm" or "mm" not in self.modes
 
     def run_settings(self, stage: Stage, mode: ModeName) -> RunSettings:
         """Settings of the network, the masking and the training of a stage and mode, overrides applied."""

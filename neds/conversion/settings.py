@@ -1,6 +1,8 @@
 """Mappings from files of other formats to the names of a raw session file. Light: importing this imports no reader."""
 
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+from pydantic import Field
 
 from neds.modalities import Modality
 from neds.settings import Settings, key
@@ -106,8 +108,22 @@ _BRAIN_WIDE_BENCH = {
 """As brainbench-org/ibl-bwb, ibl_brain_wide_bench_2026/pipeline.py writes it."""
 
 
-MAPPINGS: dict[str, type[FileMapping]] = {"nwb": NwbMapping, "brainsets": BrainsetsMapping}
-"""The mapping of each format."""
+class FileMappings(Settings):
+    """The mapping of each format: a block of the configuration, called as the source is."""
+
+    nwb: NwbMapping = Field(default_factory=NwbMapping)
+    brainsets: BrainsetsMapping = Field(default_factory=BrainsetsMapping)
+
+
+MAPPINGS: dict[str, type[FileMapping]] = {
+    name: field.annotation for name, field in FileMappings.model_fields.items() if field.annotation
+}
+
+
+if TYPE_CHECKING:
+    FormatName = str
+else:
+    FormatName = Literal[*MAPPINGS]
 
 
 class ConvertRun(Settings):

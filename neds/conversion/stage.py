@@ -7,12 +7,11 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from importlib import import_module
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from neds.conversion.settings import MAPPINGS, ConvertRun, FileMapping
+from neds.conversion.settings import MAPPINGS, ConvertRun, FileMapping, FormatName
 from neds.conversion.source import NoSuchSeries, SourceSession, UnusableSeries
 from neds.errors import UserError
 from neds.files.md5 import md5_of
@@ -29,7 +28,7 @@ _TEXTS = ("uuid", "probe", "acronym", "beryl", "cosmos")
 
 def convert(
     *,
-    format: Literal["nwb", "brainsets"],
+    format: FormatName,
     file: InputFile,
     eid: str,
     settings: ConvertRun,

@@ -1,5 +1,6 @@
 """What every model's evaluation leaves behind, baselines included: metrics, scores of units, and predictions."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from neds.evaluation.tasks import Task
 from neds.files import hdf5
 from neds.files.aligned import AlignedSession
 from neds.files.atomic import replacing, write_csv, write_parquet
+
+log = logging.getLogger(__name__)
 
 FORMAT, VERSION = "neds-predictions", 1
 METRIC_COLUMNS = [
@@ -73,6 +76,10 @@ def write_evaluation(
             if session.modalities[target].kind == "counts":
                 unit_tables.append(_unit_table(session, target, values, trials, known))
     table = pd.DataFrame(rows, columns=METRIC_COLUMNS)
+    for target, own in table[table["value"].isna()].groupby("target", sort=False):
+        log.warning(
+            "session %s, %s: not defined on its test trials: %s", session.eid, target, ", ".join(own["metric"].unique())
+        )
     write_csv(files.metrics, table.astype({"n_classes": "Int64"}))
     write_parquet(files.units, pd.concat(unit_tables) if unit_tables else pd.DataFrame({"eid": []}))
     _write_predictions(files.predictions, session.eid, trials, predicted)

@@ -2,10 +2,9 @@
 
 import logging
 
-import torch
-
 from neds.data.store import TrialStore
 from neds.data.subset import with_training_trials
+from neds.device import computing_device
 from neds.errors import UserError
 from neds.evaluation.predict import predict
 from neds.evaluation.results import EvaluationFiles, Identity, Predicted, write_evaluation
@@ -58,7 +57,7 @@ def evaluate(
     if eids != [session.eid]:
         raise UserError(f"{checkpoint}: was trained on {', '.join(eids)}, not on session {session.eid}")
     session = with_training_trials(session, description.record["run"]["train_trials"])
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = computing_device()
     network.to(device)
     design = network.design
     store = TrialStore([session], names=list(design.modalities), device=device)

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from neds.baselines.registry import NEDS_RANK, baselines
 from neds.run import Run
 
 METRIC_TITLES = {
@@ -29,13 +30,10 @@ EVENT_TITLES = {
 }
 """Alignment events by the IBL's columns; a column of somebody else's is called as it is."""
 
-# In the order of every legend. The paper's words: a single-session model is trained from scratch, a multi-session model is
-# pretrained on other sessions and fine-tuned; a unimodal model only encodes or only decodes.
+# In the order of every legend, where baselines come before and the oracle after. The paper's words: a single-session model
+# is trained from scratch, a multi-session model is pretrained on other sessions and fine-tuned; a unimodal model only
+# encodes or only decodes.
 MODEL_TITLES = {
-    "psth": "trial average",
-    "linear": "linear",
-    "rrr": "RRR",
-    "rrr-multi": "RRR multi-session",
     "NDT2": "NDT2 multi-session",
     "POYO+": "POYO+ multi-session",
     "neds-encoding-scratch": "unimodal NEDS single-session",
@@ -47,7 +45,6 @@ MODEL_TITLES = {
     "neds-mm-scratch": "NEDS single-session",
     "neds-mm-finetuned": "NEDS multi-session",
     "neds-mm-pretrained": "NEDS pretraining",
-    "oracle": "oracle (true rates)",
 }
 
 
@@ -74,14 +71,19 @@ def model_family(label: str) -> str:
 
 def model_title(label: str) -> str:
     """What a model is called, e.g. "NEDS multi-session (two, 50 trials)"; a set of all sessions goes without saying."""
-    title = MODEL_TITLES.get(model_family(label), _without_seed(label))
+    family = model_family(label)
+    known = baselines()[family].title if family in baselines() else None
+    title = known or MODEL_TITLES.get(family, _without_seed(label))
     run = Run.parse(label)
     return f"{title} ({', '.join(run.details)})" if run and run.details else title
 
 
 def in_order(labels: Iterable[str]) -> list[str]:
     """Model labels in the order of every legend: baselines, then NEDS, then what is not known here, by name."""
-    ranks = {family: rank for rank, family in enumerate(MODEL_TITLES)}
+    own = baselines().values()
+    families = [baseline.name for baseline in own if baseline.rank < NEDS_RANK]
+    families += [*MODEL_TITLES, *(baseline.name for baseline in own if baseline.rank >= NEDS_RANK)]
+    ranks = {family: rank for rank, family in enumerate(families)}
     return sorted(labels, key=lambda label: (ranks.get(model_family(label), len(ranks)), label))
 
 

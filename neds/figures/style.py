@@ -9,6 +9,7 @@ import matplotlib
 import numpy as np
 from matplotlib.lines import Line2D
 
+from neds.baselines.registry import baselines
 from neds.figures.names import model_family, model_title
 
 WIDTH_IN = 7.1
@@ -40,10 +41,6 @@ class ModelStyle:
 # them apart. A model that is fitted to many sessions has the darker shade of its single-session form. The unimodal models
 # share theirs, because no task has both.
 _COLORS = {
-    "psth": "#BBBBBB",
-    "linear": "#009E73",
-    "rrr": "#CC79A7",
-    "rrr-multi": "#882255",
     "neds-encoding-scratch": "#56B4E9",
     "neds-decoding-scratch": "#56B4E9",
     "neds-encoding-finetuned": "#0072B2",
@@ -53,7 +50,6 @@ _COLORS = {
     "neds-mm-scratch": "#E69F00",
     "neds-mm-finetuned": "#D55E00",
     "neds-mm-pretrained": "#D55E00",
-    "oracle": "#000000",
 }
 _COLORS_OF_OTHERS = ("#44AA99", "#AA4499", "#117733", "#661100", "#6699CC", "#999933")
 
@@ -106,8 +102,11 @@ def model_style(label: str) -> ModelStyle:
     NEDS keeps its colour whatever it was pretrained on. A model that is not known here keeps one colour in all figures, too.
     """
     family = model_family(label)
+    baseline = baselines().get(family)
+    if baseline:
+        return ModelStyle(model_title(label), baseline.color, is_reference=baseline.is_reference)
     color = _COLORS.get(family, _COLORS_OF_OTHERS[zlib.crc32(family.encode()) % len(_COLORS_OF_OTHERS)])
-    return ModelStyle(model_title(label), color, is_reference=family == "oracle")
+    return ModelStyle(model_title(label), color)
 
 
 def paper_marker(**more: object) -> dict[str, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
+from neds.baselines.registry import baselines
 from neds.plan.step import Step, plain
 from neds.plan.training import checkpoint, run_wildcards
 from neds.regions.settings import EmbeddedModelName, RegionSettings, RegionsRun
@@ -53,9 +54,10 @@ def _outputs(plan: Plan, eid: str, name: str) -> dict[str, str]:
 
 def _baseline(plan: Plan, eid: str, baseline: str) -> Step:
     inputs = {"aligned": (plan.aligned(eid),)}
-    if baseline == "oracle":
+    needs = baselines()[baseline].needs
+    if needs == "truth":
         inputs["truth"] = (plan.path("synthetic", eid, "truth.h5"),)
-    if baseline == "rrr-multi":
+    if needs == "others":
         inputs["others"] = tuple(map(plan.aligned, sorted(plan.train)))
     return Step(
         rule="baseline",

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from neds.ablations.variants import Ablation, ablations_in_use, variants_in_use
+from neds.baselines.registry import baselines
 from neds.config import Config
 from neds.model.modes import ModeName
 from neds.roster import Session
@@ -89,7 +90,8 @@ class Models:
     def decoders(self) -> list[str]:
         """Names of all models that give probabilities of classes, of the first seed where they have one."""
         modes = [mode for mode in self._config.modes if mode != "encoding"]
-        return [name for name in self.baselines if name not in ("psth", "oracle")] + self.first(self.own(modes))
+        classifiers = [name for name in self.baselines if baselines()[name].decodes_classes]
+        return classifiers + self.first(self.own(modes))
 
     def first(self, runs: list[Run]) -> list[str]:
         """Names of the models of the first seed, whose predictions are drawn."""
@@ -103,7 +105,8 @@ class Models:
     def multi_session_rows(self) -> list[list[tuple[str, str]]]:
         """Rows of pairs for `neds.figures.pairs`: multi-session NEDS against each other multi-session model."""
         ours = {mode: self._multi(mode).label for mode in self.modes}
-        rows = [[(label, "rrr-multi") for label in ours.values()]] if "rrr-multi" in self.baselines else []
+        fitted_to_many = [name for name in self.baselines if baselines()[name].needs == "others"]
+        rows = [[(label, name) for label in ours.values()] for name in fitted_to_many]
         others = [run.pretraining_set for run in self._other_sets(self.modes[0])]
         return rows + [
             [(ours[mode], Run(mode=mode, regime="finetuned", pretraining_set=name).label) for mode in self.modes]

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from neds.conversion.settings import ConvertRun
+from neds.conversion.settings import MAPPINGS, ConvertRun
 from neds.modalities import Modality
 from neds.partition.settings import ArrayRun, PartitionRun
 from neds.plan.step import Step, plain
-from neds.roster import CONVERTED, Session
+from neds.roster import Session
 from neds.settings import Settings
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def _loaded(plan: Plan, session: Session) -> Step:
         # It is large, and of no more use once the session is cut into trials.
         "is_target": False,
     }
-    if config.source in CONVERTED:
+    if config.source in MAPPINGS:
         categorical = [science(m) for m in plan.modalities.values() if m.kind == "categorical"]
         mapping = config.mapping()
         settings = ConvertRun(modalities=categorical, mapping=plain(mapping))

@@ -7,7 +7,8 @@ and the plumbing below.
 
 A digest is that of the set of reached definitions, each with what the names in it mean, wherever they stand: a definition
 that moves to another module unchanged changes nothing. Not found are functions that are called by a name composed at
-run time, or kept by a decorator that registers them; a table names its functions as "module:function", which is followed.
+run time, or kept by a decorator that registers them; a table names its functions as "module:function", which is followed,
+and "package.*:name" is what every module of the package calls so.
 """
 
 import ast
@@ -36,7 +37,7 @@ _PLUMBING = {
 }
 """Modules, packages and definitions that no result depends on, and why."""
 _STATEMENTS = "<statements>"
-_FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+_FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*(\.\*)?:[A-Za-z_]\w*")
 _DATA_FILE = re.compile(r"[\w-]+\.(yaml|yml|json|csv|tsv|txt|html|css|js)")
 Definition = tuple[str, str]
 """Module, and name of the definition in it."""
@@ -180,9 +181,14 @@ class Package:
         return self._follow(f"{module}.{first}", others)
 
     def _named(self, text: str) -> list[Definition]:
-        module, _, name = text.partition(":")
-        exists = self._file(module) is not None and name in self._module(module).definitions
-        return [(module, name)] if exists and not _is_plumbing((module, name)) else []
+        package, _, name = text.partition(":")
+        modules = [package]
+        if package.endswith(".*"):
+            folder = self._root.joinpath(*package.split(".")[:-1])
+            modules = [f"{package[:-2]}.{path.stem}" for path in sorted(folder.glob("*.py")) if path.stem != "__init__"]
+        found = [module for module in modules if self._file(module) is not None]
+        known = [(module, name) for module in found if name in self._module(module).definitions]
+        return [definition for definition in known if not _is_plumbing(definition)]
 
     def _data_files(self, module: "_Module", found: Said) -> list[str]:
         """What the files beside a module hold that its texts name."""

@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from neds.data.store import TrialStore, stacked_valid
+from neds.device import bf16_is_native
 from neds.errors import Interrupted, UserError
 from neds.files.aligned import AlignedSession
 from neds.model.loss import loss_terms, total_loss
@@ -80,7 +81,9 @@ def train(
     settings = run.training
     state = _beginning(model, store, settings)
     report = Report(description, settings, on_validation=on_validation, is_first=processes.is_first)
-    if state.load(unfinished.path, fingerprint=unfinished.fingerprint, same_torch=unfinished.same_torch):
+    if state.load(
+        unfinished.path, fingerprint=unfinished.fingerprint, same_torch=unfinished.same_torch, processes=processes
+    ):
         log.info("%s: resumed after %s", description, state)
     network = DistributedDataParallel(model) if processes.count > 1 else model
     saver = StateSaver(
@@ -195,7 +198,7 @@ def _freeze(model: NEDS, part: str) -> None:
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
     """The autocast context of a precision setting on a device."""
-    enabled = precision == "bf16" or (precision == "auto" and device.type == "cuda")
+    enabled = precision == "bf16" or (precision == "auto" and bf16_is_native(device))
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled)
 
 

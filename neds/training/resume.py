@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load, save_file
 
 from neds.files.atomic import replacing
 from neds.training.distributed import Processes
@@ -78,25 +78,22 @@ def load_state(
     model: torch.nn.Module,
     optimizer: torch.optim.Optimizer,
     scheduler: torch.optim.lr_scheduler.LRScheduler,
+    processes: Processes,
     same_torch: bool = False,
 ) -> tuple[Progress, dict[str, torch.Tensor]] | None:
     """Put a saved state of this very run into the given objects; returns its progress and best weights.
 
-    Returns None, and changes nothing, when there is no readable state with this fingerprint.
+    Returns None, and changes nothing, when there is no readable state with this fingerprint. The first process reads it for
+    all: one that did not see the file, on another computer, would train on other batches than the others.
 
     Args:
         same_torch: ignore a state that another major or minor version of torch saved; otherwise it goes on with a warning.
     """
-    try:
-        with safe_open(path, framework="pt") as handle:
-            header = handle.metadata() or {}
-            if header.get("fingerprint") != fingerprint:
-                return None
-            if not _goes_on(path, header.get("torch", ""), same_torch=same_torch):
-                return None
-            tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 (not a dict)
-    except (FileNotFoundError, SafetensorError):
+    found = _read_state(path, fingerprint, same_torch=same_torch) if processes.is_first else b""
+    saved = processes.from_first(found)
+    if not saved:
         return None
+    header, tensors = _header(saved), load(saved)
     parts: dict[str, dict[str, torch.Tensor]] = {"model": {}, "best": {}, "optimizer": {}}
     for name, tensor in tensors.items():
         part, key = name.split(".", 1)
@@ -123,6 +120,26 @@ def _goes_on(path: Path, saved_by: str, *, same_torch: bool) -> bool:
         return False
     log.warning("%s: it goes on, though its numbers may differ from those of either", begun)
     return True
+
+
+def _read_state(path: Path, fingerprint: str, *, same_torch: bool) -> bytes:
+    """The content of a state with this fingerprint; nothing where there is no readable one."""
+    try:
+        with safe_open(path, framework="pt") as handle:
+            header = handle.metadata() or {}
+        if header.get("fingerprint") != fingerprint or not _goes_on(
+            path, header.get("torch", ""), same_torch=same_torch
+        ):
+            return b""
+        return path.read_bytes()
+    except (FileNotFoundError, SafetensorError):
+        return b""
+
+
+def _header(saved: bytes) -> dict[str, str]:
+    """The metadata of a safetensors file, of which `load` gives the tensors alone."""
+    size = int.from_bytes(saved[:8], "little")
+    return json.loads(saved[8 : 8 + size])["__metadata__"]
 
 
 class StateSaver:
@@ -159,4 +176,7 @@ class StateSaver:
             self._save()
             ended_s = time.monotonic()
             self._next_s = ended_s + max(self._every_s, (ended_s - started_s) / _LARGEST_SHARE_OF_TIME)
+        if stops:
+            # Whoever starts the processes may kill all of them when one has left: none leaves before the state is saved.
+            self._processes.any(False)
         return stops

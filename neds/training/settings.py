@@ -77,7 +77,7 @@ class TrainingSettings(Settings):
     patience: int | None = key(None, ge=1, when="set it to save time when scores stop rising early")
     """Stop after this many validations without a better score; null to run all epochs."""
     precision: Literal["auto", "fp32", "bf16"] = key("auto", when="fp32 to compare results between GPU and CPU")
-    """auto: bf16 autocast on CUDA, fp32 on a CPU (where bf16 is slower)."""
+    """auto: bf16 autocast on GPUs that compute in it (Ampere and later), fp32 on others and on a CPU, where it is slower."""
 
 
 class TrainingRun(Settings):

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from neds.model.network import NEDS
+from neds.training.distributed import Processes
 from neds.training.resume import Progress, load_state, save_state
 from neds.training.settings import TrainingSettings
 
@@ -141,9 +142,9 @@ class TrainingState:
         self.progress.seconds, self.progress.loss_sums = self.seconds, self.loss_sums.tolist()
         save_state(path, fingerprint=fingerprint, progress=self.progress, best=self.best, **self._parts())
 
-    def load(self, path: Path, *, fingerprint: str, same_torch: bool) -> bool:
+    def load(self, path: Path, *, fingerprint: str, same_torch: bool, processes: Processes) -> bool:
         """Go on from a saved state of this very run; whether there was one. Without one nothing changes."""
-        found = load_state(path, fingerprint=fingerprint, same_torch=same_torch, **self._parts())
+        found = load_state(path, fingerprint=fingerprint, same_torch=same_torch, processes=processes, **self._parts())
         if found is None:
             return False
         self.progress, self.best = found

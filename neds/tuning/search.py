@@ -2,6 +2,7 @@
 
 import logging
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import ray
 from ray import tune
+from ray._private import ray_constants
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
 from ray.tune.search.basic_variant import BasicVariantGenerator
 from ray.tune.search.optuna import OptunaSearch
@@ -31,6 +33,10 @@ _ENVIRONMENT = {
     "TUNE_GLOBAL_CHECKPOINT_S": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "RAY_AIR_NEW_OUTPUT": "0",
+    # A trial that was given no GPU sees none.
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
+    # Without clusters, Ray listens on the loopback interface alone.
+    ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR: "0",
 }
 _OBJECT_STORE_BYTES = 200 * 2**20
 
@@ -80,6 +86,7 @@ def run_search(
         trial: trains with values by dotted key, and reports "score", "epoch" and "validation" (number of it) to Ray Tune.
         n_validations: of one trial that is not stopped.
         state: folder in which Ray keeps the state of this search and of no other; a search that was killed goes on from it.
+            Reading it executes code: nobody else may be able to write it.
         description: name of the search in its progress messages.
 
     Raises:
@@ -119,8 +126,12 @@ def run_search(
 @contextmanager
 def _own_ray(n_cpus: int) -> Iterator[None]:
     """A Ray of this process alone, which ends with it."""
-    before = {name: os.environ.get(name) for name in _ENVIRONMENT}
-    os.environ.update(_ENVIRONMENT)
+    # Given so, the token of Ray's connections is in no file; by default Ray writes one that everybody can read.
+    wanted = _ENVIRONMENT | {"RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    before, had_clusters = {name: os.environ.get(name) for name in wanted}, ray_constants.ENABLE_RAY_CLUSTER
+    os.environ.update(wanted)
+    # Of this variable Ray itself took notice when it was imported.
+    ray_constants.ENABLE_RAY_CLUSTER = False
     try:
         # Ray's sockets lie in this folder, and their paths may not be longer than 107 bytes, which those of a job can be.
         with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp", ignore_cleanup_errors=True) as folder:
@@ -138,6 +149,7 @@ def _own_ray(n_cpus: int) -> Iterator[None]:
             finally:
                 ray.shutdown()
     finally:
+        ray_constants.ENABLE_RAY_CLUSTER = had_clusters
         for name, value in before.items():
             if value is None:
                 del os.environ[name]

@@ -11,10 +11,11 @@ import pandas as pd
 from neds.errors import UserError
 from neds.files.aligned import read_aligned
 from neds.files.atomic import write_csv
-from neds.files.roles import InputFile, InputFiles, Operational, OutputFile, StateFolder
+from neds.files.roles import InputFile, InputFiles, Operational, OutputFile
 from neds.model.checkpoint import read_checkpoint
 from neds.provenance import code_digest, content_digest, digest_of
 from neds.tuning.best import BestTrial, nested, write_best
+from neds.tuning.private import private_folder
 from neds.tuning.search import Resources, run_search
 from neds.tuning.settings import TuningRun
 from neds.tuning.trial import run_trial
@@ -29,7 +30,6 @@ def run_tuning(
     trials_csv: OutputFile,
     settings: TuningRun,
     pretrained: InputFile | None = None,
-    state: StateFolder | None = None,
     cpus: Operational[int] = 1,
     cpus_per_trial: Operational[int] = 1,
     gpu_percent_per_trial: Operational[int] = 0,
@@ -37,9 +37,9 @@ def run_tuning(
 ) -> None:
     """Search, and write the best trial's values and the table of all trials.
 
-    A search that was killed goes on where it stopped: its state lies in the folder `state`, under a name that only the
-    same settings, data and code have, and is deleted at the end. When training would be skipped, so is the search; the
-    outputs are written all the same.
+    A search that was killed goes on where it stopped: its state lies in a folder of the user's own
+    (`neds.tuning.private`), under a name that only the same folder of `best`, settings, data and code have, and is deleted
+    at the end. When training would be skipped, so is the search; the outputs are written all the same.
 
     Args:
         aligned: aligned session files to train on.
@@ -47,14 +47,13 @@ def run_tuning(
         trials_csv: table to write, one row per trial.
         settings: run (mode, modalities, model, ...) and search (method, n_trials, space, seed).
         pretrained: checkpoint to fine-tune.
-        state: folder that holds the state of an unfinished search; `unfinished` beside --best when omitted.
         cpus: CPU cores of the whole search.
         cpus_per_trial: CPU cores of a trial.
         gpu_percent_per_trial: share of a GPU for a trial; 0: CPU only.
         description: name of the search in progress messages.
 
     Raises:
-        UserError: no trial gave a score, or a trial wants more cores or GPUs than there are.
+        UserError: no trial gave a score, a trial wants more cores or GPUs than there are, or there is no private folder.
     """
     columns = ["trial", *settings.search.space, "score", "epochs", "status", "reason"]
     why = _why_skipped(aligned, pretrained)
@@ -70,7 +69,7 @@ def run_tuning(
     fingerprint = digest_of(
         [settings.model_dump(), [content_digest(path) for path in inputs], code_digest("neds.tuning.stage:run_tuning")]
     )
-    states = state or best.with_name("unfinished")
+    states = private_folder(f"search-{digest_of(str(best.parent.resolve()))[:16]}")
     resources = Resources(cpus=cpus, cpus_per_trial=cpus_per_trial, gpus_per_trial=gpu_percent_per_trial / 100)
     _forget_others(states, fingerprint[:16])
 
