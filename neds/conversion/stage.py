@@ -23,6 +23,7 @@ from neds.validation import validated
 
 Reader = Callable[[Path, FileMapping], AbstractContextManager[SourceSession]]
 _NUMBERS = {"depth_um": np.nan, "label": np.nan, "channel": -1}
+_GROUPS = ("electrode_group", "electrodes.group_name")
 _TEXTS = ("uuid", "probe", "acronym", "beryl", "cosmos")
 
 
@@ -147,6 +148,10 @@ class _Conversion:
             "uuid": np.array([f"{eid}-{row}" for row in range(n)], dtype=object),
             "beryl": columns.get("acronym", np.full(n, "", object)),
         }
+        # Units of one group of electrodes were recorded together.
+        groups = next((source.units[name] for name in _GROUPS if name in source.units), None)
+        if groups is not None:
+            defaults["probe"] = groups
         table = {}
         for name in _TEXTS:
             column = columns.get(name, defaults.get(name, np.full(n, "", object)))

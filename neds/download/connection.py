@@ -1,13 +1,13 @@
 """Logging in to an Alyx database, and what to say when that or the network fails."""
 
 import os
-import socket
 import time
+import urllib.error
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 import one.params
 import requests
@@ -47,11 +47,14 @@ def connect_once_for_all(url: str, cache_dir: Path, *, pause_s: float) -> Verify
     attempt = partial(connect, url, cache_dir, pause_s=pause_s)
     try:
         if _is_recent(mark):
-            _require_answer(address)
+            _require_answer(url)
             database = attempt()
         else:
             database = retried(attempt, what=url)
-    except (requests.ConnectionError, requests.Timeout):
+    except NETWORK_ERRORS as error:
+        # Whoever answers with a refusal does answer.
+        if isinstance(error, urllib.error.HTTPError) or getattr(error, "response", None) is not None:
+            raise
         mark.parent.mkdir(parents=True, exist_ok=True)
         mark.touch()
         raise
@@ -63,11 +66,10 @@ def _is_recent(mark: Path) -> bool:
     return mark.exists() and time.time() - mark.stat().st_mtime < NOT_ASKED_AGAIN_S
 
 
-def _require_answer(address: SplitResult) -> None:
-    port = address.port or {"http": 80, "https": 443}.get(address.scheme, 443)
+def _require_answer(url: str) -> None:
     try:
-        socket.create_connection((address.hostname, port), timeout=ANSWER_WITHIN_S).close()
-    except OSError as error:
+        requests.get(url, timeout=ANSWER_WITHIN_S, stream=True, allow_redirects=False).close()
+    except (requests.ConnectionError, requests.Timeout) as error:
         raise requests.ConnectionError(f"it does not answer, as another session found before: {error}") from None
 
 

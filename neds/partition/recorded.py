@@ -13,6 +13,7 @@ from neds.partition.settings import PartitionSettings
 _NEIGHBOURS = 20
 _TIMES_TYPICAL = 20.0
 """A silence is no rest of the neurons when it is so many times the mean interval of the spikes around it."""
+_FEWEST_UNITS = 5
 _CLOCK_S = 1e-6
 _ALWAYS = np.array([[-np.inf, np.inf]])
 
@@ -39,9 +40,9 @@ class Coverage:
 def coverage(raw: RawSession, spans_s: np.ndarray, settings: PartitionSettings) -> Coverage:
     """Find which windows each unit was recorded in.
 
-    A unit was recorded where the source says so, and where the source says nothing, always; but not in a silence of
-    all units of
-    its probe (`heard`), nor before their first spike and after their last.
+    A unit was recorded where the source says so, and where the source says nothing, always; but not in a silence of all
+    units of its probe (`heard`), nor before their first spike and after their last. Of a probe of fewer than five units
+    the silence of all units of the session counts: single neurons may well be silent for minutes.
 
     Args:
         spans_s: (K, 2) first and last moment of each window, in seconds.
@@ -50,34 +51,35 @@ def coverage(raw: RawSession, spans_s: np.ndarray, settings: PartitionSettings) 
     sets = np.zeros(len(of_probe), int) if raw.recorded is None else raw.recorded.of_unit
     pairs, groups = np.unique(np.column_stack([of_probe, sets]), axis=0, return_inverse=True)
     groups = groups.reshape(-1)
-    probe_of_spike = of_probe[raw.spike_units]
+    probe_of_spike = of_probe.astype(np.int16)[raw.spike_units]
     heard_s, remarks = [], []
     for number, name in enumerate(probes):
-        stretches, silences_s = heard(raw.spike_times[probe_of_spike == number], longest_s=settings.longest_silence_s)
+        alone = len(probes) > 1 and np.count_nonzero(of_probe == number) >= _FEWEST_UNITS
+        times = raw.spike_times[probe_of_spike == number] if alone else raw.spike_times
+        stretches, silences_s = heard(times, longest_s=settings.longest_silence_s)
         heard_s.append(stretches)
         if len(silences_s):
-            of = f"of {name}" if name else "of any unit"
+            of = f"of {name}" if alone else "of any unit"
             remarks.append(
                 f"no spike {of} in {len(silences_s)} stretches of {silences_s.sum():.0f} s together, taken as not recorded"
             )
-    group_of_spike = groups[raw.spike_units]
+    first_s, last_s = _ends(raw)
     inside = np.zeros((len(spans_s), len(pairs)), bool)
     for group, (probe, number) in enumerate(pairs):
         stretches = heard_s[probe]
         if raw.recorded is not None:
-            own = raw.spike_times[group_of_spike == group]
-            stretches = _intersection(stretches, _unbounded(raw.recorded.of_set(number), own))
+            ends_s = first_s[groups == group].min(), last_s[groups == group].max()
+            stretches = _intersection(stretches, _unbounded(raw.recorded.of_set(number), *ends_s))
         inside[:, group] = _inside(spans_s, stretches)
-    return Coverage(inside, groups, remarks)
+    return Coverage(inside, groups, list(dict.fromkeys(remarks)))
 
 
 def heard(times: np.ndarray, *, longest_s: float | None) -> tuple[np.ndarray, np.ndarray]:
     """Stretches (m, 2) in which a probe was recorded, as its spikes tell, and the lengths of the silences between them.
 
-    A silence counts as a gap of the recording when it is longer than `longest_s` and than 20 times the mean interval
-    of the 20
-    spikes before and the 20 after it: so neurons at rest, whose spikes grow rare, still count as recorded. A stretch reaches
-    ten such intervals beyond its first and last spike.
+    A silence counts as a gap of the recording when it is longer than `longest_s` and than 20 times the mean interval of
+    the 20 spikes before and the 20 after it: so neurons at rest, whose spikes grow rare, still count as recorded. A
+    stretch reaches ten such intervals beyond its first and last spike.
 
     Args:
         times: (n,) seconds, ascending.
@@ -142,13 +144,22 @@ def _mean_interval_s(times: np.ndarray, at: np.ndarray, direction: int) -> np.nd
     return np.where(number > 0, np.abs(times[far] - times[at]) / np.maximum(number, 1), np.nan)
 
 
-def _unbounded(stretches: np.ndarray, spikes_s: np.ndarray) -> np.ndarray:
+def _ends(raw: RawSession) -> tuple[np.ndarray, np.ndarray]:
+    """Times (N,) of the first and of the last spike of each unit; infinity and minus infinity where there is none."""
+    first_s, last_s = np.full(len(raw.units), np.inf), np.full(len(raw.units), -np.inf)
+    # Of several values for one place the last is kept.
+    first_s[raw.spike_units[::-1]] = raw.spike_times[::-1]
+    last_s[raw.spike_units] = raw.spike_times
+    return first_s, last_s
+
+
+def _unbounded(stretches: np.ndarray, first_s: float, last_s: float) -> np.ndarray:
     """Without ends that are the first or the last spike itself: these say no more than the spikes do."""
     stretches = stretches.copy()
-    if len(spikes_s) and len(stretches):
-        if abs(stretches[0, 0] - spikes_s[0]) < _CLOCK_S:
+    if len(stretches):
+        if abs(stretches[0, 0] - first_s) < _CLOCK_S:
             stretches[0, 0] = -np.inf
-        if abs(stretches[-1, 1] - spikes_s[-1]) < _CLOCK_S:
+        if abs(stretches[-1, 1] - last_s) < _CLOCK_S:
             stretches[-1, 1] = np.inf
     return stretches
 
