@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from neds.modalities import Modality, BUILT_IN
+from neds.modalities import BUILT_IN, Modality
 from neds.settings import Seed, Settings, key
 from neds.values import Meanings
 
