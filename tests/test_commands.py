@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from neds.commands.cli import function_of, main
-from neds.commands.table import COMMANDS, GROUPS
+from neds.commands.table import GROUPS, all_commands
 from neds.evaluation.results import METRIC_COLUMNS
 from neds.files.aligned import write_aligned
 from neds.modalities import PAPER
@@ -46,11 +46,11 @@ def write_metrics(path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", all_commands())
 def test_help_names_every_option_and_says_what_it_is(name, neds):
     status, said = neds(name, "--help")
     assert status == 0 and said.startswith(f"Usage: neds {name}")
-    function = function_of(COMMANDS[name])
+    function = function_of(all_commands()[name])
     documented = inspect.getdoc(function)
     for option in inspect.signature(function).parameters:
         assert f"--{option.removeprefix('as_').replace('_', '-')}" in said or option == "arguments"
@@ -61,7 +61,7 @@ def test_help_of_all_groups_the_commands(neds):
     _, said = neds("--help")
     places = [said.index(f"─ {group} ─") for group in GROUPS]
     assert places == sorted(places)
-    assert all(f" {name} " in said for name in COMMANDS)
+    assert all(f" {name} " in said for name in all_commands())
     assert neds("--version") == (0, "0.1.0\n")
     assert neds()[1] == said
 
@@ -154,7 +154,7 @@ def test_a_job_runs_only_the_code_that_was_planned(neds, tmp_path):
         "start snakemake again"
     )
     assert not output.exists()
-    assert neds(*arguments, code_digest(COMMANDS["metrics-table"].function))[0] == 0
+    assert neds(*arguments, code_digest(all_commands()["metrics-table"].function))[0] == 0
     assert output.exists()
 
 
@@ -220,3 +220,10 @@ def test_a_place_that_cannot_be_written_is_told_before_anything_is_computed(neds
     (tmp_path / "file").write_text("")
     error, _ = neds("left-out", "--output", tmp_path / "file" / "left_out.txt")
     assert error.startswith(f"error: {tmp_path / 'file' / 'left_out.txt'}: cannot be written (")
+
+
+def test_the_spelling_of_earlier_versions_works_and_says_the_new_one(tmp_path):
+    command = [sys.executable, "-m", "workflow_scripts.metrics_table", "--metrics", write_metrics(tmp_path / "m.csv")]
+    ended = subprocess.run([*command, "--output", tmp_path / "all.csv"], capture_output=True, text=True, check=True)
+    assert ended.stderr == "python -m workflow_scripts.metrics_table is now: python -m workflow_scripts metrics-table\n"
+    assert (tmp_path / "all.csv").exists()

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 from one.alf.io import load_object
+from one.alf.path import ALFPath
 
 from neds.download.frames import frame_times
 from neds.download.session_files import SessionFiles, Unavailable
@@ -16,6 +17,15 @@ from neds.signals.wheel import NoVelocity, wheel_traces
 
 UNUSED = "itiDuration"
 """Attribute of the trials whose length is often another, and which nothing needs."""
+
+
+def find_trials(files: SessionFiles) -> list[ALFPath]:
+    """The datasets of the trials.
+
+    Raises:
+        Unavailable: there are none.
+    """
+    return files.find("trials", collection=files.collection_of("_ibl_trials.table.pqt", default="alf"))
 
 
 def load_trials(files: SessionFiles) -> tuple[pd.DataFrame, str]:
@@ -28,9 +38,10 @@ def load_trials(files: SessionFiles) -> tuple[pd.DataFrame, str]:
     Raises:
         Unavailable: no trials, or no length that most datasets have.
     """
-    collection = files.collection_of("_ibl_trials.table.pqt", default="alf")
+    found = find_trials(files)
+    files.use(found)
     # By name, as attributes may be there twice, on two clocks (intervals, intervals_bpod).
-    datasets = {file.stem.split(".", 1)[1]: file for file in files.fetch_all("trials", collection=collection)}
+    datasets = {file.stem.split(".", 1)[1]: file for file in found}
     lengths = {name: _n_rows(file) for name, file in datasets.items() if name != UNUSED}
     n_trials = lengths.get("table")
     if n_trials is None:
@@ -57,14 +68,23 @@ def _n_rows(file: Path) -> int:
     return pq.read_metadata(file).num_rows if file.suffix == ".pqt" else len(pd.read_csv(file))
 
 
+def find_wheel(files: SessionFiles) -> list[ALFPath]:
+    """The datasets of the wheel.
+
+    Raises:
+        Unavailable: one is missing.
+    """
+    collection = files.collection_of("_ibl_wheel.position.npy", default="alf")
+    return files.find("wheel", needed=("position", "timestamps"), collection=collection)
+
+
 def load_wheel(files: SessionFiles) -> tuple[dict[str, Trace], str]:
     """`wheel_position` (rad) and `wheel_velocity` (rad/s, low-pass filtered at 20 Hz), both at 1 kHz, and a remark.
 
     Raises:
         Unavailable: no wheel datasets, ones that do not fit together, times that go back, or too few positions.
     """
-    collection = files.collection_of("_ibl_wheel.position.npy", default="alf")
-    datasets = files.fetch("wheel", needed=("position", "timestamps"), collection=collection)
+    datasets = files.use(find_wheel(files))
     loaded = load_object([datasets[name] for name in ("position", "timestamps")])
     position, times = np.asarray(loaded["position"]), np.asarray(loaded["timestamps"])
     if len(position) != len(times):
@@ -77,19 +97,38 @@ def load_wheel(files: SessionFiles) -> tuple[dict[str, Trace], str]:
     return traces, "; ".join([*remarks, *unknown])
 
 
+def find_licks(files: SessionFiles) -> list[ALFPath]:
+    """The dataset of the licks.
+
+    Raises:
+        Unavailable: there is none.
+    """
+    return files.find("licks", needed=("times",), collection="alf")
+
+
 def load_licks(files: SessionFiles) -> tuple[Trace, str]:
     """The times of the licks, each with the value 1, and a remark.
 
     Raises:
         Unavailable: no lick times, or times that go back.
     """
-    datasets = files.fetch("licks", needed=("times",), collection="alf")
+    datasets = files.use(find_licks(files))
     times = np.load(datasets["times"], allow_pickle=False)
     try:
         trace, remarks = trace_in_order(times, np.ones(len(times), np.float32))
     except ClockFault as fault:
         raise Unavailable(f"the licks cannot be used ({fault})") from None
     return trace, "; ".join(remarks)
+
+
+def find_whisker_motion_energy(files: SessionFiles, view: str) -> list[ALFPath]:
+    """The datasets of the whisker pad's motion energy in the `view` ("left" or "right") camera.
+
+    Raises:
+        Unavailable: one is missing.
+    """
+    needed = ("times", "ROIMotionEnergy")
+    return files.find(f"{view}Camera", needed=needed, attribute=list(needed))
 
 
 def load_whisker_motion_energy(files: SessionFiles, view: str, *, most_surplus_s: float) -> tuple[Trace, str]:
@@ -100,8 +139,7 @@ def load_whisker_motion_energy(files: SessionFiles, view: str, *, most_surplus_s
     Raises:
         Unavailable: datasets missing, or camera times that cannot be used.
     """
-    needed = ("times", "ROIMotionEnergy")
-    datasets = files.fetch(f"{view}Camera", needed=needed, attribute=list(needed))
+    datasets = files.use(find_whisker_motion_energy(files, view))
     energy = np.load(datasets["ROIMotionEnergy"], allow_pickle=False)
     times, remarks = frame_times(datasets["times"], len(energy), most_surplus_s=most_surplus_s)
     try:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 from brainbox.io.one import SessionLoader
+from one.alf.path import ALFPath
 
 from neds.download.frames import frame_times
 from neds.download.session_files import SessionFiles, Unavailable
@@ -19,6 +20,15 @@ LONGEST_GAP_S = 0.25
 PAWS = {"left_paw_speed": "paw_l", "right_paw_speed": "paw_r"}
 
 
+def find_tracking(files: SessionFiles, tracked: str) -> list[ALFPath]:
+    """The datasets of what was tracked in the left video: features (pupil), dlc or lightningPose (paws).
+
+    Raises:
+        Unavailable: one is missing.
+    """
+    return files.find("leftCamera", needed=("times", tracked), attribute=["times", tracked])
+
+
 def load_pupil(files: SessionFiles, *, most_surplus_s: float) -> tuple[Trace, str]:
     """The smoothed diameter of the pupil in pixels, and a remark.
 
@@ -26,7 +36,7 @@ def load_pupil(files: SessionFiles, *, most_surplus_s: float) -> tuple[Trace, st
         Unavailable: datasets missing or misfitting, or a pupil that was tracked too badly: a variance of the smoothed
             trace below 5 times that of what smoothing removed, which is the limit of the IBL's loader.
     """
-    datasets = files.fetch("leftCamera", needed=("times", "features"), attribute=["times", "features"])
+    datasets = files.use(find_tracking(files, "features"))
     features = pd.read_parquet(datasets["features"])
     times, remarks = frame_times(datasets["times"], len(features), most_surplus_s=most_surplus_s)
     loader = SessionLoader(one=files.one, eid=files.eid, revision=files.revision or "")
@@ -44,7 +54,7 @@ def load_paw_speeds(files: SessionFiles, tracker: str, *, most_surplus_s: float)
     Raises:
         Unavailable: datasets missing, or ones that do not fit together.
     """
-    datasets = files.fetch("leftCamera", needed=("times", tracker), attribute=["times", tracker])
+    datasets = files.use(find_tracking(files, tracker))
     n_frames = pq.read_metadata(datasets[tracker]).num_rows
     _, remarks = frame_times(datasets["times"], n_frames, most_surplus_s=most_surplus_s)
     loader = SessionLoader(one=files.one, eid=files.eid, revision=files.revision or "")

@@ -1,6 +1,7 @@
 """One session of a ONE instance, loaded through ibllib's own loaders."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from importlib.metadata import version
 
@@ -8,16 +9,26 @@ import numpy as np
 import pandas as pd
 from one.api import One
 
-from neds.download.behaviour import load_licks, load_trials, load_wheel, load_whisker_motion_energy
-from neds.download.cameras import load_paw_speeds, load_pupil
-from neds.download.lfp import load_lfp, merged
-from neds.download.session_files import NeededFiles, Planned, SessionFiles, Unavailable
+from neds.download.behaviour import (
+    find_licks,
+    find_trials,
+    find_wheel,
+    find_whisker_motion_energy,
+    load_licks,
+    load_trials,
+    load_wheel,
+    load_whisker_motion_energy,
+)
+from neds.download.cameras import find_tracking, load_paw_speeds, load_pupil
+from neds.download.lfp import find_lfp, load_lfp, merged
+from neds.download.session_files import SessionFiles, Unavailable
 from neds.download.settings import DownloadSettings
-from neds.download.spike_sorting import KnownRegions, Probe, load_probe
+from neds.download.spike_sorting import KnownRegions, Probe, find_sorting, load_probe
 from neds.download.verified import VerifyingOne
 from neds.errors import UserError
 from neds.files.raw import RawSession, Trace
 
+VIEWS = ("left", "right")
 UNIT_COLUMNS = (
     "uuid", "probe", "cluster_id", "acronym", "beryl", "cosmos", "depth_um", "channel", "label", "firing_rate_hz",
 )  # fmt: skip
@@ -74,22 +85,31 @@ def load_session(one: One, *, one_eid: str, eid: str, source: str, settings: Dow
 def needed_datasets(database: VerifyingOne, *, eid: str, settings: DownloadSettings) -> pd.DataFrame:
     """Records of the datasets that `load_session` would download, indexed by session and dataset id.
 
-    The loaders run as for the session, up to the point where each would use its files.
-
     Raises:
         UserError: the session has no trials.
     """
-    files = NeededFiles(database, eid, revision=settings.revision_before)
+    files = SessionFiles(database, eid, revision=settings.revision_before)
+    probes, regions = settings.probes or files.probes(), KnownRegions()
+    finders = [partial(find_wheel, files)]
+    finders += [partial(find_whisker_motion_energy, files, view) for view in VIEWS]
+    of_extras: dict[str, list[Callable[[], object]]] = {
+        "pupil": [partial(find_tracking, files, "features")],
+        "paws": [partial(find_tracking, files, settings.pose_tracker)],
+        "licks": [partial(find_licks, files)],
+        "lfp": [partial(find_lfp, files, probe) for probe in probes],
+    }
+    finders += [find for extra in settings.extras or [] for find in of_extras[extra]]
+    sorter = {"spike_sorter": settings.spike_sorter, "regions": regions}
+    finders += [partial(find_sorting, files, probe, **sorter) for probe in probes]
     with database.planning() as asked_for:
         try:
-            load_trials(files)
-        except Planned:
-            pass
+            find_trials(files)
         except Unavailable as reason:
             raise _of_no_use(eid, reason) from None
-        _load_traces(files, settings, {}, {})
-        _load_extras(files, settings, pd.DataFrame(), {}, {})
-        _load_probes(files, settings, {}, {})
+        for find in finders:
+            # What a session lacks is not downloaded, and said when it is loaded.
+            with suppress(Unavailable):
+                find()
     datasets = pd.concat(asked_for)
     return datasets[~datasets.index.duplicated()]
 
@@ -104,7 +124,7 @@ def _load_traces(
     files: SessionFiles, settings: DownloadSettings, problems: dict[str, str], remarks: dict[str, str]
 ) -> dict[str, Trace]:
     loaders = {"wheel": lambda: load_wheel(files)}
-    for view in ("left", "right"):
+    for view in VIEWS:
         loaders[f"{view}_whisker_motion_energy"] = partial(_whisker_motion_energy, files, view, settings)
     return _loaded(loaders, problems, remarks)
 

@@ -9,6 +9,7 @@ from brainbox.io.one import SpikeSortingLoader
 from iblatlas.regions import BrainRegions
 from one.alf.exceptions import ALFError
 from one.alf.io import load_object
+from one.alf.path import ALFPath
 
 from neds.download.session_files import SessionFiles, Unavailable
 from neds.signals.clock import ClockFault, spikes_in_order
@@ -49,12 +50,32 @@ class Probe:
     remarks: list[str] = field(default_factory=list)
 
 
-def load_probe(files: SessionFiles, name: str, *, spike_sorter: str, regions: BrainRegions) -> Probe:
-    """Load the spike sorting of probe `name`, by preference that of `spike_sorter`.
+@dataclass(frozen=True)
+class Sorting:
+    """A spike sorting that was found.
+
+    Attributes:
+        loader: of its clusters and channels.
+        chosen: the loader's options.
+        collection: e.g. alf/probe00/pykilosort.
+        spikes: files of its spikes.
+    """
+
+    loader: SpikeSortingLoader
+    chosen: dict[str, str | None]
+    collection: str
+    spikes: list[ALFPath]
+
+    @property
+    def has_metrics(self) -> bool:
+        return _has_metrics(self.loader)
+
+
+def find_sorting(files: SessionFiles, name: str, *, spike_sorter: str, regions: BrainRegions) -> Sorting:
+    """The spike sorting of probe `name`, by preference that of `spike_sorter`.
 
     Raises:
-        Unavailable: no spike sorting, or datasets that do not fit together.
-        UserError: a damaged file.
+        Unavailable: there is none.
     """
     # Without `atlas` the loader downloads the Allen volumes; only their table of regions is needed.
     loader = SpikeSortingLoader(one=files.one, eid=files.eid, pname=name, atlas=SimpleNamespace(regions=regions))
@@ -68,8 +89,24 @@ def load_probe(files: SessionFiles, name: str, *, spike_sorter: str, regions: Br
     except ALFError as error:
         raise Unavailable(f"the spike sorting is incomplete, missing or ambiguous: {error.message}") from None
     collection = loader.files["clusters"][0].collection
-    has_metrics = any(file.attribute == "metrics" for file in loader.files["clusters"])
-    spikes = _load_spikes(files, collection, SPIKES if has_metrics else (*SPIKES, *SPIKES_FOR_METRICS))
+    attributes = SPIKES if _has_metrics(loader) else (*SPIKES, *SPIKES_FOR_METRICS)
+    return Sorting(loader, chosen, collection, _find_spikes(files, collection, attributes))
+
+
+def _has_metrics(loader: SpikeSortingLoader) -> bool:
+    return any(file.attribute == "metrics" for file in loader.files["clusters"])
+
+
+def load_probe(files: SessionFiles, name: str, *, spike_sorter: str, regions: BrainRegions) -> Probe:
+    """Load the spike sorting of probe `name`, by preference that of `spike_sorter`.
+
+    Raises:
+        Unavailable: no spike sorting, or datasets that do not fit together.
+        UserError: a damaged file.
+    """
+    sorting = find_sorting(files, name, spike_sorter=spike_sorter, regions=regions)
+    loader, chosen, collection = sorting.loader, sorting.chosen, sorting.collection
+    spikes = _load_spikes(files, sorting.spikes)
     files.use([file for object_files in loader.files.values() for file in object_files])
     remarks = []
     if any(LOCATIONS in file.name for file in loader.files["channels"] + loader.files.get("electrodeSites", [])):
@@ -97,8 +134,8 @@ def load_probe(files: SessionFiles, name: str, *, spike_sorter: str, regions: Br
         channels["acronym"] = np.where(strange, UNKNOWN_REGION, channels["acronym"])
     recompute = not _metrics_usable(clusters)
     if recompute:
-        if has_metrics:
-            further = _load_spikes(files, collection, SPIKES_FOR_METRICS)
+        if sorting.has_metrics:
+            further = _load_spikes(files, _find_spikes(files, collection, SPIKES_FOR_METRICS))
             spikes |= {name: np.asarray(values)[rows] for name, values in further.items()}
         remarks.append("clusters.metrics is missing or incomplete, so unit quality was computed from the spikes")
     # merge_clusters removes the metrics it merges; the channels keep their own quality under `labels`.
@@ -115,10 +152,13 @@ def load_probe(files: SessionFiles, name: str, *, spike_sorter: str, regions: Br
     )
 
 
-def _load_spikes(files: SessionFiles, collection: str, attributes: tuple[str, ...]) -> dict[str, np.ndarray]:
+def _find_spikes(files: SessionFiles, collection: str, attributes: tuple[str, ...]) -> list[ALFPath]:
     """Some attributes of the spikes, the bulk of a session's data; SpikeSortingLoader would always download all four."""
-    found = files.fetch("spikes", needed=attributes, collection=collection, attribute=list(attributes))
-    return dict(load_object(list(found.values()), wildcards=True))
+    return files.find("spikes", needed=attributes, collection=collection, attribute=list(attributes))
+
+
+def _load_spikes(files: SessionFiles, found: list[ALFPath]) -> dict[str, np.ndarray]:
+    return dict(load_object(list(files.use(found).values()), wildcards=True))
 
 
 def _check_consistent(spikes: dict, clusters: dict, channels: dict) -> None:

@@ -33,7 +33,7 @@ class Components:
     weights: np.ndarray
     variance_share: np.ndarray
 
-    def of(self, values: np.ndarray) -> np.ndarray:
+    def project(self, values: np.ndarray) -> np.ndarray:
         """Values (..., F) as components (..., d), float32; NaN where a value is unknown."""
         return ((values - self.mean) @ self.weights.T).astype(np.float32)
 

@@ -27,13 +27,13 @@ def run_trial(
     torch.set_num_threads(n_threads)
     folder = Path(tune.get_context().get_trial_dir())
     checkpoints = folder / "best.safetensors", folder / "last.safetensors"
-    reported = []
+    best_scores: list[float] = []
 
     def report(rows: list[dict]) -> None:
         scores = [row["val_score"] for row in rows if math.isfinite(row["val_score"])]
         if scores:
-            reported.append(max(scores))
-            tune.report({"score": reported[-1], "epoch": rows[-1]["epoch"], "validation": len(rows)})
+            best_scores.append(max(scores))
+            tune.report({"score": best_scores[-1], "epoch": rows[-1]["epoch"], "validation": len(rows)})
 
     run_training(
         run=with_values(run, nested(values)),
@@ -46,5 +46,5 @@ def run_trial(
     )
     for path in checkpoints:
         path.unlink()
-    if not reported:
+    if not best_scores:
         raise UserError("no validation gave a score")
