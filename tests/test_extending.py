@@ -85,7 +85,8 @@ def test_a_source_in_two_files(extended, tmp_path):
     (tmp_path / "sheet.tsv").write_text("eid\trole\tpath\nmouse\ttest\tmouse.json\n")
     (tmp_path / "c.yaml").write_text(
         "source: lab_json\nsessions: sheet.tsv\nregimes: [scratch]\nmodalities: [spikes, running, choice]\n"
-        "custom_modalities: {running: {kind: continuous}}\nlab_json: {series: {running: running}, trials: {choice: choice}}\n"
+        "custom_modalities: {running: {kind: continuous}}\n"
+        "lab_json: {series: {running: running}, trials: {choice: choice}}\n"
         "partition: {align: cue, trial_rule: all, min_trials: 10}\n"
     )
     run(
