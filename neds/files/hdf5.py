@@ -41,8 +41,8 @@ def refuse_foreign(handle: h5py.File, path: Path) -> None:
     """Refuse a file that would have other files read in its place, or more memory taken than it can hold data for.
 
     External links, datasets in external files and virtual datasets make HDF5 open any file that the reader may read.
-    Soft links
-    lead to places of the same file, where they are judged. Nothing is read but the description of each object.
+    Soft links lead to places of the same file, where they are judged. Nothing is read but the description of each
+    object.
 
     Raises:
         UserError: one line that names the object.

@@ -46,12 +46,12 @@ class PartitionSettings(Settings):
     """Camera of the whisker motion energy; auto takes the left one, or the right one where there is no left one."""
     longest_silence_s: float | None = Field(5.0, gt=0)
     """A silence of all units of a probe that is longer, and longer than 20 times the mean interval of the spikes
-    around it, was
-    not recorded; null: silence says nothing. Trials and windows outside of what was recorded are dropped."""
+    around it, was not recorded; null: silence says nothing. Trials and windows outside of what was recorded are
+    dropped."""
     longest_gap_s: dict[str, Annotated[float, Field(gt=0)] | None] = {"others": 0.25}
     """Modality -> longest time between two known samples of its trace that is bridged by interpolation, and `others`
-    for those
-    not named; in a longer one, and longer than three usual intervals, values are unknown. null: all are bridged."""
+    for those not named; in a longer one, and longer than three usual intervals, values are unknown. null: all are
+    bridged."""
     holes: Literal["drop", "mask"] = "drop"
     """Trials in whose window a trace is unknown in part: drop them, or mask those bins (NaN)."""
     component_variance: float = Field(0.99, gt=0, le=1)
