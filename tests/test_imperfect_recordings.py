@@ -210,6 +210,13 @@ def test_spikes_of_all_units_may_be_in_any_order_but_those_of_one_not():
     assert remarks == ["2 of 4 spikes without a time were left out", "1 of 4 spikes of no unit were left out"]
 
 
+def test_trials_whose_clock_was_reset_are_not_used(tmp_path):
+    raw = recording()
+    joined = pd.concat([raw.trials.iloc[:30], raw.trials.iloc[:30]], ignore_index=True)
+    reason = run(tmp_path, replace(raw, trials=joined)).reason
+    assert reason.startswith("the trials cannot be used by stimOn_times: its times go back, first from 126 to 10 s")
+
+
 def overlapping(raw: RawSession) -> RawSession:
     """Trials a second apart."""
     times = raw.trials.filter(like="_times").columns
