@@ -5,7 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
+from neds.data.store import TrialStore
 from neds.errors import UserError
 from neds.files.aligned import write_aligned
 from neds.files.raw import RawSession, Recorded, Trace, read_raw, write_raw
@@ -16,6 +18,7 @@ from neds.partition.settings import PartitionSettings
 from neds.partition.split import without_overlap
 from neds.signals.clock import ClockFault, spikes_in_order, trace_in_order
 from neds.signals.wheel import NoVelocity, wheel_traces
+from tests.aligned_sessions import make_session
 from tests.test_partition import recording, run, with_trace
 from tests.test_windows import CONTINUOUS, WINDOWS, untrialled
 
@@ -306,6 +309,12 @@ def test_one_wrong_spike_time_does_not_make_windows_without_end(tmp_path):
     times[-1] = 1e12
     session = run(tmp_path, replace(raw, spike_times=times), modalities=CONTINUOUS, **WINDOWS)
     assert "one of these times cannot be right" in session.reason
+
+
+def test_sessions_whose_windows_begin_at_other_moments_do_not_train_together():
+    sessions = [make_session("a"), replace(make_session("b"), window_start_s=-2.0)]
+    with pytest.raises(UserError, match=r"session b starts -2\.0 s from the event, that of session a -0\.2 s"):
+        TrialStore(sessions, names=["spikes", "wheel_speed"], device=torch.device("cpu"))
 
 
 def test_the_papers_modalities_of_a_whole_recording_have_no_loss(tmp_path):

@@ -91,10 +91,8 @@ def _refuse_foreign_dataset(dataset: h5py.Dataset, path: Path, here: str, file_s
     n_bytes = n_values * dataset.dtype.itemsize
     if n_bytes > max(_SMALL_BYTES, MOST_COMPRESSED * file_size):
         raise UserError(
-            f"{path}: {here} has shape {dataset.shape} and would take {readable_gb(n_bytes)}, in a file of "
-            f"{file_size} bytes; "
-            "it cannot hold "
-            "that much data, write it again"
+            f"{path}: {here} has shape {dataset.shape} and would take {readable_gb(n_bytes)}, in a file of {file_size} "
+            "bytes; it cannot hold that much data, write it again"
         )
 
 
@@ -108,8 +106,7 @@ def require_memory(datasets: dict[str, h5py.Dataset], path: Path) -> None:
     if room is not None and n_bytes > room:
         raise UserError(
             f"{path}: {', '.join(list(datasets)[:5])} take {readable_gb(n_bytes)} of memory, of which "
-            f"{readable_gb(room)} are "
-            "left; run on a machine with more, or write less into a file"
+            f"{readable_gb(room)} are left; run on a machine with more, or write less into a file"
         )
 
 
