@@ -336,6 +336,25 @@ def test_a_wheel_without_a_known_value_makes_a_session_of_arrays_unusable(tmp_pa
     assert "beyond 3.4e+38" in run(tmp_path, example() | {"wheel_speed": wheel}).reason
 
 
+def test_trials_of_arrays_without_any_spike_were_not_recorded(tmp_path):
+    arrays = example()
+    arrays["spikes"][[3, 20, 21]] = 0
+    session = run(tmp_path, arrays, min_trials=10)
+    assert session.dropped["trials: no spike of any unit, not recorded"] == 3
+    assert not np.isin(session.trials["original_index"], [3, 20, 21]).any()
+    assert run(tmp_path, arrays, longest_silence_s=None).n_trials == N_TRIALS
+    rare = example()
+    rare["spikes"] = (np.arange(N_TRIALS * N_BINS * N_UNITS).reshape(rare["spikes"].shape) % 500 == 0).astype(np.uint8)
+    assert "trials: no spike of any unit, not recorded" not in run(tmp_path, rare, min_rate_hz=0).dropped
+
+
+def test_whole_numbers_beyond_the_precision_of_floats_stay_apart(tmp_path):
+    ids = 2**53 + np.arange(N_TRIALS) % 2
+    cue = Modality(name="cue", kind="categorical", classes=[str(2**53), str(2**53 + 1)])
+    session = run(tmp_path, example() | {"cue": ids}, custom=(cue,))
+    np.testing.assert_array_equal(session.values["cue"], np.arange(N_TRIALS) % 2)
+
+
 def arrays_file(path: Path) -> None:
     save(path, {key: np.asarray(value) for key, value in example().items()})
 
@@ -377,10 +396,16 @@ def bomb(handle: h5py.File, place: str, other: Path) -> None:
     handle.create_dataset(place, shape=(4 * 10**10,), dtype="f8", chunks=(1000,), compression="gzip")
 
 
+def bomb_of_one_chunk(handle: h5py.File, place: str, other: Path) -> None:
+    options = {"maxshape": (None,), "chunks": (5 * 10**8,), "compression": "gzip"}
+    handle.create_dataset(place, shape=(4,), dtype="f8", **options)
+
+
 FOREIGN = {
     external_link: "is a link to another file",
     external_storage: "has its data in another file",
     virtual: "is a virtual dataset",
+    bomb_of_one_chunk: r"4\.0 GB, in",
     bomb: r"320\.0 GB, in a file of \d+ bytes",
 }
 

@@ -5,7 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
+from neds.data.store import TrialStore
 from neds.errors import UserError
 from neds.files.aligned import write_aligned
 from neds.files.raw import RawSession, Recorded, Trace, read_raw, write_raw
@@ -16,6 +18,7 @@ from neds.partition.settings import PartitionSettings
 from neds.partition.split import without_overlap
 from neds.signals.clock import ClockFault, spikes_in_order, trace_in_order
 from neds.signals.wheel import NoVelocity, wheel_traces
+from tests.aligned_sessions import make_session
 from tests.test_partition import recording, run, with_trace
 from tests.test_windows import CONTINUOUS, WINDOWS, untrialled
 
@@ -210,6 +213,13 @@ def test_spikes_of_all_units_may_be_in_any_order_but_those_of_one_not():
     assert remarks == ["2 of 4 spikes without a time were left out", "1 of 4 spikes of no unit were left out"]
 
 
+def test_trials_whose_clock_was_reset_are_not_used(tmp_path):
+    raw = recording()
+    joined = pd.concat([raw.trials.iloc[:30], raw.trials.iloc[:30]], ignore_index=True)
+    reason = run(tmp_path, replace(raw, trials=joined)).reason
+    assert reason.startswith("the trials cannot be used by stimOn_times: its times go back, first from 126 to 10 s")
+
+
 def overlapping(raw: RawSession) -> RawSession:
     """Trials a second apart."""
     times = raw.trials.filter(like="_times").columns
@@ -299,6 +309,12 @@ def test_one_wrong_spike_time_does_not_make_windows_without_end(tmp_path):
     times[-1] = 1e12
     session = run(tmp_path, replace(raw, spike_times=times), modalities=CONTINUOUS, **WINDOWS)
     assert "one of these times cannot be right" in session.reason
+
+
+def test_sessions_whose_windows_begin_at_other_moments_do_not_train_together():
+    sessions = [make_session("a"), replace(make_session("b"), window_start_s=-2.0)]
+    with pytest.raises(UserError, match=r"session b starts -2\.0 s from the event, that of session a -0\.2 s"):
+        TrialStore(sessions, names=["spikes", "wheel_speed"], device=torch.device("cpu"))
 
 
 def test_the_papers_modalities_of_a_whole_recording_have_no_loss(tmp_path):

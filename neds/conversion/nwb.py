@@ -135,9 +135,12 @@ def _electrode_columns(units: DynamicTable) -> dict[str, np.ndarray]:
     index = units["electrodes"]
     ends = np.asarray(index.data[:], np.int64)
     located = np.diff(ends, prepend=0) > 0
+    table = index.target.table
     rows = np.asarray(index.target.data[:], np.int64)[np.concatenate([[0], ends[:-1]])[located]]
+    there = (rows >= 0) & (rows < len(table))
+    located[located], rows = there, rows[there]
     columns = {}
-    for name, values in _columns(index.target.table).items():
+    for name, values in _columns(table).items():
         unknown = "" if values.dtype == object else np.nan
         own = np.full(len(ends), unknown, object if values.dtype == object else np.float64)
         own[located] = values[rows]

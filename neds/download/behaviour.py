@@ -32,8 +32,8 @@ def load_trials(files: SessionFiles) -> tuple[pd.DataFrame, str]:
     """The trials table, one row per trial, and a remark, often empty.
 
     Numbers are float64, yes/no columns bool, other columns left out. There are as many trials as the table has rows,
-    or, where
-    there is no table, as most of the datasets have; datasets of another length are left out, with the remark.
+    or, where there is no table, as most of the datasets have; datasets of another length are left out, with the
+    remark.
 
     Raises:
         Unavailable: no trials, or no length that most datasets have.

@@ -1,5 +1,6 @@
 """What the HDF5 formats of this project share: opening with clear errors, data frames as groups of columns."""
 
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,8 +42,8 @@ def refuse_foreign(handle: h5py.File, path: Path) -> None:
     """Refuse a file that would have other files read in its place, or more memory taken than it can hold data for.
 
     External links, datasets in external files and virtual datasets make HDF5 open any file that the reader may read.
-    Soft links
-    lead to places of the same file, where they are judged. Nothing is read but the description of each object.
+    Soft links lead to places of the same file, where they are judged. Nothing is read but the description of each
+    object.
 
     Raises:
         UserError: one line that names the object.
@@ -58,7 +59,10 @@ def refuse_foreign(handle: h5py.File, path: Path) -> None:
         seen.add(address)
         for name in group:
             here = f"{place}/{name}"
-            link = group.get(name, getlink=True)
+            try:
+                link = group.get(name, getlink=True)
+            except TypeError:
+                raise UserError(f"{path}: {here} is a link of a kind that is not followed; {_COPY}") from None
             if isinstance(link, h5py.ExternalLink):
                 raise UserError(
                     f"{path}: {here} is a link to another file ({link.filename}), which is not followed; {_COPY}"
@@ -82,12 +86,13 @@ def _refuse_foreign_dataset(dataset: h5py.Dataset, path: Path, here: str, file_s
         raise UserError(
             f"{path}: {here} has its data in another file ({dataset.external[0][0]}), which is not read; {_COPY}"
         )
-    n_bytes = dataset.size * dataset.dtype.itemsize if dataset.shape is not None else 0
+    # A chunk is read whole, and may be larger than what the dataset has of it.
+    n_values = max(dataset.size or 0, math.prod(dataset.chunks or (0,)))
+    n_bytes = n_values * dataset.dtype.itemsize
     if n_bytes > max(_SMALL_BYTES, MOST_COMPRESSED * file_size):
         raise UserError(
-            f"{path}: {here} has shape {dataset.shape}, {readable_gb(n_bytes)}, in a file of {file_size} bytes; "
-            "it cannot hold "
-            "that much data, write it again"
+            f"{path}: {here} has shape {dataset.shape} and would take {readable_gb(n_bytes)}, in a file of {file_size} "
+            "bytes; it cannot hold that much data, write it again"
         )
 
 
@@ -101,8 +106,7 @@ def require_memory(datasets: dict[str, h5py.Dataset], path: Path) -> None:
     if room is not None and n_bytes > room:
         raise UserError(
             f"{path}: {', '.join(list(datasets)[:5])} take {readable_gb(n_bytes)} of memory, of which "
-            f"{readable_gb(room)} are "
-            "left; run on a machine with more, or write less into a file"
+            f"{readable_gb(room)} are left; run on a machine with more, or write less into a file"
         )
 
 

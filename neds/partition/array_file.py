@@ -59,9 +59,8 @@ def _check_npz(path: Path) -> None:
                 shape, _, dtype = read(member)
             if dtype.hasobject:
                 raise UserError(
-                    f"{path}, key {key}: holds Python objects, which are never loaded; text of pandas becomes "
-                    "plain text with "
-                    ".to_numpy(str)"
+                    f"{path}, key {key}: holds Python objects, which are never loaded; text of pandas becomes plain "
+                    "text with .to_numpy(str)"
                 )
             size = int(np.prod(shape, dtype=object)) * dtype.itemsize
             if size > entry.file_size:
@@ -72,9 +71,8 @@ def _check_npz(path: Path) -> None:
     room = available_bytes()
     if room is not None and n_bytes > room:
         raise UserError(
-            f"{path}: its arrays take {readable_gb(n_bytes)} of memory, of which {readable_gb(room)} are left; "
-            "run on a machine "
-            "with more, or write less into a file"
+            f"{path}: its arrays take {readable_gb(n_bytes)} of memory, of which {readable_gb(room)} are left; run on "
+            "a machine with more, or write less into a file"
         )
 
 

@@ -131,7 +131,9 @@ def categorical(
     names = np.array(value_names(array), dtype=object)
     if meaning is not None:
         index = _declared(names, modality, meaning, where, key)
-    elif array.dtype.kind == "U":
+    elif array.dtype.kind == "U" or (array.dtype.kind in "iu" and set(names) <= set(modality.classes)):
+        # Whole numbers as text, because floats do not tell large ones apart.
+        array = names.astype(str)
         index = _position(array, np.array(modality.classes, str))
         index[array == ""] = -1
     else:

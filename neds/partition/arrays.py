@@ -19,10 +19,11 @@ from neds.partition.array_values import categorical, continuous, spike_counts
 from neds.partition.components import reduced
 from neds.partition.conditions import condition_index
 from neds.partition.known import masked, require_known
-from neds.partition.same_trials import fingerprints
+from neds.partition.same_trials import FEWEST_SPIKES, fingerprints
 from neds.partition.settings import ArrayRun, ArraySettings, PartitionSettings
 from neds.partition.split import split_trials, without_overlap
 from neds.partition.statistics import constant_columns, training_statistics
+from neds.partition.trials import drop_by_first_reason
 from neds.partition.units import keep_units
 from neds.partition.unusable import Unusable, require_splits, require_trials, require_units, write_outcome
 
@@ -141,6 +142,7 @@ def _aligned(
     n_trials, n_bins, n_units = counts.shape
     spans_s, remarks = _spans_s(source, header, n_trials, n_bins, settings)
     split, kept_trials, dropped = _split(source, header, spans_s, settings)
+    kept_trials, dropped = _with_spikes(counts, kept_trials, dropped, settings)
     require_trials(kept_trials.sum(), n_trials, settings, dropped)
     require_splits(split[kept_trials], dropped)
     split, counts = split[kept_trials], counts[kept_trials]
@@ -169,6 +171,22 @@ def _aligned(
         remarks=[*readings, *remarks, *masked(values), *constant_columns(values, modalities, training)],
         fingerprints=fingerprints(of_all_units),
     )
+
+
+def _with_spikes(
+    counts: np.ndarray, kept: np.ndarray, dropped: dict[str, int], settings: PartitionSettings
+) -> tuple[np.ndarray, dict[str, int]]:
+    """Of the trials in the mask `kept` (K,) those in which spikes were recorded: the others have none of any unit, where the
+    usual trial has 20 or more. And the number dropped by reason.
+
+    Args:
+        counts: (K, T, N) of all units.
+    """
+    per_trial = np.einsum("ktn->k", counts, dtype=np.int64)
+    usual = np.median(per_trial[per_trial > 0]) if per_trial.any() else 0
+    silent = kept & (per_trial == 0) & (settings.longest_silence_s is not None and usual >= FEWEST_SPIKES)
+    recorded, lost = drop_by_first_reason({"no spike of any unit, not recorded": silent}, len(kept), prefix="trials")
+    return kept & recorded, dropped | lost
 
 
 def _values(

@@ -185,10 +185,8 @@ def align_behaviour(
 
     Returns:
         Continuous (K, T, width) float32, a trace interpolated linearly at the right edge of each bin, NaN where it is
-        unknown;
-        counts (K, T, 1) of events in [left edge, right edge); or categorical (K,) class indices. And masks (K,) of the
-        trials to
-        be dropped, by reason.
+        unknown; counts (K, T, 1) of events in [left edge, right edge); or categorical (K,) class indices. And masks
+        (K,) of the trials to be dropped, by reason.
     """
     if isinstance(measured.data, Events):
         counts = np.diff(np.searchsorted(measured.data.times, edges), axis=1)

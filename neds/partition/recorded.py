@@ -32,10 +32,6 @@ class Coverage:
     groups: np.ndarray
     remarks: list[str]
 
-    def only(self, kept: np.ndarray) -> "Coverage":
-        """Those windows in the mask `kept` (K,)."""
-        return Coverage(self.of_group[kept], self.groups, self.remarks)
-
 
 def coverage(raw: RawSession, spans_s: np.ndarray, settings: PartitionSettings) -> Coverage:
     """Find which windows each unit was recorded in.

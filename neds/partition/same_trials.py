@@ -10,8 +10,8 @@ import numpy as np
 
 from neds.files.aligned import AlignedSession
 
-_FEWEST_SPIKES = 20
-"""Below that many in a window, two trials may be alike by chance."""
+FEWEST_SPIKES = 20
+"""Of a window with fewer, its spikes tell nothing: two may be alike by chance, and one may have none."""
 
 
 def fingerprints(counts: np.ndarray) -> np.ndarray:
@@ -24,7 +24,7 @@ def fingerprints(counts: np.ndarray) -> np.ndarray:
     rows = np.ascontiguousarray(counts, dtype="<i8")
     digests = [hashlib.sha256(row.tobytes()).digest()[:8] for row in rows]
     numbers = np.array([int.from_bytes(digest, "little") for digest in digests], dtype=np.uint64)
-    return np.where(rows.sum(axis=1) >= _FEWEST_SPIKES, numbers, np.uint64(0))
+    return np.where(rows.sum(axis=1) >= FEWEST_SPIKES, numbers, np.uint64(0))
 
 
 def shared_trials(sessions: list[AlignedSession]) -> list[tuple[str, str, int]]:

@@ -67,9 +67,8 @@ def _refuse_tested_in_training(sessions: list[AlignedSession], roles: dict[str, 
     for first, second, number in shared_trials(sessions):
         if roles[first] != roles[second] and not {first, second} <= allowed:
             raise UserError(
-                f"sessions {first} and {second} share {number} trials, spike by spike, and one is for training "
-                "and the other for "
-                "testing; take one off the sessions sheet, or set partition.overlap: allow"
+                f"sessions {first} and {second} share {number} trials, spike by spike, and one is for training and the "
+                "other for testing; take one off the sessions sheet, or set partition.overlap: allow"
             )
 
 

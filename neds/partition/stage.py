@@ -28,6 +28,7 @@ from neds.partition.trials import drop_by_first_reason, keep_trials
 from neds.partition.units import has_label, keep_units
 from neds.partition.unusable import Unusable, require_splits, require_trials, require_units, write_outcome
 from neds.partition.windows import fixed_windows
+from neds.signals.clock import ClockFault, require_in_order
 
 UNIT_COLUMNS = ["uuid", "probe", "acronym", "beryl", "cosmos", "depth_um", "channel", "label"]
 
@@ -161,9 +162,17 @@ def _cut(raw: RawSession, settings: PartitionSettings) -> _Cut:
         table = raw.trials
         mask, dropped = keep_trials(table, settings)
         times_s = table[settings.align]
+        _require_in_order(times_s.to_numpy(float), settings)
     rows = np.flatnonzero(mask)
     edges = bin_edges(times_s.to_numpy()[rows], settings)
     return _Cut(table, rows, edges, {}, {}, dropped, np.ones(len(raw.units), bool))
+
+
+def _require_in_order(times_s: np.ndarray, settings: PartitionSettings) -> None:
+    try:
+        require_in_order(times_s)
+    except ClockFault as fault:
+        raise Unusable(f"the trials cannot be used by {settings.align}: {fault}, or sort the trials by time") from None
 
 
 def _recorded(cut: _Cut, raw: RawSession, settings: PartitionSettings) -> _Cut:

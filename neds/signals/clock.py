@@ -89,7 +89,6 @@ def _refuse_reset(times: np.ndarray, steps: np.ndarray) -> None:
     if steps.min(initial=0.0) < -JITTER_S:
         first = int(np.argmax(steps < -JITTER_S))
         raise ClockFault(
-            f"its times go back, first from {times[first]:.6g} to {times[first + 1]:.6g} s: the clock was "
-            "reset, or recordings "
-            "were joined; cut it there"
+            f"its times go back, first from {times[first]:.6g} to {times[first + 1]:.6g} s: the clock was reset, or "
+            "recordings were joined; cut it there"
         )
