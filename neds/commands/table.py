@@ -73,21 +73,13 @@ COMMANDS: dict[str, Command] = {
     ),
     **_group(
         "Training",
-        (
-            "train",
-            "neds.training.command:train_model",
-            "Train one model: pretraining, from scratch, or fine-tuning.",
-        ),
+        ("train", "neds.training.command:train_model", "Train one model: pretraining, from scratch, or fine-tuning."),
         (
             "train-together",
             "neds.training.launch:train_together",
             "Train one model in several processes, of one computer or of all nodes of a SLURM allocation.",
         ),
-        (
-            "tune",
-            "neds.tuning.stage:run_tuning",
-            "Search hyper-parameters of one training.",
-        ),
+        ("tune", "neds.tuning.stage:run_tuning", "Search hyper-parameters of one training."),
     ),
     **_group(
         "Evaluation",
@@ -97,11 +89,7 @@ COMMANDS: dict[str, Command] = {
             "Fit and score one baseline on one session.",
             "neds.baselines.{name}:predict",
         ),
-        (
-            "evaluate",
-            "neds.evaluation.stage:evaluate",
-            "Score one trained model on one session's test trials.",
-        ),
+        ("evaluate", "neds.evaluation.stage:evaluate", "Score one trained model on one session's test trials."),
         (
             "metrics-table",
             "neds.evaluation.tables:write_metrics_table",
@@ -135,11 +123,7 @@ COMMANDS: dict[str, Command] = {
             "neds.figures.bars:draw_metrics",
             "Draw the models' scores: a panel per modality, a bar per model.",
         ),
-        (
-            "figure-gain",
-            "neds.figures.pairs:draw_pairs",
-            "Draw what pretraining gains, session by session.",
-        ),
+        ("figure-gain", "neds.figures.pairs:draw_pairs", "Draw what pretraining gains, session by session."),
         (
             "figure-multi-session",
             "neds.figures.pairs:draw_pairs",
@@ -190,11 +174,7 @@ COMMANDS: dict[str, Command] = {
             "neds.figures.raster:draw_raster",
             "Draw single trials of a few units of one session, true and predicted.",
         ),
-        (
-            "figure-traces",
-            "neds.figures.traces:draw_traces",
-            "Draw true against predicted traces of one session.",
-        ),
+        ("figure-traces", "neds.figures.traces:draw_traces", "Draw true against predicted traces of one session."),
         (
             "table-benchmark",
             "neds.tables.benchmark:tabulate_benchmark",
@@ -210,26 +190,14 @@ COMMANDS: dict[str, Command] = {
             "neds.tables.ablation:tabulate_ablation",
             "Tabulate the variants of an ablation beside the unchanged model.",
         ),
-        (
-            "table-page",
-            "neds.tables.page:write_page",
-            "Turn a table into a web page that can be sorted and filtered.",
-        ),
+        ("table-page", "neds.tables.page:write_page", "Turn a table into a web page that can be sorted and filtered."),
         (
             "configuration-table",
             "neds.tables.configuration:write_configuration",
             "List the whole configuration in use, a row per key.",
         ),
-        (
-            "software-table",
-            "neds.environment:write_software",
-            "List the versions of all installed software.",
-        ),
-        (
-            "left-out",
-            "neds.figures.left_out:write_left_out",
-            "Say which figures and tables are left out, and why.",
-        ),
+        ("software-table", "neds.environment:write_software", "List the versions of all installed software."),
+        ("left-out", "neds.figures.left_out:write_left_out", "Say which figures and tables are left out, and why."),
     ),
     **_group(
         "Tools",
@@ -238,21 +206,13 @@ COMMANDS: dict[str, Command] = {
             "neds.config.show:show_config",
             "Print the configuration in use, each value with where it came from.",
         ),
-        (
-            "sessions",
-            "neds.commands.sessions:find_sessions",
-            "Find sessions of an Alyx database: -> sessions sheet.",
-        ),
+        ("sessions", "neds.commands.sessions:find_sessions", "Find sessions of an Alyx database: -> sessions sheet."),
         (
             "size",
             "neds.commands.size:download_size",
             "Tell how many bytes the sessions of a configuration would download.",
         ),
-        (
-            "completion",
-            "neds.commands.completion:completion",
-            "Print the shell's completion script, or install it.",
-        ),
+        ("completion", "neds.commands.completion:completion", "Print the shell's completion script, or install it."),
     ),
 }
 
