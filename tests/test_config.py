@@ -42,6 +42,7 @@ def test_what_is_not_given_is_the_default():
         ({"source": "aligned"}, "config key sessions: source aligned needs a sessions sheet"),
         ({"modalities": ["spikes", "pupil"]}, "config key modalities: no modality is called pupil"),
         ({"overrides": {"mm": {"training.epocs": 2}}}, "config key overrides.mm.training.epocs: no key that an"),
+        ({"partition": {"longest_gap_s": {"wheel": 1.0}}}, "config key partition.longest_gap_s.wheel: no modality is"),
         ({"partition": {"bin_s": 0.03}}, "config key partition: bin_s 0.03 does not divide the window of 2 s"),
         ({"partition": {"align": "stimOn"}}, "config key partition.align: the IBL's trials have no event stimOn; did you"),
         ({"partition": WINDOWS}, "config key modalities: with `align: none` there are windows and no trials, but"),

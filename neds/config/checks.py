@@ -3,6 +3,7 @@
 from neds.config.checked import Checked
 from neds.config.checks_data import (
     alignment_faults,
+    gap_faults,
     mapping_faults,
     modality_faults,
     results_faults,
@@ -17,6 +18,7 @@ CHECKS = {
     results_faults: ("results",),
     modality_faults: ("modalities", "custom_modalities", "baselines", "source", "partition"),
     alignment_faults: ("source", "partition.align"),
+    gap_faults: ("partition.longest_gap_s", "custom_modalities"),
     mapping_faults: ("source", "nwb", "brainsets", "modalities", "custom_modalities"),
     override_faults: ("overrides", "model", "masking", "training"),
     source_faults: ("source", "sessions", "download.alf_root"),

@@ -45,6 +45,17 @@ def modality_faults(checked: Checked) -> list[str]:
     return faults
 
 
+def gap_faults(checked: Checked) -> list[str]:
+    config = checked.config
+    known = [*BUILT_IN, *config.custom_modalities, "others"]
+    return [
+        f"config key partition.longest_gap_s.{name}: no modality is called so; "
+        + did_you_mean(name, known, otherwise="`others` stands for all that are not named")
+        for name in config.partition.longest_gap_s
+        if name not in known
+    ]
+
+
 def _shared_factors_fault(config: Config, modalities: dict[str, Modality]) -> str:
     """Why a baseline that is fitted to several sessions cannot share what it learns of behaviours; empty where it can."""
     own = [name for name, m in modalities.items() if m.width is None and m.group == "behaviour"]

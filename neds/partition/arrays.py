@@ -182,7 +182,7 @@ def _values(
         )
     if strange := [name for name in arrays.values or {} if name not in (*behaviours, *source.arrays)]:
         raise UserError(
-            f"{source.path}: config key arrays.values.{strange[0]}: is neither a modality in use nor a key of the file"
+            f"{source.path}: config key arrays.values.{strange[0]}: no modality in use and no key of the file is called so"
         )
     axes = source.text("axes").replace(" ", "") if arrays.axes == "auto" else arrays.axes
     binned = [source.arrays[name] for name, modality in behaviours.items() if modality.kind == "continuous"]

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from neds.modalities import BUILT_IN, Modality
+from neds.modalities import Modality
 from neds.settings import Seed, Settings, key
 from neds.values import Meanings
 
@@ -125,12 +125,6 @@ class PartitionSettings(Settings):
 
     def fault_of(self, modalities: dict[str, Modality]) -> str:
         """What keeps these modalities from being cut so, in one line; empty where nothing does."""
-        strange = [name for name in self.longest_gap_s if name not in (*modalities, *BUILT_IN, "others")]
-        if strange:
-            return (
-                f"partition.longest_gap_s.{strange[0]}: no modality in use is called so; there are {', '.join(modalities)}, "
-                "and others"
-            )
         static = [name for name, modality in modalities.items() if modality.kind == "categorical"]
         if not static or not self.cuts_windows:
             return ""
