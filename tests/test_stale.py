@@ -12,9 +12,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from neds.commands.table import COMMANDS
 from neds.config import load_config
-from neds.plan.opened import OpenedPlan
+from neds.plan.opened import OpenedPlan, entries_of
 from neds.plan.stale import Staleness
 from neds.plan.step import Step
 from neds.provenance.code import Package
@@ -79,7 +78,7 @@ def stale(folder: Path, config: dict = TINY, *, package: Package | None = None, 
         package: the code that is judged; that of this project when omitted.
     """
     found = opened(scratch or folder, config)
-    code = found.code if package is None else lambda step: package.digest(*COMMANDS[step.command].code(step.values))
+    code = found.code if package is None else lambda step: package.digest(*entries_of(step))
     reasons = Staleness(found.plan, code, folder=folder).reasons()
     return Counter(job_name(step) for step, _ in reasons if step.rule not in LISTED)
 

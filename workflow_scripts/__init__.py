@@ -23,7 +23,11 @@ class _EarlierSpelling(MetaPathFinder, InspectLoader):
 
     def find_spec(self, fullname, path=None, target=None):
         package, _, name = fullname.rpartition(".")
-        return ModuleSpec(fullname, self, origin=__file__) if package == __name__ and command_named(name) else None
+        return (
+            ModuleSpec(fullname, self, origin=__file__)
+            if package == __name__ and name[:1] != "_" and command_named(name)
+            else None
+        )
 
     def get_source(self, fullname: str) -> str:
         command = command_named(fullname.rpartition(".")[2])

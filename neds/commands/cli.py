@@ -15,7 +15,7 @@ from cyclopts import App, CycloptsError, Group, Parameter
 from pydantic import BaseModel
 
 from neds.commands.job import run_job, writes_results
-from neds.commands.table import COMMANDS, GROUPS, Command, command_named
+from neds.commands.table import GROUPS, Command, all_commands, command_named
 from neds.commands.values import mapping_of, settings_of
 from neds.errors import Interrupted, UserError
 from neds.files.atomic import is_full_disk
@@ -71,7 +71,7 @@ def _outcome(arguments: Sequence[str]) -> int | str:
 
 
 def program(*called: Command | None) -> App:
-    """The program with the options of the called commands; of the others it knows the names and a sentence."""
+    """The program with the options of the called command; without one, with the names and a sentence of all."""
     app = App(
         name="neds",
         help=_HELP,
@@ -80,7 +80,7 @@ def program(*called: Command | None) -> App:
         help_format="plaintext",
     )
     groups = {name: Group(name, sort_key=rank) for rank, name in enumerate(GROUPS)}
-    for rank, command in enumerate(COMMANDS.values()):
+    for rank, command in enumerate(filter(None, called) if any(called) else all_commands().values()):
         function, text = (_runner(command), None) if command in called else (_not_called, command.summary)
         app.command(function, name=command.name, group=groups[command.group], help=text, sort_key=rank)
     return app

@@ -3,7 +3,7 @@
 from contextlib import suppress
 from typing import Literal
 
-from neds.commands.table import COMMANDS
+from neds.commands.table import all_commands
 from neds.errors import UserError
 
 
@@ -21,7 +21,7 @@ def completion(*, shell: Literal["bash", "zsh", "fish"] | None = None, install: 
     from neds.commands.cli import function_of, program
 
     available = []
-    for command in COMMANDS.values():
+    for command in all_commands().values():
         # Environments of single stages lack what others need.
         with suppress(ImportError):
             function_of(command)

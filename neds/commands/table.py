@@ -1,7 +1,11 @@
-"""The one table of all commands. Light: no stage is imported before its command is called."""
+"""The one table of all commands. Light: no stage is imported before its command is called.
+
+A figure or a table of means has a command too, of which its entry in `neds.plan` says all.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 GROUPS = ("Sessions", "Training", "Evaluation", "Figures and tables", "Tools")
@@ -36,7 +40,7 @@ def _group(group: str, *rows: tuple[str, ...]) -> dict[str, Command]:
     return {name: Command(name, function, group, *rest) for name, function, *rest in rows}
 
 
-COMMANDS: dict[str, Command] = {
+_FIXED: dict[str, Command] = {
     **_group(
         "Sessions",
         (
@@ -73,13 +77,21 @@ COMMANDS: dict[str, Command] = {
     ),
     **_group(
         "Training",
-        ("train", "neds.training.command:train_model", "Train one model: pretraining, from scratch, or fine-tuning."),
+        (
+            "train",
+            "neds.training.command:train_model",
+            "Train one model: pretraining, from scratch, or fine-tuning.",
+        ),
         (
             "train-together",
             "neds.training.launch:train_together",
             "Train one model in several processes, of one computer or of all nodes of a SLURM allocation.",
         ),
-        ("tune", "neds.tuning.stage:run_tuning", "Search hyper-parameters of one training."),
+        (
+            "tune",
+            "neds.tuning.stage:run_tuning",
+            "Search hyper-parameters of one training.",
+        ),
     ),
     **_group(
         "Evaluation",
@@ -89,7 +101,11 @@ COMMANDS: dict[str, Command] = {
             "Fit and score one baseline on one session.",
             "neds.baselines.{name}:predict",
         ),
-        ("evaluate", "neds.evaluation.stage:evaluate", "Score one trained model on one session's test trials."),
+        (
+            "evaluate",
+            "neds.evaluation.stage:evaluate",
+            "Score one trained model on one session's test trials.",
+        ),
         (
             "metrics-table",
             "neds.evaluation.tables:write_metrics_table",
@@ -114,90 +130,30 @@ COMMANDS: dict[str, Command] = {
     **_group(
         "Figures and tables",
         (
-            "figure-overview",
-            "neds.figures.overview:draw_overview",
-            "Draw the masking schemes and the network of a configuration.",
-        ),
-        (
-            "figure-metrics",
-            "neds.figures.bars:draw_metrics",
-            "Draw the models' scores: a panel per modality, a bar per model.",
-        ),
-        ("figure-gain", "neds.figures.pairs:draw_pairs", "Draw what pretraining gains, session by session."),
-        (
-            "figure-multi-session",
-            "neds.figures.pairs:draw_pairs",
-            "Draw multi-session models against others, session by session.",
-        ),
-        (
-            "figure-pretraining-size",
-            "neds.figures.pretraining_size:draw_pretraining_size",
-            "Draw scores against the number of pretraining sessions.",
-        ),
-        (
-            "figure-data-efficiency",
-            "neds.figures.data_efficiency:draw_data_efficiency",
-            "Draw scores against the number of training trials.",
-        ),
-        (
-            "figure-calibration",
-            "neds.figures.calibration:draw_calibration",
-            "Draw how often decoded classes are right, against their probability.",
-        ),
-        (
-            "figure-region-encoding",
-            "neds.figures.region_encoding:draw_region_encoding",
-            "Draw how well the units of each brain region are predicted.",
-        ),
-        (
-            "figure-regions",
-            "neds.figures.regions:draw_regions",
-            "Draw the units by region, and how well their regions are told apart.",
-        ),
-        (
-            "figure-learning",
-            "neds.figures.learning:draw_learning",
-            "Draw learning curves: training loss and validation scores by epoch.",
-        ),
-        (
             "figure-search",
             "neds.figures.search:draw_search",
             "Draw a search: the score of every trial against each hyper-parameter.",
         ),
         (
-            "figure-psths",
-            "neds.figures.psths:draw_psths",
-            "Draw true against predicted PSTHs of the best units of one session.",
+            "table-page",
+            "neds.tables.page:write_page",
+            "Turn a table into a web page that can be sorted and filtered.",
         ),
-        (
-            "figure-raster",
-            "neds.figures.raster:draw_raster",
-            "Draw single trials of a few units of one session, true and predicted.",
-        ),
-        ("figure-traces", "neds.figures.traces:draw_traces", "Draw true against predicted traces of one session."),
-        (
-            "table-benchmark",
-            "neds.tables.benchmark:tabulate_benchmark",
-            "Tabulate every model's scores, mean and standard error over sessions.",
-        ),
-        (
-            "table-encoding-inputs",
-            "neds.tables.encoding_inputs:tabulate_encoding_inputs",
-            "Tabulate bits per spike from all behaviours, and from each one alone.",
-        ),
-        (
-            "table-ablation",
-            "neds.tables.ablation:tabulate_ablation",
-            "Tabulate the variants of an ablation beside the unchanged model.",
-        ),
-        ("table-page", "neds.tables.page:write_page", "Turn a table into a web page that can be sorted and filtered."),
         (
             "configuration-table",
             "neds.tables.configuration:write_configuration",
             "List the whole configuration in use, a row per key.",
         ),
-        ("software-table", "neds.environment:write_software", "List the versions of all installed software."),
-        ("left-out", "neds.figures.left_out:write_left_out", "Say which figures and tables are left out, and why."),
+        (
+            "software-table",
+            "neds.environment:write_software",
+            "List the versions of all installed software.",
+        ),
+        (
+            "left-out",
+            "neds.figures.left_out:write_left_out",
+            "Say which figures and tables are left out, and why.",
+        ),
     ),
     **_group(
         "Tools",
@@ -206,17 +162,39 @@ COMMANDS: dict[str, Command] = {
             "neds.config.show:show_config",
             "Print the configuration in use, each value with where it came from.",
         ),
-        ("sessions", "neds.commands.sessions:find_sessions", "Find sessions of an Alyx database: -> sessions sheet."),
+        (
+            "sessions",
+            "neds.commands.sessions:find_sessions",
+            "Find sessions of an Alyx database: -> sessions sheet.",
+        ),
         (
             "size",
             "neds.commands.size:download_size",
             "Tell how many bytes the sessions of a configuration would download.",
         ),
-        ("completion", "neds.commands.completion:completion", "Print the shell's completion script, or install it."),
+        (
+            "completion",
+            "neds.commands.completion:completion",
+            "Print the shell's completion script, or install it.",
+        ),
     ),
 }
 
 
+@cache
+def all_commands() -> dict[str, Command]:
+    """Every command by name, in the order of the workflow."""
+    from neds.plan.drawings import ALL_DRAWN
+
+    drawn = {
+        each.command: Command(each.command, each.draw, "Figures and tables", f"{each.verb} {each.title}.")
+        for each in ALL_DRAWN
+    }
+    commands = [*_FIXED.values(), *drawn.values()]
+    return {command.name: command for command in sorted(commands, key=lambda command: GROUPS.index(command.group))}
+
+
 def command_named(name: str) -> Command | None:
     """The command of that name, which may be written with underscores; None when there is none."""
-    return COMMANDS.get(name.replace("_", "-"))
+    name = name.replace("_", "-")
+    return _FIXED.get(name) or all_commands().get(name)

@@ -13,6 +13,8 @@ from neds.plan.step import plain
 if TYPE_CHECKING:
     from neds.plan.plan import Plan
 
+TABLES = "Tables"
+"""The category of tables of means."""
 Condition = tuple[bool, str]
 """Whether something is configured, and what would configure it."""
 Wildcards = Mapping[str, str]
@@ -27,7 +29,7 @@ class Drawn:
         name: its path below the folder of figures or tables. {eid} or {mode} stands for a file per test session or mode.
         title: what it shows, in a few words.
         category: its heading in the report.
-        command: of the table of commands, which draws it.
+        draw: "module:function" that draws or writes it.
         needs: conditions of the configuration without which it is left out.
         inputs: paths by the name of the command's option.
         values: all other options.
@@ -36,7 +38,7 @@ class Drawn:
     name: str
     title: str
     category: str
-    command: str
+    draw: str
     needs: Callable[[Plan], list[Condition]] = lambda plan: []
     inputs: Callable[[Plan, Wildcards], Inputs]
     values: Callable[[Plan, Wildcards], Mapping[str, Any]] = lambda plan, wildcards: {}
@@ -46,6 +48,16 @@ class Drawn:
         """Name of the caption's text, without its suffix."""
         shared = next((name for name in ("learning", "ablation") if self.name.startswith(name)), None)
         return shared or self.name.rpartition("/")[2]
+
+    @property
+    def verb(self) -> str:
+        return "Tabulate" if self.category == TABLES else "Draw"
+
+    @property
+    def command(self) -> str:
+        """Name of its command."""
+        kind = "table" if self.category == TABLES else "figure"
+        return f"{kind}-{self.caption.replace('_', '-')}"
 
     def missing(self, plan: Plan) -> str:
         """What the configuration needs to have this; empty where it has all."""

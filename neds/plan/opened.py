@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from neds.commands.table import COMMANDS
+from neds.commands.table import command_named
 from neds.config import Loaded
 from neds.config.show import configuration_rows
 from neds.errors import UserError
@@ -19,6 +19,18 @@ from neds.plan.step import Step
 from neds.provenance.code import code_digest
 
 _MOST_LINES = 20
+
+
+def entries_of(step: Step) -> tuple[str, ...]:
+    """Entries of the code that a job runs.
+
+    Raises:
+        LookupError: no command is called as the job's is.
+    """
+    command = command_named(step.command)
+    if command is None:
+        raise LookupError(f"no command is called {step.command}")
+    return command.code(step.values)
 
 
 class OpenedPlan:
@@ -56,7 +68,7 @@ class OpenedPlan:
 
     def code(self, step: Step) -> str:
         """Digest of the code that a job runs."""
-        entries = COMMANDS[step.command].code(step.values)
+        entries = entries_of(step)
         name = " ".join(entries)
         if name not in self._codes:
             self._codes[name] = code_digest(*entries)

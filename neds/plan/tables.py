@@ -65,7 +65,7 @@ def ablation(name: str, title: str, needs: Any) -> Drawn:
         name=f"ablation_{name}",
         title=title,
         category="Tables",
-        command="table-ablation",
+        draw="neds.tables.ablation:tabulate_ablation",
         needs=needs,
         inputs=inputs,
         values=values,
@@ -85,7 +85,7 @@ TABLES = [
         name="benchmark",
         title="scores of all models (Table 10)",
         category="Tables",
-        command="table-benchmark",
+        draw="neds.tables.benchmark:tabulate_benchmark",
         inputs=metrics_file,
         values=lambda plan, wildcards: drawing(
             plan, ModelsDrawing, models=plan.models.tabulated(), paper=paper_numbers(plan)
@@ -95,7 +95,7 @@ TABLES = [
         name="encoding_inputs",
         title="encoding by input variable (Table 1)",
         category="Tables",
-        command="table-encoding-inputs",
+        draw="neds.tables.encoding_inputs:tabulate_encoding_inputs",
         needs=lambda plan: [does(plan, "encoding"), _several_behaviours(plan), all_trials(plan)],
         inputs=metrics_file,
         values=lambda plan, wildcards: drawing(
