@@ -178,7 +178,7 @@ def test_scores_that_are_not_defined_have_rows_and_are_said(tmp_path, caplog):
     session = make_session(n_trials=80, names=("spikes", "choice", "block"))
     session.values["block"][session.trials_of("test")] = 0
     write_aligned(tmp_path / "s.h5", session)
-    run_baseline(name="linear", aligned=tmp_path / "s.h5", files=files_in(tmp_path))
+    run_baseline(name="linear", aligned=tmp_path / "s.h5", **vars(files_in(tmp_path)))
     table = metrics_table([tmp_path / "metrics.csv"]).set_index(["target", "metric"])
     assert table.loc[("block", "accuracy"), ["n_scored", "n_classes"]].tolist() == [16, 1]
     assert np.isnan(table.loc[("block", "balanced_accuracy"), "value"])

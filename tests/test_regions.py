@@ -264,8 +264,8 @@ def test_units_outside_the_classes_are_counted(tmp_path):
     embeddings.units.loc[elsewhere, ["acronym", "beryl"]] = "ACA"
     embeddings.units.loc[elsewhere[:1], ["acronym", "beryl"]] = "DG"
     model = embedded(tmp_path, embeddings, training="pretrained-all", space="joint")
-    map_units(model, PCA, output=tmp_path / "map.parquet")
-    classify_regions([model], PCA, scores=tmp_path / "scores.csv", units=tmp_path / "units.parquet")
+    map_units(**of_model(model, PCA), output=tmp_path / "map.parquet")
+    classify_regions(**of_models([model], PCA), scores=tmp_path / "scores.csv", units=tmp_path / "units.parquet")
     scores = pd.read_csv(tmp_path / "scores.csv").set_index("eid")
     assert scores.loc["all", ["n_units", "n_units_all"]].tolist() == [31, 72]
     assert scores.loc["mouse0", "n_units_all"] == 36
