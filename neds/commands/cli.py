@@ -118,7 +118,7 @@ def _runner(command: Command) -> Callable[..., Any]:
         parameters.append(
             inspect.Parameter("planned", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
         )
-    run.__signature__ = inspect.Signature(parameters)
+    vars(run)["__signature__"] = inspect.Signature(parameters)
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     run.__doc__ = function.__doc__
     return run

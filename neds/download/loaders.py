@@ -54,7 +54,8 @@ def load_session(one: One, *, one_eid: str, eid: str, source: str, settings: Dow
         trials, remark = load_trials(files)
     except Unavailable as reason:
         raise _of_no_use(eid, reason) from None
-    problems, remarks = {}, {"trials": remark} if remark else {}
+    problems: dict[str, str] = {}
+    remarks = {"trials": remark} if remark else {}
     traces = _load_traces(files, settings, problems, remarks)
     traces |= _load_extras(files, settings, trials, problems, remarks)
     probes = _load_probes(files, settings, problems, remarks)
@@ -90,7 +91,7 @@ def needed_datasets(database: VerifyingOne, *, eid: str, settings: DownloadSetti
     """
     files = SessionFiles(database, eid, revision=settings.revision_before)
     probes, regions = settings.probes or files.probes(), KnownRegions()
-    finders = [partial(find_wheel, files)]
+    finders: list[Callable[[], object]] = [partial(find_wheel, files)]
     finders += [partial(find_whisker_motion_energy, files, view) for view in VIEWS]
     of_extras: dict[str, list[Callable[[], object]]] = {
         "pupil": [partial(find_tracking, files, "features")],
@@ -99,8 +100,8 @@ def needed_datasets(database: VerifyingOne, *, eid: str, settings: DownloadSetti
         "lfp": [partial(find_lfp, files, probe) for probe in probes],
     }
     finders += [find for extra in settings.extras or [] for find in of_extras[extra]]
-    sorter = {"spike_sorter": settings.spike_sorter, "regions": regions}
-    finders += [partial(find_sorting, files, probe, **sorter) for probe in probes]
+    find_of_probe = partial(find_sorting, files, spike_sorter=settings.spike_sorter, regions=regions)
+    finders += [partial(find_of_probe, probe) for probe in probes]
     with database.planning() as asked_for:
         try:
             find_trials(files)
@@ -159,7 +160,7 @@ def _loaded(
     loaders: dict[str, Callable[[], tuple[dict[str, Trace], str]]], problems: dict[str, str], remarks: dict[str, str]
 ) -> dict[str, Trace]:
     """What the loaders find; why one finds nothing goes to `problems`, what it had to mend to `remarks`."""
-    traces = {}
+    traces: dict[str, Trace] = {}
     for name, load in loaders.items():
         try:
             found, remark = load()

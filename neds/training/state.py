@@ -78,7 +78,7 @@ class TrainingState:
     @property
     def has_lost_patience(self) -> bool:
         patience = self._settings.patience
-        return bool(patience) and self.progress.validations_since_best >= patience
+        return patience is not None and self.progress.validations_since_best >= patience
 
     @property
     def is_due_for_validation(self) -> bool:

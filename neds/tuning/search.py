@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -38,6 +39,7 @@ _ENVIRONMENT = {
     # Without clusters, Ray listens on the loopback interface alone.
     ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR: "0",
 }
+Status = Literal["finished", "stopped", "failed"]
 _OBJECT_STORE_BYTES = 200 * 2**20
 
 
@@ -67,7 +69,7 @@ class Outcome:
     values: dict[str, Any]
     score: float | None
     epochs: int
-    status: Literal["finished", "stopped", "failed"]
+    status: Status
     reason: str
 
 
@@ -120,7 +122,7 @@ def run_search(
                 ),
             )
         results = tuner.fit()
-        return [_outcome(number, result, n_validations) for number, result in enumerate(results, start=1)]
+        return [_outcome(index + 1, results[index], n_validations) for index in range(len(results))]
 
 
 @contextmanager
@@ -174,29 +176,33 @@ def _n_parallel(resources: Resources) -> int:
 def _drawn(domain: Domain) -> Any:
     if domain.choice:
         return tune.choice(domain.choice)
-    return tune.uniform(*domain.uniform) if domain.uniform else tune.loguniform(*domain.loguniform)
+    if domain.uniform:
+        return tune.uniform(*domain.uniform)
+    return tune.loguniform(*domain.loguniform or ())
 
 
 def _tune_config(search: SearchSettings, n_validations: int, n_parallel: int) -> tune.TuneConfig:
     # A process that starts anew for each trial spends seconds on imports.
-    goal = {"metric": "score", "mode": "max", "num_samples": search.n_trials, "reuse_actors": True}
+    goal = partial(tune.TuneConfig, metric="score", mode="max", num_samples=search.n_trials, reuse_actors=True)
     if search.method == "random":
-        algorithm = BasicVariantGenerator(max_concurrent=n_parallel, random_state=search.seed)
-        return tune.TuneConfig(search_alg=algorithm, scheduler=FIFOScheduler(), **goal)
+        drawn = BasicVariantGenerator(max_concurrent=n_parallel, random_state=search.seed)
+        return goal(search_alg=drawn, scheduler=FIFOScheduler())
     # The learning rate of the first quarter still rises or is at its largest: scores say little before.
     scheduler = ASHAScheduler(
         time_attr="validation", max_t=n_validations, grace_period=max(1, n_validations // 4), reduction_factor=3
     )
-    algorithm = OptunaSearch(seed=search.seed)
-    return tune.TuneConfig(search_alg=algorithm, scheduler=scheduler, max_concurrent_trials=n_parallel, **goal)
+    return goal(search_alg=OptunaSearch(seed=search.seed), scheduler=scheduler, max_concurrent_trials=n_parallel)
 
 
 def _outcome(number: int, result: tune.Result, n_validations: int) -> Outcome:
     metrics = result.metrics or {}
-    ended = "finished" if metrics.get("validation") == n_validations else "stopped"
+    ended: Status = "finished" if metrics.get("validation") == n_validations else "stopped"
     return Outcome(
         trial=number,
-        values={key: value.item() if isinstance(value, np.generic) else value for key, value in result.config.items()},
+        values={
+            key: value.item() if isinstance(value, np.generic) else value
+            for key, value in (result.config or {}).items()
+        },
         score=metrics.get("score"),
         epochs=metrics.get("epoch", 0),
         status="failed" if result.error else ended,

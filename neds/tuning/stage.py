@@ -85,14 +85,16 @@ def run_tuning(
         state=states / fingerprint[:16],
         description=description,
     )
-    scored = [outcome for outcome in outcomes if outcome.status != "failed"]
+    scored = [
+        (outcome.score, outcome) for outcome in outcomes if outcome.score is not None and outcome.status != "failed"
+    ]
     if not scored:
         # Failed trials would not be run again, but the reason may lie in the machine.
         shutil.rmtree(states)
         raise UserError(f"{description}: all {len(outcomes)} trials failed; the first: {outcomes[0].reason}")
-    winner = max(scored, key=lambda outcome: outcome.score)
+    _, winner = max(scored, key=lambda known: known[0])
     write_csv(trials_csv, pd.DataFrame([vars(outcome) | outcome.values for outcome in outcomes])[columns])
-    write_best(best, BestTrial(score=winner.score, trial=winner.trial, **nested(winner.values)))
+    write_best(best, BestTrial.model_validate({"score": winner.score, "trial": winner.trial} | nested(winner.values)))
     shutil.rmtree(states)
 
 
