@@ -5,6 +5,7 @@ min_version("9.0")
 
 include: "rules/common.smk"
 include: "rules/sessions.smk"
+include: "rules/tuning.smk"
 include: "rules/training.smk"
 include: "rules/evaluation.smk"
 include: "rules/figures.smk"
