@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, cast
 
 from neds.model.modes import ModeName
 
@@ -79,8 +79,8 @@ class Run:
         if not found:
             return None
         return cls(
-            mode=found["mode"],
-            regime=found["scratch"] or found["regime"],
+            mode=cast(ModeName, found["mode"]),
+            regime=cast(Regime, found["scratch"] or found["regime"]),
             pretraining_set=found["set"] or "",
             trials=int(found["trials"]) if found["trials"] else None,
             variant=found["variant"] or "",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from neds.config.overrides import Stage
 from neds.figures.drawing import (
     CurvesDrawing,
     ModelsDrawing,
@@ -15,6 +16,7 @@ from neds.figures.drawing import (
     RegionsDrawing,
 )
 from neds.figures.paper import read_region_accuracy
+from neds.model.modes import ModeName
 from neds.plan.drawn import Condition, Drawn, Inputs, Wildcards, drawing, paper_numbers
 from neds.plan.evaluation import evaluated
 from neds.plan.step import plain
@@ -96,7 +98,7 @@ def _bins_of_a_trial(plan: Plan) -> int | None:
 
 
 def _overview_values(plan: Plan, wildcards: Wildcards) -> Mapping[str, Any]:
-    stage = "scratch" if "scratch" in plan.config.regimes else "pretrain"
+    stage: Stage = "scratch" if "scratch" in plan.config.regimes else "pretrain"
     settings = {mode: plan.config.run_settings(stage, mode) for mode in plan.config.modes}
     return drawing(
         plan,
@@ -148,7 +150,7 @@ def _pretrainings(plan: Plan, mode: str) -> list[tuple[Run, str]]:
     return [(run, "") for run in plan.models.pretrained() if run.mode == mode]
 
 
-def _trainings(plan: Plan, mode: str) -> list[tuple[Run, str]]:
+def _trainings(plan: Plan, mode: ModeName) -> list[tuple[Run, str]]:
     """Every training of a mode on a test session with all trials and the first set."""
     shown = {run.training for run in plan.models.own([mode])}
     runs = [run for run in plan.models.of_sessions() if run.mode == mode and run.training in shown]
