@@ -1,7 +1,7 @@
 """The identity of a trained model: how it is called in tables, files and figures. Composed and parsed here alone."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, cast
 
 from neds.model.modes import ModeName
@@ -68,9 +68,6 @@ class Run:
         """What tells it from others of its family; a set of all sessions goes without saying."""
         named = [self.variant, "" if self.pretraining_set == "all" else self.pretraining_set]
         return [part for part in named if part] + ([] if self.trials is None else [f"{self.trials} trials"])
-
-    def of_all_seeds(self) -> "Run":
-        return replace(self, seed=None)
 
     @classmethod
     def parse(cls, text: str) -> "Run | None":
