@@ -25,7 +25,7 @@ config: .venv/run.stamp  ## write config.yaml, docs/configuration.md and its JSO
 test: .venv/test.stamp  ## run all tests and checks
 	ruff check .
 	ruff format --check .
-	mypy neds workflow_scripts
+	mypy neds workflow_scripts benchmarks
 	snakefmt --check Snakefile rules
 	snakemake --lint
 	OMP_NUM_THREADS=1 pytest --numprocesses 2 --dist loadfile

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,7 +27,7 @@ from neds.partition.stage import partition
 N_TRIALS, N_UNITS, N_SPIKES, DURATION_S = 600, 700, 30_000_000, 5400.0
 LOOP_TRIALS = 20
 WINDOWS = {"align": "none", "window_start_s": 0.0, "window_end_s": 2.0, "split": "blocks"}
-CUTS = {"trials": {}, "trials in blocks": {"split": "blocks"}, "windows": WINDOWS}
+CUTS: dict[str, dict[str, Any]] = {"trials": {}, "trials in blocks": {"split": "blocks"}, "windows": WINDOWS}
 
 
 def write_recording(path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from neds.figures.calibration import calibration_figure, reliability
 from neds.figures.comparison import Comparison
-from neds.figures.learning import Run, learning_figure
+from neds.figures.learning import TrainingLog, learning_figure
 from neds.figures.region_encoding import region_encoding_figure
 from neds.figures.save import NothingToDraw
 from neds.modalities import resolve
@@ -103,10 +103,10 @@ def test_learning_csv_averages_over_the_sessions_that_are_still_training():
         ).assign(seconds=lambda table: 120.0 * table["epoch"])
 
     runs = [
-        Run("neds-mm-scratch", "a", 0, log([0.1, 0.2, 0.3])),
-        Run("neds-mm-scratch", "a", 1, log([0.3, 0.4, 0.5])),
-        Run("neds-mm-scratch", "b", 0, log([0.0, 0.1])),
-        Run("neds-mm-scratch", "skipped", 0, pd.DataFrame({"epoch": []})),
+        TrainingLog("neds-mm-scratch", "a", 0, log([0.1, 0.2, 0.3])),
+        TrainingLog("neds-mm-scratch", "a", 1, log([0.3, 0.4, 0.5])),
+        TrainingLog("neds-mm-scratch", "b", 0, log([0.0, 0.1])),
+        TrainingLog("neds-mm-scratch", "skipped", 0, pd.DataFrame({"epoch": []})),
     ]
     fig, plotted = learning_figure(runs, MODALITIES)
     assert "Training took 4 to 6 min a model" in " ".join(fig.get_suptitle().split())

@@ -21,8 +21,8 @@ from neds.modalities import Modality, by_name
 
 
 @dataclass(frozen=True)
-class Run:
-    """The log of one training: a row per validation with `epoch`, `seconds`, `loss` and `val_...`; none if it was skipped.
+class TrainingLog:
+    """One training and its log: a row per validation with `epoch`, `seconds`, `loss` and `val_...`; none if it was skipped.
 
     Attributes:
         label: the model, without its seed.
@@ -57,7 +57,7 @@ def plot_learning(
 
 
 @figure_style()
-def learning_figure(runs: Sequence[Run], modalities: dict[str, Modality]) -> tuple[Figure, pd.DataFrame]:
+def learning_figure(runs: Sequence[TrainingLog], modalities: dict[str, Modality]) -> tuple[Figure, pd.DataFrame]:
     """Panels of the training loss, the mean validation score by which the best weights are chosen, and its parts.
 
     The runs should be of one mode: loss and mean score of models with different outputs do not compare.
@@ -130,6 +130,7 @@ def draw_learning(
     if any(len(values) != len(logs) for values in (models, eids, seeds)):
         raise UserError("--models, --eids, --seeds: give one value for each file of --logs")
     runs = [
-        Run(label, eid, seed, read_csv(path)) for label, eid, seed, path in zip(models, eids, seeds, logs, strict=True)
+        TrainingLog(label, eid, seed, read_csv(path))
+        for label, eid, seed, path in zip(models, eids, seeds, logs, strict=True)
     ]
     draw(lambda: learning_figure(runs, by_name(settings.modalities)), output)
