@@ -29,5 +29,5 @@ def stalls_ended() -> Iterator[None]:
     try:
         yield
     finally:
-        HTTPAdapter.send = send  # type: ignore[method-assign]
+        HTTPAdapter.send = send  # type: ignore[method-assign]  # likewise
         socket.setdefaulttimeout(before)
