@@ -454,6 +454,16 @@ SHEETS = {
 }
 
 
+def test_a_copy_of_a_file_is_the_same_recording_and_a_file_of_the_same_size_is_not(tmp_path):
+    content = np.random.default_rng(0).bytes(300_000)
+    for name, data in {"s": content, "copy": content, "other": content[:150_000] + b"x" + content[150_001:]}.items():
+        (tmp_path / f"{name}.npz").write_bytes(data)
+    rows = [f"{name}\t{role}\t{name}.npz\n" for name, role in (("s", "train"), ("copy", "test"), ("other", "test"))]
+    (tmp_path / "sheet.tsv").write_text("eid\trole\tpath\n" + "".join(rows))
+    _, faults = read_sheet(tmp_path / "sheet.tsv", source="aligned")
+    assert faults == [f"{tmp_path / 'sheet.tsv'}: sessions s and copy are one recording (copy.npz); list it once"]
+
+
 @pytest.mark.parametrize("fault", SHEETS)
 def test_a_faulty_sheet_is_one_line_a_fault(tmp_path, fault):
     (tmp_path / "s.nwb").write_text("x")
