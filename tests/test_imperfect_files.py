@@ -28,7 +28,7 @@ SERIES = {"series": {"wheel_speed": "processing/behavior/speed"}, "trials": None
 CLOCK = np.arange(0.01, formats.END_S, 0.02)
 
 
-def nwb(path: Path, *, units=None, speed=None, change=None, timestamps=None) -> Path:
+def nwb(path: Path, *, units=None, speed=None, change=None, timestamps=None, rate=50.0) -> Path:
     """A file with units, a speed, and whatever `change` makes of the NWBFile."""
     file = NWBFile("a task", path.stem, datetime(2024, 5, 6, tzinfo=UTC))
     if units is None:
@@ -39,7 +39,7 @@ def nwb(path: Path, *, units=None, speed=None, change=None, timestamps=None) -> 
     file.add_trial_column("cue", "time of the cue")
     for cue_s in formats.CUE_S:
         file.add_trial(start_time=cue_s - 1, stop_time=cue_s + 2, cue=cue_s)
-    clock = {"rate": 50.0, "starting_time": 0.01} if timestamps is None else {"timestamps": timestamps}
+    clock = {"rate": rate, "starting_time": 0.01} if timestamps is None else {"timestamps": timestamps}
     data = formats.speed(CLOCK) if speed is None else speed
     file.create_processing_module("behavior", "b").add(TimeSeries(name="speed", data=data, unit="m/s", **clock))
     if change:
@@ -151,6 +151,14 @@ def test_a_transposed_series_is_told_as_such(tmp_path, clock):
     with pytest.raises(UserError, match="has time on the second axis, not the first") as caught:
         converted(path, "nwb", SERIES, SPIKES_SPEED)
     one_line(caught)
+
+
+def test_a_series_of_more_values_than_samples_is_not_taken_for_transposed(tmp_path):
+    data = np.random.default_rng(0).random((249, 300))
+    path = nwb(tmp_path / "s.nwb", speed=data, rate=1.0)
+    video = Modality(name="video", kind="continuous", width=None)
+    mapping = SERIES | {"series": {"video": "processing/behavior/speed"}}
+    assert converted(path, "nwb", mapping, {"video": video}).traces["video"].values.shape == (249, 300)
 
 
 def test_values_that_32_bits_cannot_hold_make_a_series_unusable(tmp_path):
@@ -444,6 +452,16 @@ SHEETS = {
     "sessions a and b are one recording (./s.nwb); list it once": "eid\trole\tpath\na\ttrain\ts.nwb\nb\ttest\t./s.nwb\n",
     "sessions a and b are one recording (link.nwb)": "eid\trole\tpath\na\ttrain\ts.nwb\nb\ttest\tlink.nwb\n",
 }
+
+
+def test_a_copy_of_a_file_is_the_same_recording_and_a_file_of_the_same_size_is_not(tmp_path):
+    content = np.random.default_rng(0).bytes(300_000)
+    for name, data in {"s": content, "copy": content, "other": content[:150_000] + b"x" + content[150_001:]}.items():
+        (tmp_path / f"{name}.npz").write_bytes(data)
+    rows = [f"{name}\t{role}\t{name}.npz\n" for name, role in (("s", "train"), ("copy", "test"), ("other", "test"))]
+    (tmp_path / "sheet.tsv").write_text("eid\trole\tpath\n" + "".join(rows))
+    _, faults = read_sheet(tmp_path / "sheet.tsv", source="aligned")
+    assert faults == [f"{tmp_path / 'sheet.tsv'}: sessions s and copy are one recording (copy.npz); list it once"]
 
 
 @pytest.mark.parametrize("fault", SHEETS)
