@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from itertools import count
 
 import numpy as np
@@ -396,3 +397,27 @@ def test_log_has_the_learning_rates_of_both_parts_of_the_network(tmp_path):
     pretrained = tmp_path / "best.safetensors"
     train_to(tmp_path / "tuned", settings(epochs=2, freeze="shared"), make_session(), pretrained=pretrained)
     assert pd.read_csv(tmp_path / "tuned" / "log.csv")["lr_shared"].eq(0).all()
+
+
+def told_apart(session, first: int):
+    """The session with fingerprints of its trials that go on from a number."""
+    return replace(session, fingerprints=np.arange(first, first + session.n_trials, dtype=np.uint64))
+
+
+def test_a_model_is_not_tested_on_trials_that_its_pretraining_saw(tmp_path):
+    """The same recording under another EID; trials that were held out of pretraining do no harm."""
+    values = settings(epochs=1, validate_every=1)
+    seen, other = told_apart(make_session("mouse1"), 1), told_apart(make_session("mouse2"), 1)
+    pretrained = train_to(tmp_path / "pretrained", values, seen) / "best.safetensors"
+    with pytest.raises(UserError, match=r"has seen \d+ test trials of session mouse2: they are in session mouse1"):
+        train_to(tmp_path / "leak", values, other, pretrained=pretrained)
+    train_to(tmp_path / "allowed", values, replace(other, settings={"overlap": "allow"}), pretrained=pretrained)
+    train_to(tmp_path / "apart", values, told_apart(other, 10_000), pretrained=pretrained)
+
+
+def test_fine_tuning_keeps_the_size_and_has_dropouts_of_its_own(tmp_path):
+    pretrained = train_to(tmp_path / "a", settings(epochs=1, validate_every=1), make_session("mouse1"))
+    own = settings(epochs=1, validate_every=1, model={"dim": 32, "mlp_dropout": 0.35})
+    tuned = train_to(tmp_path / "b", own, make_session("mouse2"), pretrained=pretrained / "best.safetensors")
+    design = load_network(tuned / "best.safetensors")[1].design
+    assert (design.settings.dim, design.settings.mlp_dropout) == (TINY["dim"], 0.35)
