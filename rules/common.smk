@@ -3,6 +3,7 @@ import os
 import platform
 import shlex
 import sys
+from collections import Counter
 from functools import cache
 from pathlib import Path
 
@@ -179,6 +180,7 @@ def page_category(wildcards):
 
 
 LOCK = ResultsLock(Path(RESULTS))
+STARTED_WITH = Counter()
 
 
 def begin():
@@ -188,6 +190,7 @@ def begin():
         raise WorkflowError(str(error)) from None
     if note:
         logger.warning(note)
+    STARTED_WITH["jobs"] = sum(bool(job.output) for job in workflow.dag.needrun_jobs())
     for line in left_out_messages(PLAN):
         logger.info(line)
 
@@ -212,7 +215,6 @@ def report_failures():
         for job in workflow.scheduler.failed
     ]
     waiting = sum(bool(job.output) for job in workflow.scheduler.remaining_jobs)
-    n_jobs = sum(bool(job.output) for job in workflow.dag.needrun_jobs())
-    report_text = failure_report(failed, waiting=waiting, n_jobs=n_jobs)
+    report_text = failure_report(failed, waiting=waiting, n_jobs=STARTED_WITH["jobs"])
     if report_text:
         logger.error(report_text)
