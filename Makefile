@@ -25,6 +25,7 @@ config: .venv/run.stamp  ## write config.yaml, docs/configuration.md and its JSO
 test: .venv/test.stamp  ## run all tests and checks
 	ruff check .
 	ruff format --check .
+	mypy neds workflow_scripts
 	snakefmt --check Snakefile rules
 	snakemake --lint
 	OMP_NUM_THREADS=1 pytest --numprocesses 2 --dist loadfile

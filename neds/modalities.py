@@ -48,6 +48,12 @@ class Modality(Settings):
     def title(self) -> str:
         return self.label or self.name.replace("_", " ")
 
+    @property
+    def n_columns(self) -> int:
+        """`width`, once the sessions' data has settled how many columns there are."""
+        assert self.width is not None
+        return self.width
+
 
 CLASSES = {
     "choice": ["right", "left"],

@@ -1,8 +1,8 @@
 """The identity of a trained model: how it is called in tables, files and figures. Composed and parsed here alone."""
 
 import re
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass
+from typing import Literal, cast
 
 from neds.model.modes import ModeName
 
@@ -69,9 +69,6 @@ class Run:
         named = [self.variant, "" if self.pretraining_set == "all" else self.pretraining_set]
         return [part for part in named if part] + ([] if self.trials is None else [f"{self.trials} trials"])
 
-    def of_all_seeds(self) -> "Run":
-        return replace(self, seed=None)
-
     @classmethod
     def parse(cls, text: str) -> "Run | None":
         """The run that a label or name stands for; None for anything else, such as a baseline."""
@@ -79,8 +76,8 @@ class Run:
         if not found:
             return None
         return cls(
-            mode=found["mode"],
-            regime=found["scratch"] or found["regime"],
+            mode=cast(ModeName, found["mode"]),
+            regime=cast(Regime, found["scratch"] or found["regime"]),
             pretraining_set=found["set"] or "",
             trials=int(found["trials"]) if found["trials"] else None,
             variant=found["variant"] or "",

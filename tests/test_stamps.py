@@ -30,7 +30,6 @@ from neds.provenance import (
     can_hold,
     content_digest,
     identity,
-    input_record,
     metadata_path,
     read_stamp,
     software_in_use,
@@ -271,14 +270,9 @@ def test_best_yaml_still_ends_as_it_should(tmp_path):
     assert path.read_text().endswith("...\n") and yaml.safe_load(path.read_text()) == {"skipped": "no usable session"}
 
 
-def test_inputs_are_known_by_their_stamp_and_others_by_their_bytes(tmp_path):
+def test_a_file_from_outside_is_known_by_its_size_and_its_bytes(tmp_path):
     path = tmp_path / "mouse1.h5"
     write_h5(path)
-    outside = input_record(path)
-    assert outside == InputRecord("", content_digest(path)) and outside.key == outside.content
-    write_stamp(path, stamp())
-    inside = input_record(path)
-    assert inside.key == stamp().identity and inside.content == stamp().content
     found = source_record(path, name="raw/mouse1.h5")
     assert (found.name, found.size, found.sha256) == ("raw/mouse1.h5", path.stat().st_size, content_digest(path))
 

@@ -4,8 +4,10 @@ The spelling of earlier versions, `python -m workflow_scripts.COMMAND ...`, does
 """
 
 import sys
+from collections.abc import Sequence
 from importlib.abc import InspectLoader, MetaPathFinder
 from importlib.machinery import ModuleSpec
+from types import ModuleType
 
 from neds.commands.table import command_named
 
@@ -21,7 +23,9 @@ main()
 class _EarlierSpelling(MetaPathFinder, InspectLoader):
     """Finds a module of this package for every command."""
 
-    def find_spec(self, fullname, path=None, target=None):
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
         package, _, name = fullname.rpartition(".")
         return (
             ModuleSpec(fullname, self, origin=__file__)

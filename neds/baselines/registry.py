@@ -56,7 +56,8 @@ def module_of(name: str) -> str:
 def _said_in(path: Path) -> Baseline | None:
     """What the file assigns to BASELINE; None where it assigns nothing."""
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        is_called_so = isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "BASELINE"
-        if is_called_so and isinstance(node.value, ast.Call):
+        if not isinstance(node, ast.Assign) or ast.unparse(node.targets[0]) != "BASELINE":
+            continue
+        if isinstance(node.value, ast.Call):
             return Baseline(**{word.arg: ast.literal_eval(word.value) for word in node.value.keywords if word.arg})
     return None

@@ -184,17 +184,16 @@ def _read(
             if not path.exists():
                 raise UserError(f"{path}: no such file; it is what --{name.replace('_', '-')} names")
             # A folder in the place of a file is for the function to refuse.
-            places = path.rglob("*") if roles[name].folder else [path]
-            for file in sorted(place for place in places if place.is_file()):
-                stamp = read_stamp(file)
-                if stamp:
-                    inputs.setdefault(name, []).append(InputRecord(stamp.identity, stamp.content))
-                    sources += stamp.sources if of_session else []
-                    continue
-                known = file.relative_to(path).as_posix() if roles[name].folder else file.name
-                source = source_record(file, name=known)
-                sources += [source] if of_session else []
-                inputs.setdefault(name, []).append(InputRecord("", source.sha256))
+            if not path.is_file():
+                continue
+            stamp = read_stamp(path)
+            if stamp:
+                inputs.setdefault(name, []).append(InputRecord(stamp.identity, stamp.content))
+                sources += stamp.sources if of_session else []
+                continue
+            source = source_record(path, name=path.name)
+            sources += [source] if of_session else []
+            inputs.setdefault(name, []).append(InputRecord("", source.sha256))
     return inputs, sources
 
 

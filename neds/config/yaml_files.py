@@ -61,11 +61,12 @@ def _yaml(text: str, name: str) -> Any:
     """Raises UserError where the text is not read as it stands."""
     try:
         for event in yaml.parse(text, Loader=_Loader):
+            assert event.start_mark is not None  # Only events that a program makes have none.
             line = event.start_mark.line + 1
             if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
                 raise UserError(f"{name}, line {line}: anchors (&, *) are not read; write the value out")
-            if getattr(event, "tag", None):
-                raise UserError(f"{name}, line {line}: the tag {event.tag} is not read; leave it out")
+            if tag := getattr(event, "tag", None):
+                raise UserError(f"{name}, line {line}: the tag {tag} is not read; leave it out")
         node = yaml.compose(text, Loader=_Loader)
         if node is None:
             return None

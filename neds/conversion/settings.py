@@ -115,9 +115,7 @@ class FileMappings(Settings):
     brainsets: BrainsetsMapping = Field(default_factory=BrainsetsMapping)
 
 
-MAPPINGS: dict[str, type[FileMapping]] = {
-    name: field.annotation for name, field in FileMappings.model_fields.items() if field.annotation
-}
+MAPPINGS: dict[str, type[FileMapping]] = {name: type(mapping) for name, mapping in FileMappings()}
 
 
 if TYPE_CHECKING:

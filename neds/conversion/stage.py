@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from neds.conversion.settings import MAPPINGS, ConvertRun, FileMapping, FormatName
+from neds.conversion.settings import MAPPINGS, ConvertRun, FileMapping, FormatName, UnitColumn
 from neds.conversion.source import NoSuchSeries, SourceSession, UnusableSeries
 from neds.errors import UserError
 from neds.files.md5 import md5_of
@@ -22,7 +22,7 @@ from neds.partition.array_values import categorical, meanings, value_names
 from neds.validation import validated
 
 Reader = Callable[[Path, FileMapping], AbstractContextManager[SourceSession]]
-_NUMBERS = {"depth_um": np.nan, "label": np.nan, "channel": -1}
+_NUMBERS: dict[UnitColumn, float] = {"depth_um": np.nan, "label": np.nan, "channel": -1}
 _GROUPS = ("electrode_group", "electrodes.group_name")
 _TEXTS = ("uuid", "probe", "acronym", "beryl", "cosmos")
 
@@ -142,7 +142,7 @@ class _Conversion:
     def units(self, eid: str) -> pd.DataFrame:
         """Columns (N) of the units, as a raw file has them."""
         source, mapped = self._source, self._mapping.units or {}
-        columns = {name: self._with_values(name, self._column("units", name)) for name in mapped}
+        columns: dict[str, np.ndarray] = {name: self._with_values(name, self._column("units", name)) for name in mapped}
         n = source.n_units
         defaults = {
             "uuid": np.array([f"{eid}-{row}" for row in range(n)], dtype=object),

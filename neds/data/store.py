@@ -60,18 +60,18 @@ class TrialStore:
             if modality.kind == "continuous":
                 statistics = session.statistics[name]
                 array = ((array - statistics["mean"]) / statistics["std"]).astype(np.float32)
-                array = np.pad(array, ((0, 0), (0, 0), (0, modality.width - array.shape[-1])))
+                array = np.pad(array, ((0, 0), (0, 0), (0, modality.n_columns - array.shape[-1])))
             elif modality.kind == "counts" and array.dtype == np.uint16:
                 array = array.astype(np.int32)
             values[name] = torch.from_numpy(np.ascontiguousarray(array)).to(self._storage)
         return values
 
+    def _float(self, values: np.ndarray) -> Tensor:
+        return torch.as_tensor(values, dtype=torch.float32, device=self.device)
+
     def _scaling(self, session: AlignedSession) -> dict[str, tuple[Tensor, Tensor]]:
         return {
-            name: tuple(
-                torch.as_tensor(session.statistics[name][key], dtype=torch.float32, device=self.device)
-                for key in ("mean", "std")
-            )
+            name: (self._float(session.statistics[name]["mean"]), self._float(session.statistics[name]["std"]))
             for name, modality in self.modalities.items()
             if modality.kind != "categorical"
         }
@@ -108,7 +108,7 @@ class TrialStore:
                 continuous[name] = torch.where(known[..., None], values, 0.0)
                 widths = [len(self._scales[s][name][0]) for s, _ in groups]
                 own = torch.tensor(widths, device=self.device)[np.searchsorted(present, sessions)]
-                columns[name] = torch.arange(modality.width, device=self.device) < own[:, None]
+                columns[name] = torch.arange(modality.n_columns, device=self.device) < own[:, None]
             else:
                 values = torch.cat(parts).long()
                 known = (values >= 0)[:, None].expand(-1, self.n_bins)
@@ -175,7 +175,9 @@ class TrialStore:
 
 def _common(of_sessions: list[Modality]) -> Modality:
     """One modality of all sessions, as wide as that of the widest."""
-    return of_sessions[0].model_copy(update={"width": max(modality.width for modality in of_sessions)})
+    if of_sessions[0].kind != "continuous":
+        return of_sessions[0]
+    return of_sessions[0].model_copy(update={"width": max(modality.n_columns for modality in of_sessions)})
 
 
 def _fits(n_bytes: int, device: torch.device) -> bool:

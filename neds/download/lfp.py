@@ -74,6 +74,7 @@ def load_lfp(files: SessionFiles, probe: str, trials: pd.DataFrame, settings: Lf
     unset = [key for key, value in settings.model_dump().items() if value is None]
     if unset:
         raise UserError(f"download.lfp.{unset[0]}: is not set; give a value where `partition` gives none")
+    assert settings.step_s is not None
     reader, timestamps = find_lfp(files, probe).opened(files)
     clock = np.load(timestamps, allow_pickle=False)
     sample_at = interp1d(clock[:, 1], clock[:, 0] / AP_SAMPLES, fill_value="extrapolate")

@@ -1,6 +1,7 @@
 """The files of one session as ONE finds them: brought to the disk, checked, and recorded for the provenance."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -67,7 +68,7 @@ class SessionFiles:
                 names.add(folders[0])
         return sorted(names)
 
-    def find(self, name: str, *, needed: tuple[str, ...] = (), **filters) -> list[ALFPath]:
+    def find(self, name: str, *, needed: tuple[str, ...] = (), **filters: Any) -> list[ALFPath]:
         """Bring the datasets of the ALF object `name` to the disk, or, while the instance plans, note that they are needed.
 
         Args:

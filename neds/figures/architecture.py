@@ -1,6 +1,7 @@
 """The network as a drawing: values of a trial -> stitchers -> tokens -> encoder -> readouts, from its own settings."""
 
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -151,7 +152,7 @@ def _output(modality: Modality) -> str:
 
 
 def _box(ax: Axes, column: str, y: float, text: str, *, own: bool) -> None:
-    style = {"linestyle": (0, (3, 2)) if own else "-", "linewidth": 0.8, "facecolor": "white"}
+    style: dict[str, Any] = {"linestyle": (0, (3, 2)) if own else "-", "linewidth": 0.8, "facecolor": "white"}
     shape = "round,pad=0,rounding_size=0.1"
     ax.add_patch(FancyBboxPatch((_X[column], y - 0.3), _WIDTH[column], 0.6, boxstyle=shape, **style))
     ax.text(_X[column] + _WIDTH[column] / 2, y, text, ha="center", va="center", fontsize=6)

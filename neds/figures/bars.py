@@ -1,9 +1,11 @@
 """Bars of the models' scores (paper: Fig. 2A): mean over sessions, with the sessions as dots."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -50,8 +52,8 @@ def plot_metric_bars(
         if np.isfinite(sem):
             ax.errorbar(position, mean, yerr=sem, color="black", linewidth=0.9, capsize=2, capthick=0.9, zorder=4)
         spread = np.linspace(-0.22, 0.22, len(own)) if len(own) > 1 else np.zeros(1)
-        dots = {"s": 7, "facecolor": "white", "edgecolor": "black", "linewidth": 0.5, "zorder": 3, "clip_on": False}
-        ax.scatter(position + spread, own["value"], **dots)
+        dots: dict[str, Any] = {"s": 7, "facecolor": "white", "edgecolor": "black", "linewidth": 0.5, "zorder": 3}
+        ax.scatter(position + spread, own["value"], clip_on=False, **dots)
         published = paper.score(model_family(label), target, metric) if paper else None
         if published:
             marker = paper_marker(label="paper")
@@ -117,7 +119,8 @@ def metrics_figure(
     if not tables:
         raise NothingToDraw("No test session could be evaluated, so there are no scores to draw.")
     fig, axes = panel_grid(len(tables), panels_per_row=5, panel_height_in=1.85)
-    plotted, entries = [], {}
+    plotted = []
+    entries: dict[str, Artist] = {}
     for ax, (name, table) in zip(axes, tables.items(), strict=True):
         modality, metric = modalities[name], table["metric"].iloc[0]
         chance = chance_of(table) if metric == "balanced_accuracy" else None

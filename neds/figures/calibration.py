@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from neds.errors import UserError
 from neds.figures.comparison import Comparison, by_model, read_comparison
 from neds.figures.drawing import Drawing
 from neds.figures.names import in_order
-from neds.figures.panels import note_above, panel_grid, panel_title
+from neds.figures.panels import is_leftmost, note_above, panel_grid, panel_title
 from neds.figures.save import NothingToDraw, draw
 from neds.figures.style import NOTE_COLOR, figure_style, model_style
 from neds.files.roles import FigureStem, InputFiles
@@ -78,7 +79,7 @@ def plot_reliability(ax: Axes, found: Reliability, *, color: str) -> None:
         bins["confidence"], bins["accuracy"], yerr=intervals, fmt="none", ecolor=color, elinewidth=0.8, zorder=2
     )
     area = 4 + _DOT_AREA * bins["n_trials"] / bins["n_trials"].sum()
-    dots = {"color": color, "edgecolor": "black", "linewidth": 0.4, "zorder": 3, "clip_on": False}
+    dots: dict[str, Any] = {"color": color, "edgecolor": "black", "linewidth": 0.4, "zorder": 3, "clip_on": False}
     ax.scatter(bins["confidence"], bins["accuracy"], s=area, **dots)
     ax.set(xlim=(found.chance - 0.03, 1.03), ylim=(-0.03, 1.03), xticks=[0.5, 0.75, 1], yticks=[0, 0.5, 1])
 
@@ -126,7 +127,7 @@ def calibration_figure(comparisons: list[Comparison]) -> tuple[Figure, pd.DataFr
         plot_reliability(ax, found, color=style.color)
         panel_title(ax, style.title, f"{modalities[target].title}\nECE = {found.ece:.2f}, n = {n_trials}")
         ax.set_xlabel("probability")
-        if ax.get_subplotspec().is_first_col():
+        if is_leftmost(ax):
             ax.set_ylabel("share of trials right")
         known = {"target": target, "model": model, "n_sessions": n_sessions, "ece": found.ece}
         plotted.append(found.bins.assign(**known))

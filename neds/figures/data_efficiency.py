@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
 from neds.evaluation.summary import drawn_metrics, n_text, session_scores
@@ -50,7 +51,8 @@ def data_efficiency_figure(
         raise NothingToDraw("No test session could be evaluated, so there are no scores to draw.")
 
     fig, axes = panel_grid(len(panels), panels_per_row=5, panel_height_in=1.7)
-    plotted, entries = [], {}
+    plotted = []
+    entries: dict[str, Artist] = {}
     for ax, (target, metric, drawn) in zip(axes, panels, strict=True):
         here = []
         for rows in drawn:

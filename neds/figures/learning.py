@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -13,7 +14,7 @@ from neds.figures.drawing import Drawing
 from neds.figures.names import METRIC_TITLES, in_order, model_family
 from neds.figures.panels import legend_below, note_above, panel_grid, panel_title
 from neds.figures.save import NothingToDraw, draw
-from neds.figures.style import LINE_STYLES, figure_style, model_style
+from neds.figures.style import LINE_STYLES, LineStyle, figure_style, model_style
 from neds.files.roles import FigureStem, InputFiles
 from neds.files.tables import read_csv
 from neds.modalities import Modality, by_name
@@ -35,7 +36,7 @@ class Run:
 
 
 def plot_learning(
-    ax: Axes, table: pd.DataFrame, *, color: str, label: str, line_style: str | tuple = "-"
+    ax: Axes, table: pd.DataFrame, *, color: str, label: str, line_style: LineStyle = "-"
 ) -> pd.DataFrame:
     """A thin line per session and the mean over sessions, at the epochs that all of them reached.
 
@@ -81,7 +82,8 @@ def learning_figure(runs: Sequence[Run], modalities: dict[str, Modality]) -> tup
     }
 
     fig, axes = panel_grid(len(columns), panels_per_row=4, panel_height_in=1.5)
-    plotted, entries = [], {}
+    plotted = []
+    entries: dict[str, Artist] = {}
     for ax, (column, (title, axis_title)) in zip(axes, columns.items(), strict=True):
         for label in labels:
             own = table[(table["label"] == label) & table[column].notna()]
@@ -127,5 +129,7 @@ def draw_learning(
     """
     if any(len(values) != len(logs) for values in (models, eids, seeds)):
         raise UserError("--models, --eids, --seeds: give one value for each file of --logs")
-    runs = [Run(*known, read_csv(path)) for *known, path in zip(models, eids, seeds, logs, strict=True)]
+    runs = [
+        Run(label, eid, seed, read_csv(path)) for label, eid, seed, path in zip(models, eids, seeds, logs, strict=True)
+    ]
     draw(lambda: learning_figure(runs, by_name(settings.modalities)), output)

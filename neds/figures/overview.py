@@ -63,7 +63,7 @@ def overview_figure(
     mask_in, network_in = 0.85 + 0.16 * len(modalities), 0.45 + 0.36 * len(modalities)
     upper_in, lower_in = n_rows * mask_in + 0.45, network_in + 0.35
     fig = Figure(figsize=(WIDTH_IN, upper_in + lower_in), layout="constrained")
-    upper, lower = fig.subfigures(2, 1, height_ratios=[upper_in, lower_in])
+    upper, lower = fig.subfigures(2, 1, height_ratios=[upper_in, lower_in], squeeze=False)[:, 0]
     axes = upper.subplots(n_rows, _PANELS_PER_ROW, squeeze=False)
     for ax, (mode, scheme, example, rows) in zip(axes.flat, panels, strict=False):
         plot_mask(rows, modalities, ax)

@@ -16,7 +16,7 @@ from neds.evaluation.tables import metrics_table
 from neds.figures.drawing import PairsDrawing
 from neds.figures.names import METRIC_TITLES, labels_of, model_family, model_title
 from neds.figures.numbers import rounded, signed
-from neds.figures.panels import note_above, panel_grid, panel_title
+from neds.figures.panels import is_leftmost, note_above, panel_grid, panel_title
 from neds.figures.paper import PAPER_NOTE, PaperNumbers, PaperScore
 from neds.figures.save import NothingToDraw, draw
 from neds.figures.style import NOTE_COLOR, figure_style, model_style, paper_marker
@@ -130,7 +130,7 @@ def pairs_figure(
 
     n_columns = min(5, len({target for target, *_ in panels}))
     fig, axes = panel_grid(len(panels), panels_per_row=max(3, n_columns), panel_height_in=2.3, extra_height_in=0.4)
-    plotted = []
+    plotted: list[pd.DataFrame] = []
     for ax, (target, (ours, other), both) in zip(axes, panels, strict=True):
         metric, difference = metric_of[target], compare(both[ours].to_numpy(), both[other].to_numpy())
         published = _paper_pair(paper, ours, other, target, metric)
@@ -138,7 +138,7 @@ def pairs_figure(
         verdict = _verdict(difference, _paper_gain(paper, ours, other, target))
         panel_title(ax, modalities[target].title, f"{METRIC_TITLES[metric]}\n{verdict}")
         ax.set_xlabel(textwrap.fill(model_title(other), 20, break_on_hyphens=False))
-        if not plotted or ax.get_subplotspec().is_first_col() or plotted[-1]["ours"].iloc[0] != ours:
+        if not plotted or is_leftmost(ax) or plotted[-1]["ours"].iloc[0] != ours:
             ax.set_ylabel(model_title(ours))
         known = {"target": target, "metric": metric, "ours": ours, "other": other, **vars(difference)}
         if published:
@@ -173,8 +173,8 @@ def _paper_pair(
     # The paper has one number for a family: nothing to compare among models that differ in their pretraining set alone.
     if paper is None or families[0] == families[1]:
         return None
-    pair = [paper.score(family, target, metric) for family in families]
-    return (pair[0], pair[1]) if all(pair) else None
+    first, second = (paper.score(family, target, metric) for family in families)
+    return (first, second) if first and second else None
 
 
 def _paper_gain(paper: PaperNumbers | None, ours: str, other: str, target: str) -> float | None:

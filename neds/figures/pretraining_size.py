@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
 from neds.evaluation.summary import drawn_metrics, n_text, session_scores
@@ -55,7 +56,8 @@ def pretraining_size_figure(
         raise NothingToDraw("No pretrained model could be evaluated on a test session.")
 
     fig, axes = panel_grid(len(panels), panels_per_row=5, panel_height_in=1.7)
-    plotted, entries = [], {}
+    plotted = []
+    entries: dict[str, Artist] = {}
     for ax, (target, rows) in zip(axes, panels, strict=True):
         pretrained = rows.loc[rows["pretraining_set"] != "", "label"].iloc[0]
         title = model_title(model_family(pretrained))
@@ -86,5 +88,4 @@ def draw_pretraining_size(
         output: files to write, without .pdf, .png and .csv.
     """
     scores, table, modalities = metrics_table([metrics]), read_csv(sessions), by_name(settings.modalities)
-    chosen = {"sets": settings.sets, "curves": settings.curves}
-    draw(lambda: pretraining_size_figure(scores, table, modalities, **chosen), output)
+    draw(lambda: pretraining_size_figure(scores, table, modalities, sets=settings.sets, curves=settings.curves), output)

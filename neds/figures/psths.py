@@ -26,6 +26,7 @@ from neds.figures.style import (
     NOTE_COLOR,
     TRUTH_COLOR,
     WIDTH_IN,
+    LineStyle,
     figure_style,
     legend_columns,
     legend_lines,
@@ -183,7 +184,7 @@ def psths_figure(comparison: Comparison, *, n_units: int = 10, split_by: str = "
     fig.legend(
         handles=handles,
         loc="outside lower center",
-        ncols=legend_columns([handle.get_label() for handle in handles], width_in),
+        ncols=legend_columns([str(handle.get_label()) for handle in handles], width_in),
     )
     averaged = (
         f"Averages over {_counted(groups, len(comparison.trials), split_by)}; band: s.e.m. of the truth over trials."
@@ -219,7 +220,7 @@ def units_to_draw(comparison: Comparison, number: int) -> tuple[str, list[Ranked
     return target, units
 
 
-def _line_styles(groups: np.ndarray | None) -> dict[str, str | tuple]:
+def _line_styles(groups: np.ndarray | None) -> dict[str, LineStyle]:
     """Line style by group, in order of name; one group without a name when trials are not grouped."""
     names = [""] if groups is None else sorted(set(groups) - {""})
     return dict(zip(names, itertools.cycle(LINE_STYLES), strict=False))

@@ -58,7 +58,7 @@ def plot_raster(
     time_s: np.ndarray,
     largest_hz: float,
     first_movement_s: np.ndarray | None = None,
-    boundaries: Sequence[int] = (),
+    boundaries: Sequence[int] | np.ndarray = (),
 ) -> AxesImage:
     """Deviations of rates (K, T) of one unit as an image, the first trial on top.
 

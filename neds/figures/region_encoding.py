@@ -164,5 +164,5 @@ def draw_region_encoding(*, units: InputFiles, settings: RegionEncodingDrawing, 
     """
     tables = [table for path in units if len(table := read_parquet(path))]
     scores = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
-    chosen = {"model": settings.model, "min_units": settings.min_units}
-    draw(lambda: region_encoding_figure(scores, by_name(settings.modalities), **chosen), output)
+    modalities = by_name(settings.modalities)
+    draw(lambda: region_encoding_figure(scores, modalities, model=settings.model, min_units=settings.min_units), output)

@@ -1,6 +1,7 @@
 """Regions of units by their embeddings (paper: Fig. 4A-C): a map, how well regions are told apart, and their confusions."""
 
 import textwrap
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -92,10 +93,10 @@ def plot_region_scores(bars: pd.DataFrame, metric: str, chance: str, ax: Axes, *
         color = model_style(model_label(row["model"], row["training"])).color
         ax.barh(place, row[metric], height=0.72, color=color, zorder=2)
         if np.isfinite(row[metric + "_sem"]):
-            error = {"color": "black", "linewidth": 0.9, "capsize": 2, "capthick": 0.9, "zorder": 4}
+            error: dict[str, Any] = {"color": "black", "linewidth": 0.9, "capsize": 2, "capthick": 0.9, "zorder": 4}
             ax.errorbar(row[metric], place, xerr=row[metric + "_sem"], **error)
         spread = np.linspace(-0.2, 0.2, len(dots)) if len(dots) > 1 else np.zeros(len(dots))
-        look = {"s": 6, "facecolor": "white", "edgecolor": "black", "linewidth": 0.5, "zorder": 3}
+        look: dict[str, Any] = {"s": 6, "facecolor": "white", "edgecolor": "black", "linewidth": 0.5, "zorder": 3}
         ax.scatter(dots, place + spread, **look)
         ax.vlines(
             row[chance], place - 0.42, place + 0.42, color="black", linewidth=1.3, linestyle=(0, (1, 0.8)), zorder=5
@@ -177,7 +178,7 @@ def regions_figure(
     bars = region_bars(scores) if len(scores) else None
     upper_in, lower_in = 2.75, 0.3 if bars is None else 0.75 + 0.27 * bars["bar"].nunique()
     fig = Figure(figsize=(WIDTH_IN, upper_in + lower_in), layout="constrained")
-    upper, lower = fig.subfigures(2, 1, height_ratios=[upper_in, lower_in])
+    upper, lower = fig.subfigures(2, 1, height_ratios=[upper_in, lower_in], squeeze=False)[:, 0]
     n_maps = 1 if places["eid"].nunique() == 1 else 2
     *maps, confusion = upper.subplots(1, n_maps + 1, width_ratios=[*[1] * n_maps, 1.15])
     _plot_maps(places, _ordered(places["region"], classes), maps, name={"umap": "UMAP", "pca": "PCA"}[projection])
@@ -197,7 +198,8 @@ def regions_figure(
 
 def _plot_maps(places: pd.DataFrame, regions: list[str], axes: list[Axes], *, name: str) -> None:
     """The map by region and, where there is a second panel, by session."""
-    below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.09), "columnspacing": 0.8, "handletextpad": 0.1}
+    spacing = {"columnspacing": 0.8, "handletextpad": 0.1}
+    below: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.09)} | spacing
     axes[0].legend(handles=plot_unit_map(places, "region", regions, axes[0]), ncols=3, **below)
     axes[0].set_title(f"A  {name}, by region", fontsize=7)
     axes[0].set_ylabel(f"{name} 2", labelpad=2)
@@ -282,5 +284,8 @@ def draw_regions(
         output: files to write, without .pdf, .png and .csv.
     """
     tables = read_parquet(map), read_csv(scores), read_parquet(units)
-    chosen = {"classes": settings.regions.classes, "projection": settings.regions.projection}
-    draw(lambda: regions_figure(*tables, **chosen, paper=settings.paper), output)
+    regions = settings.regions
+    draw(
+        lambda: regions_figure(*tables, classes=regions.classes, projection=regions.projection, paper=settings.paper),
+        output,
+    )

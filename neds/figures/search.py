@@ -1,5 +1,7 @@
 """A search: score of every trial against each hyper-parameter that was searched."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -45,7 +47,7 @@ def search_figure(trials: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
         ax.remove()
     for ax in axes[:, 0]:
         ax.set_ylabel("validation score")
-    markers = {"marker": "o", "linestyle": "none", "markersize": 4}
+    markers: dict[str, Any] = {"marker": "o", "linestyle": "none", "markersize": 4}
     entries = {
         "trained to the end": Line2D([], [], color=_TRIAL_COLOR, **markers),
         "stopped early": Line2D([], [], color=_TRIAL_COLOR, markerfacecolor="white", **markers),

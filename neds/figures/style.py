@@ -4,6 +4,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import matplotlib
 import numpy as np
@@ -16,7 +17,9 @@ WIDTH_IN = 7.1
 """Width of a figure over two columns of a journal page."""
 
 TRUTH_COLOR = "#000000"
-LINE_STYLES = ("-", (0, (2.5, 1.2)), (0, (1, 1)), (0, (4, 1, 1, 1)))
+LineStyle = Literal["-"] | tuple[float, tuple[float, ...]]
+"""Unbroken, or the lengths of dashes and gaps, as matplotlib takes them."""
+LINE_STYLES: tuple[LineStyle, ...] = ("-", (0, (2.5, 1.2)), (0, (1, 1)), (0, (4, 1, 1, 1)))
 """What tells lines of one colour apart."""
 
 NOTE_COLOR = "#555555"
@@ -57,7 +60,7 @@ _COLORS_OF_OTHERS = ("#44AA99", "#AA4499", "#117733", "#661100", "#6699CC", "#99
 _REGION_COLORS = ("#4477AA", "#EE6677", "#228833", "#CCBB44", "#AA3377", "#66CCEE", "#332288", "#882255")
 _REGION_MARKERS = ("o", "^", "s", "D", "v")
 
-_PARAMETERS = {
+_PARAMETERS: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 7,
     "axes.titlesize": 8,
@@ -109,7 +112,7 @@ def model_style(label: str) -> ModelStyle:
     return ModelStyle(model_title(label), color)
 
 
-def paper_marker(**more: object) -> dict[str, object]:
+def paper_marker(**more: Any) -> dict[str, Any]:
     """Arguments of `Axes.errorbar` for a number of the paper, which is of other data than what is drawn beside it."""
     marker = {"fmt": "D", "markersize": 3.5, "markerfacecolor": "white", "markeredgewidth": 0.8, "color": PAPER_COLOR}
     return marker | {"elinewidth": 0.8, "capsize": 0} | more

@@ -72,7 +72,9 @@ def traces_figure(comparison: Comparison, *, n_trials: int = 10) -> tuple[Figure
     Raises:
         NothingToDraw: the models predict no continuous modality.
     """
-    panels = [(m, column) for m in comparison.targets("continuous") for column in range(min(m.width, _MOST_COLUMNS))]
+    panels = [
+        (m, column) for m in comparison.targets("continuous") for column in range(min(m.n_columns, _MOST_COLUMNS))
+    ]
     if not panels:
         raise NothingToDraw(f"No model predicts a continuous modality of session {comparison.session.eid}.")
     shown = np.unique(np.linspace(0, len(comparison.trials) - 1, n_trials).round().astype(int))
@@ -92,7 +94,7 @@ def traces_figure(comparison: Comparison, *, n_trials: int = 10) -> tuple[Figure
         )
         least = LEAST_SHARE_OF_TRAINING_STD * comparison.session.statistics[modality.name]["std"][column]
         scores = {model: r2(truth, values, least_std=least) for model, values in predicted.items()}
-        _describe(ax, modality.title + (f" [{column}]" if modality.width > 1 else ""), modality.unit, scores)
+        _describe(ax, modality.title + (f" [{column}]" if modality.n_columns > 1 else ""), modality.unit, scores)
         rows.insert(0, "behaviour", modality.name)
         rows.insert(1, "column", column)
         plotted.append(rows.assign(r2=rows["series"].map(scores)))
@@ -102,7 +104,7 @@ def traces_figure(comparison: Comparison, *, n_trials: int = 10) -> tuple[Figure
         f"dotted line: {comparison.event}"
     )
     handles = legend_lines(comparison.predicted)
-    n_columns = legend_columns([handle.get_label() for handle in handles], WIDTH_IN)
+    n_columns = legend_columns([str(handle.get_label()) for handle in handles], WIDTH_IN)
     fig.legend(handles=handles, loc="outside lower center", ncols=n_columns)
     note_above(
         fig,

@@ -2,7 +2,6 @@
 
 import errno
 import glob
-import json
 import os
 import platform
 import shutil
@@ -116,10 +115,6 @@ def is_full_disk(error: BaseException | None) -> bool:
 def write_text(path: Path, text: str) -> None:
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
-
-
-def write_json(path: Path, value: object) -> None:
-    write_text(path, json.dumps(value, indent=2) + "\n")
 
 
 def write_csv(path: Path, table: "pd.DataFrame") -> None:

@@ -31,14 +31,12 @@ class Role:
 
 InputFile = Annotated[Path, Role("input")]
 InputFiles = Annotated[Sequence[Path], Role("input")]
-InputFolder = Annotated[Path, Role("input", folder=True)]
 OutputFile = Annotated[Path, Role("output")]
 OutputFolder = Annotated[Path, Role("output", folder=True)]
 GrowingFile = Annotated[Path, Role("growing")]
 FigureStem = Annotated[Path, Role("output", suffixes=("pdf", "png", "csv"))]
 TableStem = Annotated[Path, Role("output", suffixes=("csv", "md", "tex", "html"))]
 StateFile = Annotated[Path, Role("state")]
-StateFolder = Annotated[Path, Role("state", folder=True)]
 Operational = Annotated[T, Role("operational")]
 
 

@@ -3,6 +3,7 @@
 One scheme is drawn per trial. In every mask True is "hidden" (or "target"). Shapes: B trials, M modalities, T bins.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import get_args
 
@@ -34,7 +35,7 @@ def draw_masks(
     *,
     n_trials: int,
     n_bins: int,
-    scheme_weights: dict[str, float],
+    scheme_weights: Mapping[Scheme, float],
     ratio: float,
     single_behaviour: float,
     generator: torch.Generator,

@@ -3,7 +3,9 @@
 The rest of the model sees sessions only as indices. Shapes: B trials of a batch, T bins, N_s units, D width, S sessions.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -48,7 +50,7 @@ class CountsTokens(nn.Module):
         self.maps = nn.ModuleList(RaggedLinear(inputs, outputs) for inputs, outputs in sizes)
 
     def forward(self, batch: Batch) -> Tensor:
-        matrices = [ragged.matrices() for ragged in self.maps]
+        matrices = self._matrices()
         tokens = []
         for (session, _), x in zip(batch.groups, batch.scaled_counts[self.name], strict=True):
             if self.training and self.unit_dropout:
@@ -64,10 +66,14 @@ class CountsTokens(nn.Module):
         That is the derivative of the token there. For two matrices it is their product with the slope
         1 / (1 + |b|)^2 of the softsign at the first bias b between them.
         """
-        (first, bias), *second = (ragged.matrices()[session] for ragged in self.maps)
+        (first, bias), *second = (by_session[session] for by_session in self._matrices())
         if not second:
             return first.T
         return (second[0][0] * (1 + bias.abs()).pow(-2) @ first).T
+
+    def _matrices(self) -> list[list[tuple[Tensor, Tensor]]]:
+        """Of each map in turn, (weight, bias) by session."""
+        return [ragged.matrices() for ragged in cast(Iterable[RaggedLinear], self.maps)]
 
     def _kept_units(self, x_bTN: Tensor) -> Tensor:
         share = self.unit_dropout * torch.rand(len(x_bTN), 1, 1, device=x_bTN.device)
@@ -80,7 +86,7 @@ class ContinuousTokens(nn.Module):
     def __init__(self, modality: Modality, settings: ModelSettings, sessions: list[SessionShape], n_bins: int):
         super().__init__()
         self.name = modality.name
-        n = modality.width
+        n = modality.n_columns
         sizes = [(n, settings.dim)] if settings.stitcher == "linear" else [(n, 2 * n), (2 * n, settings.dim)]
         self.maps = nn.ModuleList(StackedLinear(len(sessions), i, o) for i, o in sizes)
 
@@ -105,7 +111,7 @@ class CategoricalTokens(nn.Module):
         self.maps = nn.ModuleList(StackedLinear(len(sessions), i, o) for i, o in zip(inputs, outputs, strict=True))
 
     def forward(self, batch: Batch) -> Tensor:
-        one_hot = F.one_hot(batch.categorical[self.name], self.classes).to(self.maps[0].weight.dtype)
+        one_hot = F.one_hot(batch.categorical[self.name], self.classes).to(self.maps[0].get_parameter("weight").dtype)
         x = self.maps[0](one_hot, batch.sessions)
         if len(self.maps) == 1:
             return x[:, None, :].expand(-1, self.n_bins, -1)
@@ -139,7 +145,7 @@ class ContinuousReadout(nn.Module):
 
     def __init__(self, modality: Modality, settings: ModelSettings, sessions: list[SessionShape], n_bins: int):
         super().__init__()
-        self.map = StackedLinear(len(sessions), settings.dim, modality.width)
+        self.map = StackedLinear(len(sessions), settings.dim, modality.n_columns)
         nn.init.zeros_(self.map.weight)
 
     def forward(self, h_BTD: Tensor, batch: Batch) -> Tensor:

@@ -14,7 +14,7 @@ from neds.errors import UserError
 from neds.modalities import Modality
 from neds.partition.binning import smallest_counts
 from neds.partition.unusable import Unusable
-from neds.values import value_name
+from neds.values import Value, value_name
 
 _log = logging.getLogger(__name__)
 SPIKE_AXES = {"trials,units,bins": (0, 2, 1), "trials,bins,units": (0, 1, 2)}
@@ -102,7 +102,7 @@ def value_names(column: np.ndarray) -> list[str]:
 
 
 def categorical(
-    array: np.ndarray, modality: Modality, *, where: str, meaning: Mapping[str, object] | None = None, key: str = ""
+    array: np.ndarray, modality: Modality, *, where: str, meaning: Mapping[str, Value] | None = None, key: str = ""
 ) -> Reading:
     """Classes of trials from labels or indices (K,), by what the values are declared to mean.
 
@@ -156,13 +156,13 @@ def told(names: list[str] | np.ndarray, index: np.ndarray, classes: list[str]) -
     return ", ".join(parts) + (f" and {len(pairs) - 12} more values" if len(pairs) > 12 else "")
 
 
-def meanings(names: list[str], meaning: Mapping[str, object]) -> list[object | None]:
+def meanings(names: list[str], meaning: Mapping[str, Value]) -> list[Value | None]:
     """What each value stands for; None for one that the declared meaning lacks. NaN and empty text stand for themselves.
 
     A number that is not whole is also found where it differs by the rounding of 32 bits alone.
     """
     numbers = {key: float(key) for key in meaning if _is_fraction(key)}
-    found: dict[str, object | None] = {}
+    found: dict[str, Value | None] = {}
     for name in dict.fromkeys(names):
         near = [key for key, value in numbers.items() if _is_fraction(name) and abs(value - float(name)) < 1e-6]
         found[name] = meaning.get(name, meaning[near[0]] if len(near) == 1 else None)
@@ -177,11 +177,12 @@ def _is_fraction(text: str) -> bool:
     return np.isfinite(value) and value != round(value)
 
 
-def _declared(names: np.ndarray, modality: Modality, meaning: Mapping[str, object], where: str, key: str) -> np.ndarray:
-    stands_for = meanings(list(names), {"nan": "", "": ""} | dict(meaning))
-    if lacking := sorted({name for name, what in zip(names, stands_for, strict=True) if what is None}):
+def _declared(names: np.ndarray, modality: Modality, meaning: Mapping[str, Value], where: str, key: str) -> np.ndarray:
+    found = meanings(list(names), {"nan": "", "": ""} | dict(meaning))
+    if lacking := sorted({name for name, what in zip(names, found, strict=True) if what is None}):
         subject = "" if where.endswith(key) else f"config key {key} "
         raise UserError(f"{where}: {subject}says nothing of {', '.join(lacking[:5])}; it names {', '.join(meaning)}")
+    stands_for = [what for what in found if what is not None]
     if all(not isinstance(what, str) or not what for what in meaning.values()):
         numbers = np.array([np.nan if what == "" else float(what) for what in stands_for])
         return _index_of_numbers(numbers, modality, where, "")

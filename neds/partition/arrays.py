@@ -136,7 +136,7 @@ def _aligned(
     absent = [name for name in header.modalities if name != "spikes" and name not in source.arrays]
     if spikes_key is None:
         absent.insert(0, "spikes")
-    if absent:
+    if spikes_key is None or absent:
         raise Unusable(f"{source.path.name} has no array {', '.join(absent)}; its keys are {', '.join(source.arrays)}")
     values, counts, readings = _values(header, source, spikes_key, arrays)
     n_trials, n_bins, n_units = counts.shape

@@ -69,6 +69,7 @@ def _wheel_velocity(raw: RawSession, settings: PartitionSettings) -> Measured:
 
 def _wheel_speed(raw: RawSession, settings: PartitionSettings) -> Measured:
     velocity = _wheel_velocity(raw, settings)
+    assert isinstance(velocity.data, Trace)
     return replace(velocity, data=Trace(velocity.data.times, np.abs(velocity.data.values)))
 
 
@@ -77,7 +78,7 @@ def _whisker_motion_energy(raw: RawSession, settings: PartitionSettings) -> Meas
     camera = settings.whisker_camera
     if camera == "auto":
         camera = "left" if names["left"] in raw.traces or names["right"] not in raw.traces else "right"
-    remarks = ()
+    remarks: tuple[str, ...] = ()
     if camera == "right" and settings.whisker_camera == "auto":
         why = raw.provenance.get("problems", {}).get(names["left"], "it is absent")
         remarks = (f"whisker_motion_energy: of the right camera, as the left one cannot be used ({why})",)

@@ -128,7 +128,7 @@ def choose(
     enough = (n_windows >= settings.min_trials) & (n_units >= settings.min_units)
     best = max(range(len(order)), key=lambda i: (enough[i], n_windows[i] * n_units[i], n_units[i]))
     units = np.isin(covered.groups, order[: best + 1])
-    return inside[:, order].any(axis=1), together[:, best], units
+    return np.any(inside[:, order], axis=1), together[:, best], units
 
 
 def _mean_interval_s(times: np.ndarray, at: np.ndarray, direction: int) -> np.ndarray:

@@ -30,12 +30,18 @@ def split_trials(
     Raises:
         Unusable: windows of different splits overlap, and the settings refuse that.
     """
-    drawn = {"eid": eid, "seed": settings.split_seed, "fractions": settings.split_fractions}
     if settings.split == "blocks":
-        split, near = assign_blocks(spans_s, n_blocks=settings.split_blocks, gap_s=settings.split_gap_s, **drawn)
+        split, near = assign_blocks(
+            spans_s,
+            eid=eid,
+            seed=settings.split_seed,
+            fractions=settings.split_fractions,
+            n_blocks=settings.split_blocks,
+            gap_s=settings.split_gap_s,
+        )
         reason = f"less than {settings.split_gap_s / 2:g} s from a boundary between splits"
         return split, *drop_by_first_reason({reason: near}, len(spans_s), prefix="trials")
-    split = assign_split(len(spans_s), **drawn)
+    split = assign_split(len(spans_s), eid=eid, seed=settings.split_seed, fractions=settings.split_fractions)
     return split, *without_overlap(spans_s, split, settings)
 
 
@@ -54,9 +60,9 @@ def without_overlap(
     Raises:
         Unusable: windows overlap and are to be refused.
     """
-    kept, dropped = np.ones(len(spans_s), bool), {}
+    kept = np.ones(len(spans_s), bool)
     if settings.overlap == "allow":
-        return kept, dropped
+        return kept, {}
     train, val, test = range(len(SPLITS))
     reasons = {}
     for own, others in ((val, [test]), (train, [val, test])):

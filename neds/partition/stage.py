@@ -157,7 +157,8 @@ def _cut(raw: RawSession, settings: PartitionSettings) -> _Cut:
     """All trials that the trial rule keeps, or all windows."""
     if settings.cuts_windows:
         table = fixed_windows(raw.spike_times, settings)
-        mask, dropped, times_s = np.ones(len(table), bool), {}, table["align_time_s"]
+        mask, times_s = np.ones(len(table), bool), table["align_time_s"]
+        dropped: dict[str, int] = {}
     else:
         table = raw.trials
         mask, dropped = keep_trials(table, settings)
@@ -188,7 +189,9 @@ def _recorded(cut: _Cut, raw: RawSession, settings: PartitionSettings) -> _Cut:
 
 def _with_behaviour(cut: _Cut, header: AlignedSession, raw: RawSession, settings: PartitionSettings) -> _Cut:
     """With the behaviours, and only what all of them cover."""
-    values, sources, tests, remarks = {}, {}, {}, []
+    values, sources = {}, {}
+    remarks: list[str] = []
+    tests: dict[str, np.ndarray] = {}
     for name, modality in header.modalities.items():
         if name == "spikes":
             continue

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from neds.config.overrides import Stage
 from neds.figures.drawing import (
     OverviewDrawing,
     RegionsDrawing,
 )
 from neds.figures.paper import read_region_accuracy
+from neds.model.modes import ModeName
 from neds.plan.drawn import Condition, Inputs, Wildcards, drawing
 from neds.plan.evaluation import evaluated
 from neds.plan.step import plain
@@ -91,7 +93,7 @@ def bins_of_a_trial(plan: Plan) -> int | None:
 
 
 def overview_values(plan: Plan, wildcards: Wildcards) -> Mapping[str, Any]:
-    stage = "scratch" if "scratch" in plan.config.regimes else "pretrain"
+    stage: Stage = "scratch" if "scratch" in plan.config.regimes else "pretrain"
     settings = {mode: plan.config.run_settings(stage, mode) for mode in plan.config.modes}
     return drawing(
         plan,
@@ -143,7 +145,7 @@ def pretrainings(plan: Plan, mode: str) -> list[tuple[Run, str]]:
     return [(run, "") for run in plan.models.pretrained() if run.mode == mode]
 
 
-def trainings(plan: Plan, mode: str) -> list[tuple[Run, str]]:
+def trainings(plan: Plan, mode: ModeName) -> list[tuple[Run, str]]:
     """Every training of a mode on a test session with all trials and the first set."""
     shown = {run.training for run in plan.models.own([mode])}
     runs = [run for run in plan.models.of_sessions() if run.mode == mode and run.training in shown]

@@ -53,7 +53,7 @@ def _outputs(plan: Plan, eid: str, name: str) -> dict[str, str]:
 
 
 def _baseline(plan: Plan, eid: str, baseline: str) -> Step:
-    inputs = {"aligned": (plan.aligned(eid),)}
+    inputs: dict[str, tuple[str, ...]] = {"aligned": (plan.aligned(eid),)}
     needs = baselines()[baseline].needs
     if needs == "truth":
         inputs["truth"] = (plan.path("synthetic", eid, "truth.h5"),)

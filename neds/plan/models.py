@@ -28,7 +28,7 @@ class Models:
     def __init__(self, config: Config, sessions: list[Session]) -> None:
         self._config = config
         self.baselines = config.baselines_in_use(sessions)
-        self.modes = [mode for mode in config.modes if mode == "mm"] or list(config.modes)
+        self.modes: list[ModeName] = [mode for mode in config.modes if mode == "mm"] or list(config.modes)
         self.set_sizes = {len(config.pretraining_eids(name, sessions)) for name in config.finetune_from}
         scratch = config.run_settings("scratch", "mm").model
         self.ablations: dict[str, Ablation] = ablations_in_use(config.ablations, scratch)
@@ -89,7 +89,7 @@ class Models:
 
     def decoders(self) -> list[str]:
         """Names of all models that give probabilities of classes, of the first seed where they have one."""
-        modes = [mode for mode in self._config.modes if mode != "encoding"]
+        modes: list[ModeName] = [mode for mode in self._config.modes if mode != "encoding"]
         classifiers = [name for name in self.baselines if baselines()[name].decodes_classes]
         return classifiers + self.first(self.own(modes))
 

@@ -42,20 +42,20 @@ class Plan:
     """
 
     def __init__(
-        self, config: Config, roster: list[Session], configuration_rows: list[list[str]] | None = None
+        self, config: Config, roster: list[Session], configuration_rows: list[tuple[str, str, str]] | None = None
     ) -> None:
         """
         Args:
             configuration_rows: key, value and origin of every value of the configuration, for the report.
         """
-        self.config = config
+        self.config: Config = config
         self.configuration_rows = configuration_rows or []
         self.sessions = roster
         self.results = config.results
         self.train = [session.eid for session in roster if session.role == "train"]
         self.test = [session.eid for session in roster if session.role == "test"]
         self.modalities: dict[str, Modality] = config.modality_registry()
-        self.models = Models(config, roster)
+        self.models: Models = Models(config, roster)
 
     def path(self, *parts: str) -> str:
         """A path below the folder of results."""

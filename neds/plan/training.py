@@ -155,7 +155,7 @@ def searches(plan: Plan) -> Iterator[Step]:
 
 def _searches_of_session(plan: Plan, eid: str, mode: ModeName, sets: list[str]) -> Iterator[Step]:
     config, seed = plan.config, plan.config.seeds[0]
-    aligned = {"aligned": (plan.aligned(eid),)}
+    aligned: dict[str, tuple[str, ...]] = {"aligned": (plan.aligned(eid),)}
     if "scratch" in config.tune.stages and "scratch" in config.regimes:
         run = Run(mode=mode, regime="scratch", seed=seed)
         yield _search(plan, run, eid, rule="tune_scratch", wildcards={"eid": eid, "mode": mode}, inputs=aligned)

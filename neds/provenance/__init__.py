@@ -1,6 +1,6 @@
 """What a result depends on: digests of code and data, and the stamp inside every output that says what made it."""
 
-from neds.provenance.code import code_digest, reached, why_changed
+from neds.provenance.code import code_digest, reached
 from neds.provenance.identity import digest_of, identity
 from neds.provenance.stamp import (
     InputRecord,
@@ -8,7 +8,6 @@ from neds.provenance.stamp import (
     Stamp,
     can_hold,
     content_digest,
-    input_record,
     metadata_path,
     read_stamp,
     software_in_use,
@@ -26,13 +25,11 @@ __all__ = [
     "content_digest",
     "digest_of",
     "identity",
-    "input_record",
     "metadata_path",
     "reached",
     "read_stamp",
     "software_in_use",
     "source_record",
-    "why_changed",
     "write_metadata",
     "write_stamp",
 ]

@@ -14,7 +14,7 @@ and "package.*:name" is what every module of the package calls so.
 import ast
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
@@ -58,13 +58,6 @@ def code_digest(*entries: str) -> str:
 def reached(*entries: str) -> dict[str, str]:
     """The definitions that the entries reach, "module:definition" -> digest of its own text."""
     return _this_package().reached(*entries)
-
-
-def why_changed(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
-    """Definitions in which two answers of `reached` differ: "changed: module:definition", or new, or gone."""
-    kinds = {name: "gone" if name not in after else "new" for name in before.keys() ^ after.keys()}
-    kinds |= {name: "changed" for name in before.keys() & after.keys() if before[name] != after[name]}
-    return [f"{kinds[name]}: {name}" for name in sorted(kinds)]
 
 
 @cache

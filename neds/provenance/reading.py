@@ -97,7 +97,7 @@ class _Reader:
     def _generic(self, node: ast.AST, kind: type[ast.AST]) -> None:
         words = self.words
         words.append(kind.__name__)
-        fields = _fields(kind)
+        fields = _fields(kind)  # type: ignore[arg-type]  # a class can be hashed, whatever its instances can
         if not fields:
             return
         for name in fields:

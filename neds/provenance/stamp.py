@@ -115,12 +115,6 @@ def content_digest(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-def input_record(path: Path) -> InputRecord:
-    """A file as an input: by its stamp, or by its bytes where it has none."""
-    stamp = read_stamp(path)
-    return InputRecord(stamp.identity, stamp.content) if stamp else InputRecord("", content_digest(path))
-
-
 def source_record(path: Path, *, name: str) -> SourceRecord:
     """A file from outside under `name`, e.g. its path relative to the folder that holds the data."""
     found = path.stat()

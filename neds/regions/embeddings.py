@@ -24,6 +24,7 @@ from neds.files.atomic import replacing
 from neds.files.roles import InputFile, InputFiles, OutputFile
 from neds.model.checkpoint import load_network, read_checkpoint
 from neds.model.network import NEDS
+from neds.model.stitching import CountsReadout, CountsTokens
 from neds.regions.settings import EmbeddedModelName
 
 FORMAT, VERSION = "neds-embeddings", 1
@@ -81,7 +82,8 @@ def unit_embeddings(model: NEDS, sessions: list[AlignedSession]) -> Embeddings:
     Raises:
         UserError: a session whose units are not those that the model was trained on.
     """
-    units, rows = [], {"input": [], "readout": []}
+    units = []
+    rows: dict[str, list[np.ndarray]] = {"input": [], "readout": []}
     counts = [m.name for m in model.design.modalities.values() if m.kind == "counts" and m.group == "neural"]
     maps = {"input": model.stitchers.tokens, "readout": model.stitchers.readouts}
     for index, (session, shape) in enumerate(zip(sessions, model.session_shapes, strict=True)):
@@ -94,7 +96,9 @@ def unit_embeddings(model: NEDS, sessions: list[AlignedSession]) -> Embeddings:
             units.append(_described(session, name))
             for kind, by_name in maps.items():
                 if name in by_name:
-                    rows[kind].append(by_name[name].unit_vectors(index).detach().cpu().numpy())
+                    of_units = by_name[name]
+                    assert isinstance(of_units, CountsTokens | CountsReadout)
+                    rows[kind].append(of_units.unit_vectors(index).detach().cpu().numpy())
     return Embeddings(
         pd.concat(units, ignore_index=True), {kind: np.concatenate(parts) for kind, parts in rows.items() if parts}
     )

@@ -39,8 +39,8 @@ class Report:
     def bar(self, state: TrainingState) -> Iterator[None]:
         """A bar over the epochs, where there is a terminal."""
         silent = None if self._is_first else True
-        begun = {"initial": state.progress.epoch, "desc": self.description}
-        self._bar = tqdm(total=self._epochs, unit="epoch", disable=silent, **begun)
+        begun = state.progress.epoch
+        self._bar = tqdm(total=self._epochs, initial=begun, unit="epoch", desc=self.description, disable=silent)
         yield
         self._bar.close()
 
