@@ -22,6 +22,12 @@ from neds.plan.lock import ResultsLock
 from neds.plan.opened import OpenedPlan
 from neds.plan.step import options, step_title
 
+if set("{}:") & set(workflow.basedir):
+    raise WorkflowError(
+        f"{workflow.basedir}: braces stand for wildcards in Snakemake, and colons part the folders of PYTHONPATH; rename or "
+        "move the project's folder"
+    )
+
 try:
     # Each file by itself, since Snakemake merges mappings that are meant to replace one another.
     given = [Path(workflow.basedir, "config.yaml"), *workflow.config_settings.configfiles]
