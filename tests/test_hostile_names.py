@@ -1,18 +1,25 @@
-"""Names that a shell, Snakemake or a command would take for something else: they work, or are one line."""
+"""Names that a shell, Snakemake, a command or the report would take for something else: they work, or are one line."""
 
+import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+from html import unescape
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
+from docutils.core import publish_parts
 
 from neds.config import check_config
+from neds.config.schema import Config
 from neds.errors import UserError
+from neds.plan.captions import as_plain_text, caption_text
 from neds.plan.sessions import alf_files
+from neds.plan.step import options
 from neds.roster import read_sheet
 from tests.workflow_runs import ROOT, environment
 
@@ -68,12 +75,13 @@ def test_files_of_other_names_in_an_alf_folder_are_not_read(tmp_path):
     assert [path.name for path in alf_files(tmp_path, "lab", with_lfp=False)] == ["spikes.times.npy"]
 
 
-def own_arrays(folder: Path, *, results: str) -> list[str]:
+def own_arrays(folder: Path, *, results: str, **config: object) -> list[str]:
     """Write two sessions of own arrays under names that are hard on a shell, and a configuration; the command's end."""
     generator = np.random.default_rng(0)
     arrays = {
         "spike_counts": generator.poisson(0.8, (80, 14, 40)).astype("uint8"),
         "wheel_speed": generator.random((80, 40)),
+        "lever": generator.random((80, 40)),
         "choice": np.where(generator.random(80) > 0.5, 1, -1),
         "bin_s": 0.05,
         "t0_s": -0.5,
@@ -82,11 +90,10 @@ def own_arrays(folder: Path, *, results: str) -> list[str]:
     for name in names:
         np.savez(folder / name, **arrays | {"wheel_speed": generator.random((80, 40))})
     rows = "".join(f"s{number}\ttest\t{name}\n" for number, name in enumerate(names))
-    (folder / "a sheet; touch RUN.tsv").write_text(f"eid\trole\tpath\n{rows}")
-    config = {
-        "source": "aligned",
-        "sessions": "a sheet; touch RUN.tsv",
-        "modalities": ["spikes", "wheel_speed", "choice"],
+    config = {"source": "aligned", "sessions": "a sheet; touch RUN.tsv"} | config
+    (folder / str(config["sessions"])).write_text(f"eid\trole\tpath\n{rows}")
+    config |= {
+        "modalities": ["spikes", "wheel_speed", "choice", *config.get("custom_modalities", ())],
         "regimes": ["scratch"],
         "results": results,
     }
@@ -96,8 +103,10 @@ def own_arrays(folder: Path, *, results: str) -> list[str]:
 
 def run(project: Path, *arguments: str, home: Path) -> subprocess.CompletedProcess:
     settings = {name: value for name, value in environment(home).items() if name != "PYTHONPATH"}
-    parts = [Path(sys.executable).with_name("snakemake"), "sessions_table", "--snakefile", project / "Snakefile"]
-    return subprocess.run([*parts, *arguments], capture_output=True, text=True, env=settings, cwd=home)
+    if not arguments or arguments[0].startswith("--"):
+        arguments = ("sessions_table", *arguments)
+    parts = [Path(sys.executable).with_name("snakemake"), "--snakefile", project / "Snakefile"]
+    return subprocess.run([*parts[:1], *arguments, *parts[1:]], capture_output=True, text=True, env=settings, cwd=home)
 
 
 @pytest.fixture
@@ -130,3 +139,57 @@ def test_a_project_folder_that_snakemake_cannot_work_from_is_one_line(name, proj
     done = run(moved, *own_arrays(tmp_path, results="r"), home=tmp_path)
     printed = done.stdout + done.stderr
     assert done.returncode == 1 and "rename or move the project's folder" in printed and "Traceback" not in printed
+
+
+HOSTILE = (
+    "x``\n\n.. raw:: html\n\n   <img src=x onerror=alert(1)>\n\n`y <javascript:alert(1)>`_ |z| "
+    "</script><script>alert(2)</script> \\"
+)
+
+
+def test_nothing_that_the_user_wrote_is_markup_in_a_caption():
+    wanted = " ".join(HOSTILE.split())
+    written = as_plain_text(
+        {"sessions": HOSTILE, "source": HOSTILE, "modalities": [HOSTILE], "finetune_from": [HOSTILE]}
+    )
+    told = as_plain_text(Config().model_dump(mode="json")) | written
+    told["regions"] = told["regions"] | {"classes": as_plain_text([HOSTILE])}
+    for path in Path(ROOT, "rules", "captions").glob("*.rst"):
+        if path.stem == "drawn":
+            continue
+        wildcards = {"table": "sessions", "eid": "e", "mode": "mm", "stage": "pretraining", "search": "a/b"}
+        text = caption_text(path, config=told, wildcards=wildcards)
+        if path.stem == "report":
+            assert text.count("onerror") == 3, "source, sheet and modalities"
+        page = publish_parts(text, writer="html")["html_body"]
+        assert not re.search("<img|<script|href=.?javascript|system-message", page), path
+        assert text.count("onerror") == unescape(re.sub(r"</?(span|tt|cite|code)[^>]*>", "", page)).count(wanted), path
+
+
+def test_nothing_that_the_user_wrote_ends_the_script_of_the_report():
+    given = {"label": "</script><script>alert(1)</script>", "<!--": ["<b>"]}
+    _, text = shlex.split(options({"settings": given}))
+    assert "<" not in text and json.loads(text) == given
+    with pytest.raises(UserError, match=r"config key results: .*< begins a tag"):
+        check_config({"results": "r</script><script>x"}, base=ROOT)
+
+
+@pytest.mark.slow
+def test_report_of_a_hostile_configuration(tmp_path):
+    label = "</script><script>alert(2)</script>"
+    hostile = {
+        "sessions": "`` <img src=x onerror=alert(1)> `y <javascript:alert(1)>`_.tsv",
+        "custom_modalities": {"lever": {"kind": "continuous", "label": label}},
+    }
+    arguments = own_arrays(tmp_path, results="r", **hostile)
+    targets = ["r/tables/configuration.html", "r/tables/sessions.html"]
+    done = run(ROOT, *targets, *arguments, home=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    done = run(ROOT, *targets, *arguments, "--report", "report.html", home=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    page = (tmp_path / "report.html").read_text()
+    assert "&lt;img src=x" in page
+    assert not re.search(r"<img src=x|<script>alert|href=\W*javascript:alert", page)
+    for table in targets:
+        shown = (tmp_path / table).read_text()
+        assert "<script>alert" not in shown and "<img src=x" not in shown
