@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from neds.conversion.settings import MAPPINGS
+from neds.settings import path_fault
 from neds.synthetic.settings import MOST_TRAIN_SESSIONS, SyntheticSettings, synthetic_subject
 
 ROLES = ("train", "test")
@@ -126,6 +127,8 @@ def _faults(session: Session, source: str, needs_path: bool) -> list[str]:
         faults.append(f"role {session.role!r} must be one of {', '.join(ROLES)}")
     if needs_path and not session.path:
         faults.append("path is empty")
+    if needs_path and (fault := path_fault(session.path)):
+        faults.append(f"path {fault}")
     return faults
 
 

@@ -15,13 +15,19 @@ sys.path.insert(0, workflow.basedir)
 
 from neds.config import command_line_values, load_config
 from neds.errors import UserError
-from neds.plan.captions import caption_file, caption_text, drawn_labels
+from neds.plan.captions import as_plain_text, caption_file, caption_text, drawn_labels
 from neds.plan.drawings import PAGES, drawn_by_name, left_out_messages
 from neds.plan.ending import nothing_usable, sessions_lines
 from neds.plan.failures import failure_report
 from neds.plan.lock import ResultsLock
 from neds.plan.opened import OpenedPlan
 from neds.plan.step import options, step_title
+
+if set("{}:") & set(workflow.basedir):
+    raise WorkflowError(
+        f"{workflow.basedir}: braces stand for wildcards in Snakemake, and colons part the folders of PYTHONPATH; rename or "
+        "move the project's folder"
+    )
 
 try:
     # Each file by itself, since Snakemake merges mappings that are meant to replace one another.
@@ -33,8 +39,8 @@ except UserError as error:
 
 PLAN = OPENED.plan
 RESULTS = PLAN.results
-# Captions read it, and want all keys.
-config.update(PLAN.config.model_dump(mode="json"))
+# Captions read it, and want all keys; what the user wrote is no markup in them.
+config.update(as_plain_text(PLAN.config.model_dump(mode="json")))
 
 # Jobs inherit these. Without conda, the rules' `python` is the one that runs Snakemake, whether or not its environment is
 # activated.
