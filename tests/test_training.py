@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from itertools import count
 
 import numpy as np
@@ -210,20 +209,6 @@ def test_patience_stops_early(tmp_path):
     assert log["val_score"].idxmax() == len(log) - 3
 
 
-def test_fine_tuning_starts_from_the_pretrained_network(tmp_path):
-    """With a learning rate near zero the fine-tuned network is the pretrained one plus the new session's maps."""
-    pretrained = train_to(tmp_path / "pre", settings(), make_session(), make_session("mouse2"))
-    values = settings(epochs=1, lr=1e-12)
-    tuned = train_to(
-        tmp_path / "tuned", values, make_session("mouse3", n_units=5), pretrained=pretrained / "best.safetensors"
-    )
-    network, checkpoint = load_network(tuned / "last.safetensors")
-    source, _ = load_network(pretrained / "best.safetensors")
-    assert [s.eid for s in checkpoint.sessions] == ["mouse3"]
-    assert torch.allclose(network.position, source.position)
-    assert torch.allclose(network.stitchers.session[0], source.stitchers.session.mean(0), atol=1e-6)
-
-
 def test_unusable_sessions_are_left_out_and_said(tmp_path):
     sessions = make_session(), unusable_session("mouse2", "no whisker")
     train_to(tmp_path / "some", settings(epochs=1), *sessions)
@@ -300,31 +285,6 @@ def test_all_processes_leave_when_one_is_asked_to(unequal_sessions, trained_by_t
     assert_same_run(trained_by_two, tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("freeze", "kept", "moved"),
-    [("encoder", "encoder.layers.0.up.weight", "position"), ("shared", "position", "stitchers.session")],
-)
-def test_frozen_parts_keep_their_pretrained_weights(freeze, kept, moved, tmp_path):
-    pretrained = train_to(tmp_path / "pre", settings(epochs=1), make_session()) / "best.safetensors"
-    values = settings(epochs=2, freeze=freeze)
-    tuned = last_weights(train_to(tmp_path / "tuned", values, make_session("mouse3"), pretrained=pretrained))
-    source = read_checkpoint(pretrained)[1]
-    assert torch.equal(tuned[kept], source[kept])
-    assert not torch.equal(tuned[moved], source[moved])
-
-
-def test_shared_parts_learn_slower_where_asked(tmp_path):
-    pretrained = train_to(tmp_path / "pre", settings(epochs=1), make_session()) / "best.safetensors"
-    source = read_checkpoint(pretrained)[1]["encoder.layers.0.up.weight"]
-
-    def distance(shared_lr: float) -> float:
-        values = settings(epochs=2, shared_lr=shared_lr)
-        folder = train_to(tmp_path / str(shared_lr), values, make_session("mouse3"), pretrained=pretrained)
-        return float((last_weights(folder)["encoder.layers.0.up.weight"] - source).norm())
-
-    assert 0 < distance(0.1) < 0.2 * distance(1.0)
-
-
 def test_fewer_training_trials_are_nested_and_change_no_other_split():
     session = make_session(n_trials=60)
     few, more = with_training_trials(session, 10), with_training_trials(session, 20)
@@ -397,27 +357,3 @@ def test_log_has_the_learning_rates_of_both_parts_of_the_network(tmp_path):
     pretrained = tmp_path / "best.safetensors"
     train_to(tmp_path / "tuned", settings(epochs=2, freeze="shared"), make_session(), pretrained=pretrained)
     assert pd.read_csv(tmp_path / "tuned" / "log.csv")["lr_shared"].eq(0).all()
-
-
-def told_apart(session, first: int):
-    """The session with fingerprints of its trials that go on from a number."""
-    return replace(session, fingerprints=np.arange(first, first + session.n_trials, dtype=np.uint64))
-
-
-def test_a_model_is_not_tested_on_trials_that_its_pretraining_saw(tmp_path):
-    """The same recording under another EID; trials that were held out of pretraining do no harm."""
-    values = settings(epochs=1, validate_every=1)
-    seen, other = told_apart(make_session("mouse1"), 1), told_apart(make_session("mouse2"), 1)
-    pretrained = train_to(tmp_path / "pretrained", values, seen) / "best.safetensors"
-    with pytest.raises(UserError, match=r"has seen \d+ test trials of session mouse2: they are in session mouse1"):
-        train_to(tmp_path / "leak", values, other, pretrained=pretrained)
-    train_to(tmp_path / "allowed", values, replace(other, settings={"overlap": "allow"}), pretrained=pretrained)
-    train_to(tmp_path / "apart", values, told_apart(other, 10_000), pretrained=pretrained)
-
-
-def test_fine_tuning_keeps_the_size_and_has_dropouts_of_its_own(tmp_path):
-    pretrained = train_to(tmp_path / "a", settings(epochs=1, validate_every=1), make_session("mouse1"))
-    own = settings(epochs=1, validate_every=1, model={"dim": 32, "mlp_dropout": 0.35})
-    tuned = train_to(tmp_path / "b", own, make_session("mouse2"), pretrained=pretrained / "best.safetensors")
-    design = load_network(tuned / "best.safetensors")[1].design
-    assert (design.settings.dim, design.settings.mlp_dropout) == (TINY["dim"], 0.35)
