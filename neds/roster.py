@@ -1,6 +1,8 @@
 """Which sessions the workflow works on: the sessions sheet, or the generated list of the synthetic source."""
 
 import csv
+import filecmp
+import hashlib
 import re
 import uuid
 from collections import Counter
@@ -9,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from neds.conversion.settings import MAPPINGS
+from neds.settings import path_fault
 from neds.synthetic.settings import MOST_TRAIN_SESSIONS, SyntheticSettings, synthetic_subject
 
 ROLES = ("train", "test")
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 else:
     SourceName = Literal[*SOURCES]
 _FILE_SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
+_END = 65536
+"""Bytes of either end of a file by which copies are suspected."""
 _SYNTHETIC_IDS = uuid.UUID("6e656473-0000-4000-8000-73796e746865")
 
 
@@ -84,27 +89,32 @@ def read_sheet(path: Path, *, source: str) -> tuple[list[Session], list[str]]:
 
 def _same_recordings(sessions: list[Session], sheet: Path, source: str) -> list[str]:
     """A fault for each recording that is listed under two EIDs: it would train the models that it tests."""
-    listed: dict[object, str] = {}
+    listed: dict[object, tuple[Session, Path]] = {}
     faults = []
     for session in sessions:
         if not session.path:
             continue
-        place = _identity(sheet.parent / session.path) if source != "alf" else Path(session.path.strip("/"))
-        first = listed.setdefault(place, session.eid)
-        if first != session.eid:
-            faults.append(
-                f"{sheet}: sessions {first} and {session.eid} are one recording ({session.path}); list it once"
-            )
+        path = Path(session.path.strip("/")) if source == "alf" else sheet.parent / session.path
+        for mark in (path,) if source == "alf" else _marks(path):
+            first, there = listed.setdefault(mark, (session, path))
+            if first is not session and (source == "alf" or filecmp.cmp(there, path, shallow=False)):
+                how = f"are one recording ({session.path})"
+                faults.append(f"{sheet}: sessions {first.eid} and {session.eid} {how}; list it once")
+                break
     return faults
 
 
-def _identity(path: Path) -> object:
-    """What is the same for all names of a file, links too."""
+def _marks(path: Path) -> list[object]:
+    """What is the same for all names of a file, links too, and what is likely the same of copies alone."""
     try:
         status = path.stat()
+        with open(path, "rb") as handle:
+            ends = handle.read(_END)
+            handle.seek(max(status.st_size - _END, 0))
+            ends += handle.read(_END)
     except (OSError, ValueError):
-        return path.absolute()
-    return status.st_dev, status.st_ino
+        return []
+    return [(status.st_dev, status.st_ino), (status.st_size, hashlib.sha256(ends).digest())]
 
 
 def _faults(session: Session, source: str, needs_path: bool) -> list[str]:
@@ -117,6 +127,8 @@ def _faults(session: Session, source: str, needs_path: bool) -> list[str]:
         faults.append(f"role {session.role!r} must be one of {', '.join(ROLES)}")
     if needs_path and not session.path:
         faults.append("path is empty")
+    if needs_path and (fault := path_fault(session.path)):
+        faults.append(f"path {fault}")
     return faults
 
 

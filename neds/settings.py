@@ -1,5 +1,6 @@
 """Base class of the typed settings that each stage declares beside its code, and what a key says of itself."""
 
+import os
 from pathlib import PurePath
 from typing import Annotated, Any
 
@@ -33,11 +34,22 @@ def key(default: Any, *, when: str, paper: str = "", public_code: str = "", **co
 def _usable_path(text: str) -> str:
     if not text.strip():
         raise ValueError("is empty; write a path")
-    if not text.isprintable():
-        raise ValueError(f"{text!r} has a line break or another control character in it; write one path")
     if PurePath(text).parts[0].startswith("~"):
         raise ValueError(f"{text}: ~ is not replaced here; write the folder out")
+    if fault := path_fault(text):
+        raise ValueError(fault)
+    if os.path.normpath(text).startswith("-"):
+        raise ValueError(f"{text}: begins with a dash, as options of commands do; write the whole path")
     return text
+
+
+def path_fault(text: str) -> str:
+    """Why the workflow cannot take a path as it stands, in a sentence; empty where it can."""
+    if not text.isprintable():
+        return f"{text!r} has a line break or another control character in it; write one path"
+    if "{" in text or "}" in text:
+        return f"{text}: braces stand for wildcards in Snakemake; choose a path without them"
+    return ""
 
 
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]

@@ -3,6 +3,7 @@ import os
 import platform
 import shlex
 import sys
+from collections import Counter
 from functools import cache
 from pathlib import Path
 
@@ -14,13 +15,19 @@ sys.path.insert(0, workflow.basedir)
 
 from neds.config import command_line_values, load_config
 from neds.errors import UserError
-from neds.plan.captions import caption_file, caption_text, drawn_labels
+from neds.plan.captions import as_plain_text, caption_file, caption_text, drawn_labels
 from neds.plan.drawings import PAGES, drawn_by_name, left_out_messages
 from neds.plan.ending import nothing_usable, sessions_lines
 from neds.plan.failures import failure_report
 from neds.plan.lock import ResultsLock
 from neds.plan.opened import OpenedPlan
 from neds.plan.step import options, step_title
+
+if set("{}:") & set(workflow.basedir):
+    raise WorkflowError(
+        f"{workflow.basedir}: braces stand for wildcards in Snakemake, and colons part the folders of PYTHONPATH; rename or "
+        "move the project's folder"
+    )
 
 try:
     # Each file by itself, since Snakemake merges mappings that are meant to replace one another.
@@ -32,8 +39,8 @@ except UserError as error:
 
 PLAN = OPENED.plan
 RESULTS = PLAN.results
-# Captions read it, and want all keys.
-config.update(PLAN.config.model_dump(mode="json"))
+# Captions read it, and want all keys; what the user wrote is no markup in them.
+config.update(as_plain_text(PLAN.config.model_dump(mode="json")))
 
 # Jobs inherit these. Without conda, the rules' `python` is the one that runs Snakemake, whether or not its environment is
 # activated.
@@ -179,6 +186,7 @@ def page_category(wildcards):
 
 
 LOCK = ResultsLock(Path(RESULTS))
+STARTED_WITH = Counter()
 
 
 def begin():
@@ -188,6 +196,7 @@ def begin():
         raise WorkflowError(str(error)) from None
     if note:
         logger.warning(note)
+    STARTED_WITH["jobs"] = sum(bool(job.output) for job in workflow.dag.needrun_jobs())
     for line in left_out_messages(PLAN):
         logger.info(line)
 
@@ -212,7 +221,6 @@ def report_failures():
         for job in workflow.scheduler.failed
     ]
     waiting = sum(bool(job.output) for job in workflow.scheduler.remaining_jobs)
-    n_jobs = sum(bool(job.output) for job in workflow.dag.needrun_jobs())
-    report_text = failure_report(failed, waiting=waiting, n_jobs=n_jobs)
+    report_text = failure_report(failed, waiting=waiting, n_jobs=STARTED_WITH["jobs"])
     if report_text:
         logger.error(report_text)

@@ -21,12 +21,13 @@ rule pretrain:
         processes=1,
     params:
         tuned=tuned_option,
+        description="pretraining {mode} on {pretraining_set}, seed {seed}",
         recipe=recipe("pretrain"),
     shell:
         "python -m workflow_scripts train-together --nodes {resources.nodes} --processes {resources.processes}"
         " --cpus {threads} --aligned {input.aligned:q} {params.tuned} --best {output.best:q} --last {output.last:q}"
         " --log-csv {output.log_csv:q}"
-        " --description 'pretraining {wildcards.mode} on {wildcards.pretraining_set}, seed {wildcards.seed}'"
+        " --description {params.description:q}"
         " {params.recipe} 2>&1 | tee {log:q}"
 
 
@@ -48,11 +49,12 @@ rule train_from_scratch:
         "../envs/neds.yaml"
     params:
         tuned=tuned_option,
+        description="training {mode}, {training}, on {eid}, seed {seed}",
         recipe=recipe("train_from_scratch"),
     shell:
         "python -m workflow_scripts train --aligned {input.aligned:q} {params.tuned} --best {output.best:q}"
         " --last {output.last:q} --log-csv {output.log_csv:q}"
-        " --description 'training {wildcards.mode}, {wildcards.training}, on {wildcards.eid}, seed {wildcards.seed}'"
+        " --description {params.description:q}"
         " {params.recipe} 2>&1 | tee {log:q}"
 
 
@@ -74,11 +76,12 @@ rule finetune:
         "../envs/neds.yaml"
     params:
         tuned=tuned_option,
+        description="fine-tuning {mode}, {training}, on {eid}, seed {seed}",
         recipe=recipe("finetune"),
     shell:
         "python -m workflow_scripts train --aligned {input.aligned:q} --pretrained {input.pretrained:q} {params.tuned}"
         " --best {output.best:q} --last {output.last:q} --log-csv {output.log_csv:q}"
-        " --description 'fine-tuning {wildcards.mode}, {wildcards.training}, on {wildcards.eid}, seed {wildcards.seed}'"
+        " --description {params.description:q}"
         " {params.recipe} 2>&1 | tee {log:q}"
 
 
@@ -100,9 +103,10 @@ rule train_variant:
         "../envs/neds.yaml"
     params:
         tuned=tuned_option,
+        description="training {mode}, {training}, on {eid}, seed {seed}",
         recipe=recipe("train_variant"),
     shell:
         "python -m workflow_scripts train --aligned {input.aligned:q} {params.tuned} --best {output.best:q}"
         " --last {output.last:q} --log-csv {output.log_csv:q}"
-        " --description 'training {wildcards.mode}, {wildcards.training}, on {wildcards.eid}, seed {wildcards.seed}'"
+        " --description {params.description:q}"
         " {params.recipe} 2>&1 | tee {log:q}"

@@ -20,11 +20,12 @@ rule tune_pretrain:
         trial_cpus=PLAN.config.tune.cpus_per_trial,
         trial_gpu_percent=round(100 * PLAN.config.tune.gpus_per_trial),
     params:
+        description="search for pretraining {mode} on {pretraining_set}",
         recipe=recipe("tune_pretrain"),
     shell:
         "python -m workflow_scripts tune --aligned {input.aligned:q} --best {output.best:q}"
         " --trials-csv {output.trials_csv:q} --cpus {threads} --cpus-per-trial {resources.trial_cpus}"
-        " --gpu-percent-per-trial {resources.trial_gpu_percent} --description 'search for pretraining {wildcards.mode} on {wildcards.pretraining_set}'"
+        " --gpu-percent-per-trial {resources.trial_gpu_percent} --description {params.description:q}"
         " {params.recipe} 2>&1 | tee {log:q}"
 
 
@@ -46,11 +47,12 @@ rule tune_scratch:
         trial_cpus=PLAN.config.tune.cpus_per_trial,
         trial_gpu_percent=round(100 * PLAN.config.tune.gpus_per_trial),
     params:
+        description="search for {mode} on {eid}",
         recipe=recipe("tune_scratch"),
     shell:
         "python -m workflow_scripts tune --aligned {input.aligned:q} --best {output.best:q}"
         " --trials-csv {output.trials_csv:q} --cpus {threads} --cpus-per-trial {resources.trial_cpus}"
-        " --gpu-percent-per-trial {resources.trial_gpu_percent} --description 'search for {wildcards.mode} on {wildcards.eid}'"
+        " --gpu-percent-per-trial {resources.trial_gpu_percent} --description {params.description:q}"
         " {params.recipe} 2>&1 | tee {log:q}"
 
 
@@ -72,9 +74,10 @@ rule tune_finetune:
         trial_cpus=PLAN.config.tune.cpus_per_trial,
         trial_gpu_percent=round(100 * PLAN.config.tune.gpus_per_trial),
     params:
+        description="search for fine-tuning {mode} on {eid}",
         recipe=recipe("tune_finetune"),
     shell:
         "python -m workflow_scripts tune --aligned {input.aligned:q} --pretrained {input.pretrained:q} --best {output.best:q}"
         " --trials-csv {output.trials_csv:q} --cpus {threads} --cpus-per-trial {resources.trial_cpus}"
-        " --gpu-percent-per-trial {resources.trial_gpu_percent} --description 'search for fine-tuning {wildcards.mode} on {wildcards.eid}'"
+        " --gpu-percent-per-trial {resources.trial_gpu_percent} --description {params.description:q}"
         " {params.recipe} 2>&1 | tee {log:q}"

@@ -24,7 +24,7 @@ KILLS = {
     "snakemake": 3,  # SIGKILL to Snakemake alone; its jobs live on for a moment
     "everything": 2,  # SIGKILL to all processes, as when the machine goes down
 }
-LONGEST_CPU_S = 4.0
+LONGEST_CPU_S = 1.5
 """About what a job takes. A job is killed after a random share, of CPU time: on a slow machine it gets as far."""
 TIMES = ["seconds", "trials_per_second"]
 

@@ -1,6 +1,5 @@
 """Files of other people that are not as they should be: read where they can be, refused in one line where not."""
 
-import csv
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,23 +11,18 @@ from pynwb import NWBHDF5IO, NWBFile, TimeSeries
 
 from neds.config import check_config
 from neds.errors import UserError
-from neds.files.aligned import read_aligned, write_aligned
-from neds.files.raw import read_raw, write_raw
 from neds.modalities import Modality, resolve
-from neds.roster import read_sheet
 from tests import other_formats as formats
-from tests.aligned_sessions import make_session
 from tests.test_arrays import N_BINS, N_TRIALS, N_UNITS, example, run, save
 from tests.test_config import ROOT
 from tests.test_conversion import CUE, aligned, converted
-from tests.test_partition import recording
 
 SPIKES_SPEED = resolve(["spikes", "wheel_speed"], {})
 SERIES = {"series": {"wheel_speed": "processing/behavior/speed"}, "trials": None, "units": None, "values": None}
 CLOCK = np.arange(0.01, formats.END_S, 0.02)
 
 
-def nwb(path: Path, *, units=None, speed=None, change=None, timestamps=None) -> Path:
+def nwb(path: Path, *, units=None, speed=None, change=None, timestamps=None, rate=50.0) -> Path:
     """A file with units, a speed, and whatever `change` makes of the NWBFile."""
     file = NWBFile("a task", path.stem, datetime(2024, 5, 6, tzinfo=UTC))
     if units is None:
@@ -39,7 +33,7 @@ def nwb(path: Path, *, units=None, speed=None, change=None, timestamps=None) -> 
     file.add_trial_column("cue", "time of the cue")
     for cue_s in formats.CUE_S:
         file.add_trial(start_time=cue_s - 1, stop_time=cue_s + 2, cue=cue_s)
-    clock = {"rate": 50.0, "starting_time": 0.01} if timestamps is None else {"timestamps": timestamps}
+    clock = {"rate": rate, "starting_time": 0.01} if timestamps is None else {"timestamps": timestamps}
     data = formats.speed(CLOCK) if speed is None else speed
     file.create_processing_module("behavior", "b").add(TimeSeries(name="speed", data=data, unit="m/s", **clock))
     if change:
@@ -151,6 +145,14 @@ def test_a_transposed_series_is_told_as_such(tmp_path, clock):
     with pytest.raises(UserError, match="has time on the second axis, not the first") as caught:
         converted(path, "nwb", SERIES, SPIKES_SPEED)
     one_line(caught)
+
+
+def test_a_series_of_more_values_than_samples_is_not_taken_for_transposed(tmp_path):
+    data = np.random.default_rng(0).random((249, 300))
+    path = nwb(tmp_path / "s.nwb", speed=data, rate=1.0)
+    video = Modality(name="video", kind="continuous", width=None)
+    mapping = SERIES | {"series": {"video": "processing/behavior/speed"}}
+    assert converted(path, "nwb", mapping, {"video": video}).traces["video"].values.shape == (249, 300)
 
 
 def test_values_that_32_bits_cannot_hold_make_a_series_unusable(tmp_path):
@@ -353,112 +355,3 @@ def test_whole_numbers_beyond_the_precision_of_floats_stay_apart(tmp_path):
     cue = Modality(name="cue", kind="categorical", classes=[str(2**53), str(2**53 + 1)])
     session = run(tmp_path, example() | {"cue": ids}, custom=(cue,))
     np.testing.assert_array_equal(session.values["cue"], np.arange(N_TRIALS) % 2)
-
-
-def arrays_file(path: Path) -> None:
-    save(path, {key: np.asarray(value) for key, value in example().items()})
-
-
-READERS = {
-    "arrays": (arrays_file, lambda path: run(path.parent, path), "wheel_speed", "mine.h5"),
-    "raw": (lambda path: write_raw(path, recording()), read_raw, "spikes/times", "raw.h5"),
-    "aligned": (lambda path: write_aligned(path, make_session()), read_aligned, "values/wheel_speed", "aligned.h5"),
-    "brainsets": (
-        formats.write_brainsets,
-        lambda path: converted(path, "brainsets", formats.BRAINSETS),
-        "treadmill/speed",
-        "s.h5",
-    ),
-    "nwb": (
-        formats.write_nwb,
-        lambda path: converted(path, "nwb", formats.NWB),
-        "processing/behavior/treadmill/speed/data",
-        "s.nwb",
-    ),
-}
-
-
-def external_link(handle: h5py.File, place: str, other: Path) -> None:
-    handle[place] = h5py.ExternalLink(str(other), "/secret")
-
-
-def external_storage(handle: h5py.File, place: str, other: Path) -> None:
-    handle.create_dataset(place, shape=(4,), dtype="f8", external=[(str(other), 0, 32)])
-
-
-def virtual(handle: h5py.File, place: str, other: Path) -> None:
-    layout = h5py.VirtualLayout(shape=(4,), dtype="f8")
-    layout[:] = h5py.VirtualSource(str(other), "secret", shape=(4,))
-    handle.create_virtual_dataset(place, layout)
-
-
-def bomb(handle: h5py.File, place: str, other: Path) -> None:
-    handle.create_dataset(place, shape=(4 * 10**10,), dtype="f8", chunks=(1000,), compression="gzip")
-
-
-def bomb_of_one_chunk(handle: h5py.File, place: str, other: Path) -> None:
-    options = {"maxshape": (None,), "chunks": (5 * 10**8,), "compression": "gzip"}
-    handle.create_dataset(place, shape=(4,), dtype="f8", **options)
-
-
-FOREIGN = {
-    external_link: "is a link to another file",
-    external_storage: "has its data in another file",
-    virtual: "is a virtual dataset",
-    bomb_of_one_chunk: r"4\.0 GB, in",
-    bomb: r"320\.0 GB, in a file of \d+ bytes",
-}
-
-
-@pytest.mark.parametrize("make", FOREIGN, ids=lambda make: make.__name__)
-@pytest.mark.parametrize("kind", READERS)
-def test_data_of_other_files_and_bombs_are_refused_wherever_hdf5_is_read(kind, make, tmp_path):
-    write, read, place, name = READERS[kind]
-    path, other = tmp_path / name, tmp_path / "other.h5"
-    write(path)
-    read(path)
-    with h5py.File(other, "w") as handle:
-        handle["secret"] = np.arange(4.0)
-    with h5py.File(path, "r+") as handle:
-        del handle[place]
-        make(handle, place, other)
-    with pytest.raises(UserError, match=FOREIGN[make]) as caught:
-        read(path)
-    assert str(path) in one_line(caught) and place in one_line(caught)
-
-
-def test_an_archive_that_asks_for_more_than_it_holds_is_refused(tmp_path):
-    arrays_file(tmp_path / "mine.npz")
-    content = (tmp_path / "mine.npz").read_bytes()
-    header = b"(60, 20)"
-    assert header in content
-    (tmp_path / "mine.npz").write_bytes(content.replace(header, b"(6, 9e9)"))
-    with pytest.raises(UserError, match=r"mine\.npz") as caught:
-        run(tmp_path, tmp_path / "mine.npz")
-    one_line(caught)
-
-
-SHEETS = {
-    "lists no session below its header": "eid\trole\tpath\n",
-    "eid '-a' may hold letters, digits, - and _ only, and may not begin with -": "eid\trole\tpath\n-a\ttest\ts.nwb\n",
-    "sessions a and b are one recording (./s.nwb); list it once": "eid\trole\tpath\na\ttrain\ts.nwb\nb\ttest\t./s.nwb\n",
-    "sessions a and b are one recording (link.nwb)": "eid\trole\tpath\na\ttrain\ts.nwb\nb\ttest\tlink.nwb\n",
-}
-
-
-@pytest.mark.parametrize("fault", SHEETS)
-def test_a_faulty_sheet_is_one_line_a_fault(tmp_path, fault):
-    (tmp_path / "s.nwb").write_text("x")
-    (tmp_path / "link.nwb").symlink_to(tmp_path / "s.nwb")
-    (tmp_path / "sheet.tsv").write_text(SHEETS[fault])
-    _, faults = read_sheet(tmp_path / "sheet.tsv", source="nwb")
-    assert len(faults) == 1 and fault in faults[0]
-
-
-def test_paths_with_spaces_and_quotes_are_taken_as_they_stand(tmp_path):
-    names = ["my data/s 1.nwb", "o'neil.nwb", 'a "b".nwb']
-    rows = [["eid", "role", "path"], *([f"s{i}", "test", name] for i, name in enumerate(names))]
-    with open(tmp_path / "sheet.tsv", "w", newline="") as handle:
-        csv.writer(handle, delimiter="\t").writerows(rows)
-    sessions, faults = read_sheet(tmp_path / "sheet.tsv", source="nwb")
-    assert [session.path for session in sessions] == names and not faults

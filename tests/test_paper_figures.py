@@ -95,7 +95,7 @@ def test_every_variant_was_trained_with_its_change_alone(results):
 def test_a_changed_variant_is_trained_again_alone(results):
     config = small_example()
     config["ablations"] |= {"variants": {"wide": {"model.dim": 48}}}
-    again = {"train_variant": 1, "evaluate": 1, "ablation_metrics": 1, "table_ablation": 4}
+    again = {"train_variant": 1, "evaluate": 1, "ablation_metrics": 1, "table": 4}
     assert planned(results.parent, config) == again
     del config["ablations"]
     assert planned(results.parent, config) == {"left_out": 1}
@@ -120,5 +120,5 @@ def test_report_is_one_page_with_captions_and_all_tables(results):
 def test_configuration_and_software_are_listed(results):
     listed = pd.read_csv(results / "tables/configuration.csv", keep_default_na=False).set_index("key")["value"]
     assert listed["synthetic.n_test"] == "1" and listed["model.layers"] == "1" and listed["source"] == "synthetic"
-    assert listed["ablations.variants.wide.model.dim"] == "32"
+    assert listed["ablations.variants"] == "{wide: {model.dim: 32}}"
     assert "torch" in (results / "tables/software.csv").read_text()

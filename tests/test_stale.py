@@ -145,7 +145,7 @@ def project(tmp_path_factory) -> Path:
     return folder
 
 
-DRAWN = FIGURES | CURVES | OVERVIEW | {"metrics": 1, "gain": 1, "regions": 1}
+DRAWN = FIGURES | CURVES | {"metrics": 1, "gain": 1, "regions": 1}
 
 
 @pytest.mark.parametrize(
@@ -155,12 +155,12 @@ DRAWN = FIGURES | CURVES | OVERVIEW | {"metrics": 1, "gain": 1, "regions": 1}
         ("training/command.py", "run = with_best(settings", "settings.seed\n        run = with_best(settings", TRAINED),
         ("model/masking.py", '"""', '"""In other words: ', {}),
         ("model/masking.py", "\n\n\ndef ", "\n\n\n# A comment.\ndef ", {}),
-        ("training/stage.py", "no usable session (see the sessions table)", "no session can be used", {}),
+        ("training/stage.py", "pretrain again with these settings", "pretrain once more", {}),
         ("training/stage.py", "log.warning(", "log.info(", {}),
         ("training/stage.py", "\n\n\ndef ", "\n\n\nX = 1\n\n\ndef ", {}),
         ("evaluation/metrics.py", "\n\n\ndef ", "\n\n\ndef new_score():\n    return 1\n\n\ndef ", {}),
-        ("figures/style.py", '"#', '"#1', DRAWN),
-        ("figures/raster.py", "_SMOOTHING_S =", "_SMOOTHING_S = 2 *", {"raster": 2}),
+        ("figures/style.py", '"neds-mm-scratch": "#E69F00"', '"neds-mm-scratch": "#E69F01"', DRAWN),
+        ("figures/raster.py", "_SMOOTHING_BINS =", "_SMOOTHING_BINS = 2 *", {"raster": 2}),
         ("download/loaders.py", "\n\n\ndef load_session(", "\n\n\n@id\ndef load_session(", DOWNLOADED),
         ("tuning/search.py", "_OBJECT_STORE_BYTES =", "_OBJECT_STORE_BYTES = 2 *", {}),
         ("errors.py", "class UserError(Exception):", "class UserError(ValueError):", {}),

@@ -209,20 +209,6 @@ def test_patience_stops_early(tmp_path):
     assert log["val_score"].idxmax() == len(log) - 3
 
 
-def test_fine_tuning_starts_from_the_pretrained_network(tmp_path):
-    """With a learning rate near zero the fine-tuned network is the pretrained one plus the new session's maps."""
-    pretrained = train_to(tmp_path / "pre", settings(), make_session(), make_session("mouse2"))
-    values = settings(epochs=1, lr=1e-12)
-    tuned = train_to(
-        tmp_path / "tuned", values, make_session("mouse3", n_units=5), pretrained=pretrained / "best.safetensors"
-    )
-    network, checkpoint = load_network(tuned / "last.safetensors")
-    source, _ = load_network(pretrained / "best.safetensors")
-    assert [s.eid for s in checkpoint.sessions] == ["mouse3"]
-    assert torch.allclose(network.position, source.position)
-    assert torch.allclose(network.stitchers.session[0], source.stitchers.session.mean(0), atol=1e-6)
-
-
 def test_unusable_sessions_are_left_out_and_said(tmp_path):
     sessions = make_session(), unusable_session("mouse2", "no whisker")
     train_to(tmp_path / "some", settings(epochs=1), *sessions)
@@ -297,31 +283,6 @@ def test_all_processes_leave_when_one_is_asked_to(unequal_sessions, trained_by_t
     assert state.exists() and not (tmp_path / "last.safetensors").exists()
     subprocess.run(command, check=True, capture_output=True)
     assert_same_run(trained_by_two, tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("freeze", "kept", "moved"),
-    [("encoder", "encoder.layers.0.up.weight", "position"), ("shared", "position", "stitchers.session")],
-)
-def test_frozen_parts_keep_their_pretrained_weights(freeze, kept, moved, tmp_path):
-    pretrained = train_to(tmp_path / "pre", settings(epochs=1), make_session()) / "best.safetensors"
-    values = settings(epochs=2, freeze=freeze)
-    tuned = last_weights(train_to(tmp_path / "tuned", values, make_session("mouse3"), pretrained=pretrained))
-    source = read_checkpoint(pretrained)[1]
-    assert torch.equal(tuned[kept], source[kept])
-    assert not torch.equal(tuned[moved], source[moved])
-
-
-def test_shared_parts_learn_slower_where_asked(tmp_path):
-    pretrained = train_to(tmp_path / "pre", settings(epochs=1), make_session()) / "best.safetensors"
-    source = read_checkpoint(pretrained)[1]["encoder.layers.0.up.weight"]
-
-    def distance(shared_lr: float) -> float:
-        values = settings(epochs=2, shared_lr=shared_lr)
-        folder = train_to(tmp_path / str(shared_lr), values, make_session("mouse3"), pretrained=pretrained)
-        return float((last_weights(folder)["encoder.layers.0.up.weight"] - source).norm())
-
-    assert 0 < distance(0.1) < 0.2 * distance(1.0)
 
 
 def test_fewer_training_trials_are_nested_and_change_no_other_split():

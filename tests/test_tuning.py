@@ -294,7 +294,7 @@ def test_searched_stages_are_planned_before_their_training(tmp_path):
     config = TINY | {"baselines": ["psth"]}
     off = planned(tmp_path, config)
     scratch = planned(tmp_path, config | {"tune": {"stages": ["scratch"]}})
-    assert scratch == off | {"tune_scratch": 2, "figure_search": 2}
+    assert scratch == off | {"tune_scratch": 2, "search_figure": 2}
     every = planned(tmp_path, config | {"tune": {"stages": ["pretrain", "scratch", "finetuned"]}})
-    assert every == off | {"tune_pretrain": 1, "tune_scratch": 2, "tune_finetune": 2, "figure_search": 5}
+    assert every == off | {"tune_pretrain": 1, "tune_scratch": 2, "tune_finetune": 2, "search_figure": 5}
     assert not any(rule.startswith("tune_") for rule in off)

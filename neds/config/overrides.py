@@ -5,7 +5,7 @@ from typing import Any, Literal, get_args
 
 from neds.ablations.changes import Changes, with_changes
 from neds.model.modes import ModeName
-from neds.model.settings import MaskingSettings, ModelSettings
+from neds.model.settings import DROPOUTS, MaskingSettings, ModelSettings
 from neds.settings import Settings
 from neds.training.settings import TrainingSettings
 
@@ -18,9 +18,6 @@ OverrideName = Literal[
     "finetuned mm", "finetuned encoding", "finetuned decoding",
 ]  # fmt: skip
 Overrides = Mapping[Any, Changes]
-
-DROPOUTS = ("token_dropout", "mlp_dropout", "attention_dropout", "unit_dropout")
-"""Keys of `model` that are no matter of a network's shape, so that fine-tuning may have its own."""
 
 
 class RunSettings(Settings):

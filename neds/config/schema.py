@@ -116,8 +116,8 @@ class Config(FileMappings):
     @field_validator("results")
     @classmethod
     def _is_one_spelling(cls, value: str) -> str:
-        if "{" in value or "}" in value:
-            raise ValueError(f"{value}: braces stand for wildcards in Snakemake; choose a name without them")
+        if "<" in value:
+            raise ValueError(f"{value}: < begins a tag on the page of the report; choose a name without it")
         return os.path.normpath(value)
 
     def modality_registry(self) -> dict[str, Modality]:

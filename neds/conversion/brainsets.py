@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 
 from neds.conversion.settings import FileMapping
-from neds.conversion.source import NoSuchSeries, SourceSession, plain_column, recorded_of, source_trace
+from neds.conversion.source import NoSuchSeries, SourceSession, plain_column, recorded_of, regular_times, source_trace
 from neds.errors import UserError
 from neds.files import hdf5
 from neds.files.raw import Recorded, Trace
@@ -113,7 +113,8 @@ def _series(handle: h5py.File, place: str) -> tuple[Trace, list[str]]:
     if kind == "IrregularTimeSeries":
         times = group["timestamps"][:]
     else:
-        times = group["domain/start"][0] + np.arange(len(values)) / group.attrs["sampling_rate"]
+        first_s, end_s = float(group["domain/start"][0]), float(group["domain/end"][-1])
+        times = regular_times(values, start_s=first_s, rate_hz=float(group.attrs["sampling_rate"]), end_s=end_s)
     return source_trace(times, values[:])
 
 

@@ -18,9 +18,9 @@ from neds.conversion.settings import FileMapping
 from neds.conversion.source import (
     NoSuchSeries,
     SourceSession,
-    UnusableSeries,
     plain_column,
     recorded_of,
+    regular_times,
     source_trace,
 )
 from neds.errors import UserError
@@ -79,13 +79,14 @@ def _session(path: Path, file: NWBFile, mapping: FileMapping) -> SourceSession:
         rows, lost = spikes_in_order(times, units)
     except ClockFault as fault:
         raise UserError(f"{path}: {fault}") from None
+    end_s = float(times[rows][-1]) if len(times[rows]) else 0.0
     tables = {table.name: table for table in (file.trials, *(file.intervals or {}).values()) if table is not None}
     trials = tables.get(mapping.trials_table)
     return SourceSession(
         spike_times=times[rows],
         spike_units=units[rows],
         n_units=len(ends),
-        series=lambda place: _series(file, place),
+        series=lambda place: _series(file, place, end_s),
         subject=(file.subject.subject_id if file.subject else "") or "",
         lab=file.lab or "",
         date=file.session_start_time.date().isoformat(),
@@ -148,8 +149,12 @@ def _electrode_columns(units: DynamicTable) -> dict[str, np.ndarray]:
     return columns
 
 
-def _series(file: NWBFile, place: str) -> tuple[Trace, list[str]]:
-    """The TimeSeries at a path, e.g. processing/behavior/Position/paw; or the only one within what is there."""
+def _series(file: NWBFile, place: str, end_s: float) -> tuple[Trace, list[str]]:
+    """The TimeSeries at a path, e.g. processing/behavior/Position/paw; or the only one within what is there.
+
+    Args:
+        end_s: time of the last spike.
+    """
     first, *names = place.strip("/").split("/")
     if first not in _PLACES:
         raise NoSuchSeries(f"a path begins with {', '.join(_PLACES)}")
@@ -169,13 +174,8 @@ def _series(file: NWBFile, place: str) -> tuple[Trace, list[str]]:
     data = np.asarray(found.data[:])
     if data.dtype.kind in "biuf":
         data = np.asarray(found.get_data_in_units())
-    if found.rate is not None:
-        # Of an array of values by time the second axis would be as long.
-        if data.ndim == 2 and data.shape[0] < data.shape[1]:
-            raise UnusableSeries(
-                f"its shape {data.shape} has time on the second axis, not the first; write the transposed array"
-            )
-        times = found.starting_time + np.arange(len(data)) / found.rate
-    else:
+    if found.rate is None:
         times = np.asarray(found.get_timestamps()[:], np.float64)
+    else:
+        times = regular_times(data, start_s=found.starting_time, rate_hz=found.rate, end_s=end_s)
     return source_trace(times, data)

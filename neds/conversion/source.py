@@ -68,6 +68,28 @@ def plain_column(values: np.ndarray, length: int) -> np.ndarray | None:
     return values if values.dtype.kind in "iuf" else None
 
 
+def regular_times(values: np.ndarray, *, start_s: float, rate_hz: float, end_s: float) -> np.ndarray:
+    """Times (n,) of the samples of a series of a rate, (n,) or (n, width).
+
+    Args:
+        end_s: when the recording ends.
+
+    Raises:
+        UnusableSeries: an impossible rate, or an array whose second axis fits the recording as time and the first does not.
+    """
+    if not (np.isfinite([start_s, rate_hz]).all() and rate_hz > 0):
+        raise UnusableSeries(f"it starts at {start_s} s and has a rate of {rate_hz} Hz")
+    if values.ndim == 2 and values.shape[1] > values.shape[0]:
+        off_s = np.abs(start_s + np.array(values.shape) / rate_hz - end_s)
+        if off_s[1] < off_s[0]:
+            raise UnusableSeries(transposed(values.shape))
+    return start_s + np.arange(len(values)) / rate_hz
+
+
+def transposed(shape: tuple[int, ...]) -> str:
+    return f"its shape {shape} has time on the second axis, not the first; write the transposed array"
+
+
 def source_trace(times: np.ndarray, values: np.ndarray) -> tuple[Trace, list[str]]:
     """The samples whose time is known, in the order of time, and what was left out.
 
@@ -81,9 +103,7 @@ def source_trace(times: np.ndarray, values: np.ndarray) -> tuple[Trace, list[str
     if values.dtype.kind not in "biuf" or values.ndim not in (1, 2):
         raise UnusableSeries(f"it holds {values.dtype} of shape {values.shape}, not one or more numbers at each time")
     if values.ndim == 2 and values.shape[1] == len(times) != values.shape[0]:
-        raise UnusableSeries(
-            f"its shape {values.shape} has time on the second axis, not the first; write the transposed array"
-        )
+        raise UnusableSeries(transposed(values.shape))
     if len(values) != len(times):
         raise UnusableSeries(f"it holds {len(values)} values at {len(times)} times")
     try:

@@ -13,6 +13,7 @@ import one.params
 import requests
 
 from neds.download.retries import NETWORK_ERRORS, first_line, retried
+from neds.download.settings import PUBLIC_DATABASE, url_fault
 from neds.download.stalls import stalls_ended
 from neds.download.verified import VerifyingOne
 from neds.errors import UserError
@@ -20,15 +21,18 @@ from neds.errors import UserError
 NOT_ASKED_AGAIN_S = 900.0
 """So long after a failure to connect, no session waits for the database again."""
 ANSWER_WITHIN_S = 5.0
+_ACCOUNT = ("ONE_TOKEN", "ONE_USERNAME", "ONE_PASSWORD")
 
 
 def connect(url: str, cache_dir: Path, *, pause_s: float) -> VerifyingOne:
     """Log in to the database at `url`.
 
     Raises:
-        UserError: no account is known.
+        UserError: no account is known for this database, or its address is not one to send an account to.
         one of NETWORK_ERRORS: the login is refused, or the network fails.
     """
+    if fault := url_fault(url):
+        raise UserError(fault)
     # An own instance and not ONE(), which returns the first one of the process whatever it is asked for later.
     return VerifyingOne(base_url=url, cache_dir=Path(cache_dir).absolute(), pause_s=pause_s, **_account(url))
 
@@ -74,7 +78,10 @@ def _require_answer(url: str) -> None:
 
 
 def _account(url: str) -> dict[str, str]:
-    token, user, password = (os.environ.get(f"ONE_{name}") for name in ("TOKEN", "USERNAME", "PASSWORD"))
+    """The environment's account, where it is for this database, or the one that ONE has stored for it."""
+    given = {name: os.environ[name] for name in _ACCOUNT if os.environ.get(name)}
+    is_meant = _is_for(url)
+    token, user, password = (given.get(name) if is_meant else None for name in _ACCOUNT)
     if token:
         return {"token": token}
     if user and password:
@@ -83,13 +90,30 @@ def _account(url: str) -> dict[str, str]:
     user = user or stored["ALYX_LOGIN"]
     if user and (user in stored.get("TOKEN", {}) or stored.get("ALYX_PWD")):
         return {"username": user}
+    if given and not is_meant:
+        raise UserError(
+            f"{url}: {', '.join(given)} in the environment are for {_meant_host()} and are not sent to others; if they are "
+            f"for this database, set ONE_HOST={urlsplit(url).netloc} beside them"
+        )
     raise UserError(f"{url}: no account is known; {_how_to_log_in(url)}")
 
 
+def _is_for(url: str) -> bool:
+    """Whether the environment's account is for the database at `url`: ONE_HOST names its host, with or without the port."""
+    address = urlsplit(url)
+    return _meant_host() in (address.hostname, address.netloc.lower())
+
+
+def _meant_host() -> str:
+    return os.environ.get("ONE_HOST", "").strip().lower() or str(urlsplit(PUBLIC_DATABASE).hostname)
+
+
 def _how_to_log_in(url: str) -> str:
+    host = "" if url.startswith(PUBLIC_DATABASE) else f", and ONE_HOST={urlsplit(url).netloc}"
     return (
         f"register at {url}/signup, then set the environment variables ONE_USERNAME and ONE_PASSWORD, or ONE_TOKEN "
-        f"(shown at {url}/me), or store the account with ONE's own set-up (python -c 'from one.api import ONE; ONE.setup()')"
+        f"(shown at {url}/me){host}, or store the account with ONE's own set-up "
+        "(python -c 'from one.api import ONE; ONE.setup()')"
     )
 
 

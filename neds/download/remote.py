@@ -21,8 +21,8 @@ def load_remote(*, eid: str, cache_dir: Path, settings: DownloadSettings) -> Raw
     All datasets that are needed are brought to the cache and verified before the first of them is loaded, but for
     recordings that are read in parts.
 
-    The account is taken from the environment (ONE_TOKEN, or ONE_USERNAME and ONE_PASSWORD), else from ONE's stored
-    parameters. Nothing is asked; ONE keeps the token that it is given in its parameters, as always.
+    The account is taken from the environment (ONE_TOKEN, or ONE_USERNAME and ONE_PASSWORD), where it is for this database,
+    else from ONE's stored parameters. Nothing is asked; ONE keeps the token that it is given in its parameters, as always.
 
     Raises:
         UserError: no account, a refused login, an unknown session, a failing network, a session without trials, or a

@@ -1,8 +1,10 @@
 """Settings of the download stage. Light: importing this imports neither ONE nor ibllib."""
 
 import math
+import re
 from datetime import date
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
@@ -18,6 +20,11 @@ EXTRAS: dict[str, Extra] = {
 }
 """What has to be loaded for a modality beside trials, spikes, wheel and motion energy."""
 
+PUBLIC_DATABASE = "https://openalyx.internationalbrainlab.org"
+"""The IBL's public database."""
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+# Narrower than the standard: programs disagree on which host an address names that has more in it (user@host, a backslash).
+_URL = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/?")
 
 BANDS_HZ = {
     "delta": [0.0, 4.0],
@@ -27,6 +34,16 @@ BANDS_HZ = {
     "gamma": [30.0, 90.0],
     "all": [0.0, 90.0],
 }
+
+
+def url_fault(url: str) -> str:
+    """Why a database is not asked at this address, to which passwords would go; empty where it is."""
+    if not _URL.fullmatch(url):
+        return f"{url!r} is no plain address; write https://HOST, or https://HOST:PORT/PATH"
+    address = urlsplit(url)
+    if address.scheme != "https" and address.hostname not in _LOOPBACK:
+        return f"{url}: accounts and data would go over the network in clear; write https://"
+    return ""
 
 
 class LfpSettings(Settings):
@@ -73,8 +90,10 @@ class DownloadSettings(Settings):
     """Source alf: the folder that holds lab/Subjects/subject/date/number. It is only read."""
     cache_dir: PathText | None = key(None, when="when another disk has more room")
     """Source one: the folder in which ONE keeps downloaded files; null: one beside the results."""
-    base_url: str = key("https://openalyx.internationalbrainlab.org", when="for an Alyx database of one's own")
-    """Source one: the Alyx database to ask; the default is the IBL's public one."""
+    base_url: str = key(PUBLIC_DATABASE, when="for an Alyx database of one's own")
+    """Source one: the Alyx database to ask, at an https address (http on this computer alone); the default is the IBL's
+    public one. The account in ONE_USERNAME and ONE_PASSWORD, or ONE_TOKEN, goes to another one only if the environment
+    variable ONE_HOST names its host."""
     revision_before: str | None = key(None, when="to have the same data next year")
     """Take the newest dataset revision of this day (YYYY-MM-DD) or earlier, so that later releases change nothing; null:
     the database's default revisions (of a local folder, the newest)."""
@@ -93,6 +112,13 @@ class DownloadSettings(Settings):
     lfp: LfpSettings = Field(default_factory=LfpSettings)
     pause_s: float = key(0.1, ge=0, when="longer if the people of the database ask for it")
     """Source one: the least time, in seconds, between the starts of two downloads of files. It changes no result."""
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_safe(cls, value: str) -> str:
+        if fault := url_fault(value):
+            raise ValueError(fault)
+        return value
 
     @field_validator("revision_before")
     @classmethod

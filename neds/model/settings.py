@@ -9,6 +9,10 @@ from neds.settings import Settings, key
 Scheme = Literal["encoding", "decoding", "within_spikes", "within_behaviour", "across"]
 
 
+DROPOUTS = ("token_dropout", "mlp_dropout", "attention_dropout", "unit_dropout")
+"""Keys of `ModelSettings` that are no matter of a network's shape, so that fine-tuning may have its own."""
+
+
 class ModelSettings(Settings):
     """Size and regularisation of the network."""
 

@@ -11,7 +11,7 @@ from neds.modalities import Modality
 from neds.partition.settings import ArrayRun, PartitionRun
 from neds.plan.step import Step, plain
 from neds.roster import Session
-from neds.settings import Settings
+from neds.settings import Settings, path_fault
 
 if TYPE_CHECKING:
     from neds.plan.plan import Plan
@@ -41,12 +41,15 @@ def steps(plan: Plan) -> Iterator[Step]:
 
 
 def alf_files(root: Path, session_path: str, *, with_lfp: bool) -> list[Path]:
-    """The files of a session's ALF folder, and its recordings of LFP where they are wanted; sorted."""
+    """The files of a session's ALF folder, and its recordings of LFP where they are wanted; sorted.
+
+    Names of ALF files have no braces, which Snakemake would take for wildcards.
+    """
     session = root / session_path
     found = [path for path in (session / "alf").rglob("*") if path.is_file()]
     if with_lfp:
         found += [path for path in session.glob("raw_ephys_data/*/*.lf.*") if path.is_file()]
-    return sorted(found)
+    return sorted(path for path in found if not path_fault(str(path.relative_to(root))))
 
 
 def science(modality: Modality) -> Modality:

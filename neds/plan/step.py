@@ -77,7 +77,8 @@ def options(values: Mapping[str, Any]) -> str:
             continue
         words.append("--" + name.replace("_", "-"))
         if isinstance(value, Mapping):
-            words.append(json.dumps(value, sort_keys=True))
+            # The report holds the options of jobs in a script of its page, where a tag would end it.
+            words.append(json.dumps(value, sort_keys=True).replace("<", "\\u003c"))
         elif isinstance(value, list):
             words += map(str, value)
         elif value is not True:

@@ -9,7 +9,7 @@ from neds.ablations.paper import paper_rows
 from neds.ablations.settings import AblationName
 from neds.figures.drawing import AblationTable, ModelsDrawing
 from neds.plan.drawn import Condition, Drawn, Inputs, Wildcards, drawing, paper_numbers
-from neds.plan.figures import all_trials, does, metrics_file
+from neds.plan.drawn_from import all_trials, does, metrics_file
 from neds.plan.models import labels
 from neds.plan.training import checkpoint
 from neds.run import Run

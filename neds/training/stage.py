@@ -16,6 +16,8 @@ from neds.files.atomic import write_csv
 from neds.model.checkpoint import Checkpoint, load_network, read_checkpoint, write_checkpoint
 from neds.model.modes import preset
 from neds.model.network import NEDS, Design
+from neds.model.settings import DROPOUTS
+from neds.partition.same_trials import refuse_seen, seen_in_training
 from neds.provenance import code_digest, content_digest, digest_of
 from neds.training.distributed import Processes, alone
 from neds.training.loop import Unfinished, train
@@ -46,7 +48,7 @@ def run_training(
     why training was skipped, so that the workflow's graph does not depend on the data.
 
     Args:
-        pretrained: checkpoint to fine-tune; its size and mode replace those of `run`.
+        pretrained: checkpoint to fine-tune; its size replaces that of `run`.
         state: file that holds the run's state while it is unfinished; unfinished.safetensors beside `best` when omitted.
         description: name of the run in its progress messages.
         processes: this process and those it trains together with; on its own when omitted.
@@ -56,7 +58,8 @@ def run_training(
         same_torch: begin anew rather than go on from a state that another major or minor version of torch saved.
 
     Raises:
-        UserError: sessions that cannot train together, or a pretrained network that does not fit them.
+        UserError: sessions that cannot train together, or a pretrained network that does not fit them or has seen their
+            test trials.
         Interrupted: `should_stop` said so; the outputs are not written, and the same call goes on from the saved state.
     """
     processes = processes or alone()
@@ -67,7 +70,10 @@ def run_training(
     ]
     why = "" if sessions else "no usable session (see the sessions table)"
     if pretrained and not why:
-        why = read_checkpoint(pretrained, with_weights=False)[0].skipped
+        source = read_checkpoint(pretrained, with_weights=False)[0]
+        why = source.skipped
+        for session in sessions if not why else ():
+            refuse_seen(session, source.record.get("seen", {}), by=pretrained)
     if why:
         log.warning("%s: skipped, %s", description, why)
         if processes.is_first:
@@ -111,6 +117,7 @@ def run_training(
         "mode": run.mode,
         "seed": run.seed,
         "training_sessions": store.eids,
+        "seen": {session.eid: seen_in_training(session) for session in sessions},
         "pretrained": str(pretrained) if pretrained else "",
         "seconds": trained.progress.seconds,
         "parameters": sizes,
@@ -156,6 +163,8 @@ def _build(run: TrainingRun, store: TrialStore, pretrained: Path | None) -> NEDS
             f"{', '.join(design.mode.outputs)}, the session has {store.n_bins} bins and mode {run.mode} needs "
             f"{', '.join(mode.inputs)} -> {', '.join(mode.outputs)}; pretrain again with these settings"
         )
-    model = NEDS(Design(design.settings, store.modalities, mode, store.n_bins), store.shapes)
+    # The size is that of the pretrained network; what is dropped in training is no matter of size.
+    settings = design.settings.model_copy(update={key: getattr(run.model, key) for key in DROPOUTS})
+    model = NEDS(Design(settings, store.modalities, mode, store.n_bins), store.shapes)
     model.adopt(source)
     return model
