@@ -26,7 +26,7 @@ from safetensors.numpy import save_file
 
 from neds.config import load_config
 from neds.plan.opened import OpenedPlan
-from neds.provenance import Stamp, can_hold, content_digest, input_record, write_metadata, write_stamp
+from neds.provenance import InputRecord, Stamp, can_hold, content_digest, read_stamp, write_metadata, write_stamp
 
 ROOT = Path(__file__).parents[1]
 TRAIN_SHARE = 74 / 84
@@ -66,7 +66,7 @@ def pretend_done(folder: Path) -> None:
     """Leave the files of a workflow that ran to its end: empty ones, with the stamps that its jobs would write."""
     opened = OpenedPlan(load_config([ROOT / "config.yaml", folder / "my.yaml"], base=folder), is_main=True)
     for step in opened.plan.steps:
-        inputs = {name: [input_record(folder / path) for path in paths] for name, paths in step.inputs.items()}
+        inputs = {name: [_record(folder / path) for path in paths] for name, paths in step.inputs.items()}
         stamp = Stamp(step.command, dict(step.values), opened.code(step), inputs)
         paths = {name: folder / path for name, path in step.outputs.items()}
         for name, path in paths.items():
@@ -80,6 +80,12 @@ def pretend_done(folder: Path) -> None:
 
 
 @cache
+def _record(path: Path) -> InputRecord:
+    """A file as an input: by its stamp, or by its bytes where it has none."""
+    stamp = read_stamp(path)
+    return InputRecord(stamp.identity, stamp.content) if stamp else InputRecord("", content_digest(path))
+
+
 def _empty(suffix: str) -> bytes:
     """The content of a file of that kind."""
     with tempfile.TemporaryDirectory() as temporary:
