@@ -1,4 +1,5 @@
 # What all rules share: the plan, and how a job learns from it what it reads and what its result depends on.
+import math
 import os
 import platform
 import shlex
@@ -15,6 +16,7 @@ sys.path.insert(0, workflow.basedir)
 
 from neds.config import command_line_values, load_config
 from neds.errors import UserError
+from neds.gpus import counted_by_driver
 from neds.plan.captions import as_plain_text, caption_file, caption_text, drawn_labels
 from neds.plan.drawings import PAGES, drawn_by_name, left_out_messages
 from neds.plan.ending import nothing_usable, sessions_lines
@@ -71,7 +73,9 @@ def needs(rule):
         mark_stale()
         step = planned_step(rule, wildcards)
         named = {**step.inputs, "also": step.also}
-        return {name: [path if OPENED.is_stale(path) else ancient(path) for path in paths] for name, paths in named.items()}
+        return {
+            name: [path if OPENED.is_stale(path) else ancient(path) for path in paths] for name, paths in named.items()
+        }
 
     return inputs
 
@@ -126,10 +130,23 @@ def planned_step(rule, wildcards):
         raise WorkflowError(f"{title}: this configuration has no such job") from None
 
 
+def limit_gpus():
+    """Start no more trainings at once than this computer's GPUs hold, where they run on it and nobody said how many.
+
+    Before the first job's resources are asked for: Snakemake cuts them to the limit, or such a job would wait for ever.
+    """
+    runs_here = not workflow.executor_plugin.common_settings.non_local_exec
+    n_gpus = counted_by_driver() if runs_here and "gpu_percent" not in workflow.global_resources else 0
+    if n_gpus:
+        workflow.register_resource("gpu_percent", 100 * n_gpus)
+        logger.info(f"GPUs: {n_gpus}; of trainings, gpu_percent says how many share one (docs/cluster.md)")
+
+
 @cache
 def mark_stale():
     """Have Snakemake make again what is stale. Input functions are the first to be called once it has laid out its jobs."""
     if workflow.is_main_process:
+        limit_gpus()
         dag = workflow.dag
         stale = OPENED.stale_files(
             forced_rules={rule.name for rule in dag.forcerules}, forced_files=set(dag.forcefiles)

@@ -1,3 +1,4 @@
+# How many of the trainings share a GPU: docs/cluster.md. On a computer without one gpu_percent means nothing.
 # A variant (docs/regions_and_ablations.md) is the multimodal model with one thing changed, trained from scratch.
 rule pretrain:
     """Pretrain a model on a set of sessions."""
@@ -19,13 +20,15 @@ rule pretrain:
     resources:
         nodes=1,
         processes=1,
+        gpu_percent=100,
     params:
         tuned=tuned_option,
         description="pretraining {mode} on {pretraining_set}, seed {seed}",
         recipe=recipe("pretrain"),
     shell:
         "python -m workflow_scripts train-together --nodes {resources.nodes} --processes {resources.processes}"
-        " --cpus {threads} --aligned {input.aligned:q} {params.tuned} --best {output.best:q} --last {output.last:q}"
+        " --cpus {threads} --gpu-percent {resources.gpu_percent} --aligned {input.aligned:q} {params.tuned}"
+        " --best {output.best:q} --last {output.last:q}"
         " --log-csv {output.log_csv:q}"
         " --description {params.description:q}"
         " {params.recipe} 2>&1 | tee {log:q}"
@@ -47,6 +50,8 @@ rule train_from_scratch:
         training=PLAN.pattern("train_from_scratch", "training"),
     conda:
         "../envs/neds.yaml"
+    resources:
+        gpu_percent=100,
     params:
         tuned=tuned_option,
         description="training {mode}, {training}, on {eid}, seed {seed}",
@@ -54,7 +59,7 @@ rule train_from_scratch:
     shell:
         "python -m workflow_scripts train --aligned {input.aligned:q} {params.tuned} --best {output.best:q}"
         " --last {output.last:q} --log-csv {output.log_csv:q}"
-        " --description {params.description:q}"
+        " --gpu-percent {resources.gpu_percent} --description {params.description:q}"
         " {params.recipe} 2>&1 | tee {log:q}"
 
 
@@ -74,6 +79,8 @@ rule finetune:
         training=PLAN.pattern("finetune", "training"),
     conda:
         "../envs/neds.yaml"
+    resources:
+        gpu_percent=100,
     params:
         tuned=tuned_option,
         description="fine-tuning {mode}, {training}, on {eid}, seed {seed}",
@@ -81,7 +88,7 @@ rule finetune:
     shell:
         "python -m workflow_scripts train --aligned {input.aligned:q} --pretrained {input.pretrained:q} {params.tuned}"
         " --best {output.best:q} --last {output.last:q} --log-csv {output.log_csv:q}"
-        " --description {params.description:q}"
+        " --gpu-percent {resources.gpu_percent} --description {params.description:q}"
         " {params.recipe} 2>&1 | tee {log:q}"
 
 
@@ -101,6 +108,8 @@ rule train_variant:
         training=PLAN.pattern("train_variant", "training"),
     conda:
         "../envs/neds.yaml"
+    resources:
+        gpu_percent=100,
     params:
         tuned=tuned_option,
         description="training {mode}, {training}, on {eid}, seed {seed}",
@@ -108,5 +117,5 @@ rule train_variant:
     shell:
         "python -m workflow_scripts train --aligned {input.aligned:q} {params.tuned} --best {output.best:q}"
         " --last {output.last:q} --log-csv {output.log_csv:q}"
-        " --description {params.description:q}"
+        " --gpu-percent {resources.gpu_percent} --description {params.description:q}"
         " {params.recipe} 2>&1 | tee {log:q}"

@@ -19,13 +19,15 @@ rule tune_pretrain:
     resources:
         trial_cpus=PLAN.config.tune.cpus_per_trial,
         trial_gpu_percent=round(100 * PLAN.config.tune.gpus_per_trial),
+        gpu_percent=100 * math.ceil(PLAN.config.tune.gpus_per_trial),
     params:
         description="search for pretraining {mode} on {pretraining_set}",
         recipe=recipe("tune_pretrain"),
     shell:
         "python -m workflow_scripts tune --aligned {input.aligned:q} --best {output.best:q}"
         " --trials-csv {output.trials_csv:q} --cpus {threads} --cpus-per-trial {resources.trial_cpus}"
-        " --gpu-percent-per-trial {resources.trial_gpu_percent} --description {params.description:q}"
+        " --gpu-percent-per-trial {resources.trial_gpu_percent} --gpu-percent {resources.gpu_percent}"
+        " --description {params.description:q}"
         " {params.recipe} 2>&1 | tee {log:q}"
 
 
@@ -46,13 +48,15 @@ rule tune_scratch:
     resources:
         trial_cpus=PLAN.config.tune.cpus_per_trial,
         trial_gpu_percent=round(100 * PLAN.config.tune.gpus_per_trial),
+        gpu_percent=100 * math.ceil(PLAN.config.tune.gpus_per_trial),
     params:
         description="search for {mode} on {eid}",
         recipe=recipe("tune_scratch"),
     shell:
         "python -m workflow_scripts tune --aligned {input.aligned:q} --best {output.best:q}"
         " --trials-csv {output.trials_csv:q} --cpus {threads} --cpus-per-trial {resources.trial_cpus}"
-        " --gpu-percent-per-trial {resources.trial_gpu_percent} --description {params.description:q}"
+        " --gpu-percent-per-trial {resources.trial_gpu_percent} --gpu-percent {resources.gpu_percent}"
+        " --description {params.description:q}"
         " {params.recipe} 2>&1 | tee {log:q}"
 
 
@@ -73,11 +77,13 @@ rule tune_finetune:
     resources:
         trial_cpus=PLAN.config.tune.cpus_per_trial,
         trial_gpu_percent=round(100 * PLAN.config.tune.gpus_per_trial),
+        gpu_percent=100 * math.ceil(PLAN.config.tune.gpus_per_trial),
     params:
         description="search for fine-tuning {mode} on {eid}",
         recipe=recipe("tune_finetune"),
     shell:
         "python -m workflow_scripts tune --aligned {input.aligned:q} --pretrained {input.pretrained:q} --best {output.best:q}"
         " --trials-csv {output.trials_csv:q} --cpus {threads} --cpus-per-trial {resources.trial_cpus}"
-        " --gpu-percent-per-trial {resources.trial_gpu_percent} --description {params.description:q}"
+        " --gpu-percent-per-trial {resources.trial_gpu_percent} --gpu-percent {resources.gpu_percent}"
+        " --description {params.description:q}"
         " {params.recipe} 2>&1 | tee {log:q}"

@@ -216,6 +216,39 @@ def test_a_full_disk_is_told_of_the_file_that_was_to_be_written(tmp_path):
     assert files_in(tmp_path) == {"m.csv"}
 
 
+def test_numpy_says_only_how_much_it_wrote_to_a_full_disk(tmp_path):
+    """Into a file whose size is limited, which numpy tells as it tells a full disk."""
+    write = (
+        "import sys, signal, pathlib, numpy as np; from neds.files.atomic import replacing\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "with replacing(pathlib.Path(sys.argv[1])) as path, open(path, 'wb', buffering=0) as file:\n"
+        "    np.arange(26073).tofile(file)\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", write, tmp_path / "a.npy"],
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)),
+    )
+    assert "26073 requested and" in ended.stderr, "what numpy says"
+    assert ended.stderr.splitlines()[-1].startswith(
+        f"neds.errors.UserError: {tmp_path}/a.npy: cannot be written, no space"
+    )
+
+
+@pytest.mark.slow
+def test_of_processes_that_train_together_one_says_what_is_wrong(tmp_path):
+    (tmp_path / "damaged.h5").write_bytes(b"no HDF5")
+    run = {"mode": "mm", "modalities": ["spikes", "wheel_speed"], "model": {}, "masking": {}, "training": {}, "seed": 0}
+    files = [f"--{name.replace('_', '-')}={tmp_path / name}" for name in ("best", "last", "log_csv")]
+    command = [sys.executable, "-m", "workflow_scripts", "train-together", "--processes", "2", *files]
+    ended = subprocess.run(
+        [*command, "--aligned", tmp_path / "damaged.h5", "--settings", json.dumps(run)], capture_output=True, text=True
+    )
+    said = [line for line in ended.stderr.splitlines() if line.startswith("error: ")]
+    assert ended.returncode != 0 and len(said) == 1 and "damaged.h5" in said[0], ended.stderr
+
+
 def test_a_place_that_cannot_be_written_is_told_before_anything_is_computed(neds, tmp_path):
     (tmp_path / "file").write_text("")
     error, _ = neds("left-out", "--output", tmp_path / "file" / "left_out.txt")

@@ -18,6 +18,14 @@ def test_rule_graph_is_the_workflows():
     assert {rule for rules in STAGES.values() for rule in rules} == {step.rule for step in plan.steps}
 
 
+def test_targets_stand_before_options_that_would_take_them():
+    """Snakemake takes all words behind --configfile for files."""
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "docs/examples").iterdir()]
+    commands = [found for page in pages for found in re.findall(r"snakemake [^`\n#]*", page.read_text())]
+    behind = [words for command in commands for words in re.findall(r"--configfile((?: [^-\s]\S*)*)", command)]
+    assert len(behind) > 5 and all(len(words.split()) <= 1 for words in behind), behind
+
+
 def test_links_and_modules_exist():
     for target in re.findall(r"\]\(([^)#h][^)#]*)", README):
         assert (ROOT / target).exists(), target

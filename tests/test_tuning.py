@@ -21,12 +21,12 @@ from neds.errors import UserError
 from neds.figures.save import NothingToDraw
 from neds.figures.search import search_figure
 from neds.files.aligned import write_aligned
+from neds.files.private import private_folder
 from neds.model.checkpoint import read_checkpoint
 from neds.model.settings import MaskingSettings, ModelSettings
 from neds.training.settings import TrainingRun, TrainingSettings
 from neds.tuning import stage
 from neds.tuning.best import BestTrial, with_best, write_best
-from neds.tuning.private import private_folder
 from neds.tuning.search import Outcome, Resources, run_search
 from neds.tuning.settings import TuningRun
 from neds.tuning.space import Domain, paper_space, space_faults

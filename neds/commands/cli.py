@@ -5,7 +5,9 @@ A function's keyword-only parameters are the options of its command. Only the fu
 
 import inspect
 import logging
+import os
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import version
@@ -26,6 +28,7 @@ log = logging.getLogger(__name__)
 TEMPORARY_FAILURE = 75
 """EX_TEMPFAIL of sysexits.h: start it again."""
 WRONG_USAGE = 2
+_FIRST_ENDS_WITHIN_S = 20.0
 
 _HELP = "Neural encoding and decoding at scale: the workflow's stages and tools, by hand. Each explains itself: --help."
 _PLANNED = "digest of the code that a workflow was planned with; other code is refused."
@@ -57,6 +60,7 @@ def _outcome(arguments: Sequence[str]) -> int | str:
     try:
         text = function(*bound.args, **bound.kwargs)
     except UserError as error:
+        _let_first_process_say_it()
         return f"error: {error}"
     except Interrupted as stopped:
         log.warning("%s", stopped)
@@ -68,6 +72,12 @@ def _outcome(arguments: Sequence[str]) -> int | str:
     if isinstance(text, str):
         print(text)
     return 0
+
+
+def _let_first_process_say_it() -> None:
+    """Wait, in all but the first of several processes that train together: if it fails too, torchrun ends the others."""
+    if int(os.environ.get("RANK", "0")):
+        time.sleep(_FIRST_ENDS_WITHIN_S)
 
 
 def program(*called: Command | None) -> App:

@@ -38,9 +38,12 @@ class Config(FileMappings):
     brainsets (files of these formats), aligned (your own trial-aligned arrays)."""
     sessions: PathText | None = key(None, when="always, for every source but synthetic", paper="the 84 of sessions.tsv")
     """The sessions sheet, a table separated by tabs with the columns eid, role (train: to pretrain on; test: held out,
-    fine-tuned and evaluated) and, for local sources, path; null for source synthetic, which makes its own list."""
+    fine-tuned and evaluated) and, for local sources, path; null for source synthetic, which makes its own list. It is
+    relative to the folder that Snakemake runs in (`--directory`, or where it was started), wherever the configuration lies;
+    the paths in it are relative to the sheet, for alf to `download.alf_root`."""
     results: PathText = key("results", when="to keep the results of two configurations apart")
-    """Folder of everything that the workflow writes."""
+    """Folder of everything that the workflow writes, relative to the folder that Snakemake runs in, as are all paths of a
+    configuration."""
     modalities: list[str] = key(
         ["spikes", "wheel_speed", "whisker_motion_energy", "choice", "block"],
         min_length=2,

@@ -2,9 +2,10 @@
 
 import logging
 
+import torch
+
 from neds.data.store import TrialStore
 from neds.data.subset import with_training_trials
-from neds.device import computing_device
 from neds.errors import UserError
 from neds.evaluation.predict import predict
 from neds.evaluation.results import EvaluationFiles, Identity, Predicted, write_evaluation
@@ -57,10 +58,9 @@ def evaluate(
     if eids != [session.eid]:
         raise UserError(f"{checkpoint}: was trained on {', '.join(eids)}, not on session {session.eid}")
     session = with_training_trials(session, description.record["run"]["train_trials"])
-    device = computing_device()
-    network.to(device)
     design = network.design
-    store = TrialStore([session], names=list(design.modalities), device=device)
+    # Not on a GPU: a pass over few trials is not worth waiting for one, and trainings hold them.
+    store = TrialStore([session], names=list(design.modalities), device=torch.device("cpu"))
     tasks = tasks_of(design.modalities, inputs=design.mode.inputs, outputs=design.mode.outputs, each_input_alone=True)
     predicted = [Predicted(task, predict(network, store, 0, "test", task)) for task in tasks]
     write_evaluation(session, identity, predicted, files)

@@ -4,6 +4,7 @@ import errno
 import glob
 import os
 import platform
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -100,13 +101,16 @@ def _explained(path: Path) -> Iterator[None]:
 
 
 def is_full_disk(error: BaseException | None) -> bool:
-    """Whether a writer failed for want of space. HDF5 and safetensors say so in their message alone.
+    """Whether a writer failed for want of space. HDF5 and safetensors say so in their message alone; numpy says only how
+    much less was written than it wanted.
 
     A writer may fail once more while it gives up; then what it failed of first counts.
     """
     codes = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     while error is not None:
-        if getattr(error, "errno", None) in codes or any(os.strerror(code) in str(error) for code in codes):
+        told = any(os.strerror(code) in str(error) for code in codes)
+        cut_short = isinstance(error, OSError) and re.fullmatch(r"\d+ requested and \d+ written", str(error).strip())
+        if getattr(error, "errno", None) in codes or told or cut_short:
             return True
         error = error.__cause__ or error.__context__
     return False

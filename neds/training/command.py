@@ -5,6 +5,7 @@ from typing import Any
 
 from neds.ablations.changes import with_changes
 from neds.files.roles import GrowingFile, InputFile, InputFiles, Operational, OutputFile, StateFile
+from neds.gpus import take_gpus
 from neds.processes import signalled_to_stop
 from neds.training.distributed import joined
 from neds.training.settings import TrainingRun
@@ -27,6 +28,7 @@ def train_model(
     description: Operational[str] = "training",
     state_seconds: Operational[float] = 60.0,
     same_torch: Operational[bool] = False,
+    gpu_percent: Operational[int | None] = None,
 ) -> None:
     """Train one model: pretraining on several sessions, training from scratch on one, or fine-tuning on one.
 
@@ -47,12 +49,14 @@ def train_model(
         description: name of the run in progress messages.
         state_seconds: least time between two states to resume from.
         same_torch: begin anew rather than go on from a state that another major or minor version of torch saved.
+        gpu_percent: share of a GPU to wait for and to hold; 0: CPU only. By default any GPU is used as it is.
 
     Raises:
         UserError: sessions that cannot train together, values that cannot be used, or a pretrained network that does not
             fit.
         Interrupted: a signal came; the state is saved.
     """
+    take_gpus(gpu_percent)
     with joined() as processes, signalled_to_stop() as should_stop:
         if not processes.is_first:
             logging.getLogger().setLevel(logging.ERROR)

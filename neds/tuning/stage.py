@@ -1,6 +1,7 @@
 """The tuning stage: aligned files (and, for fine-tuning, a pretrained checkpoint) -> the best trial and all trials."""
 
 import logging
+import math
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,11 +12,12 @@ import pandas as pd
 from neds.errors import UserError
 from neds.files.aligned import read_aligned
 from neds.files.atomic import write_csv
+from neds.files.private import private_folder
 from neds.files.roles import InputFile, InputFiles, Operational, OutputFile
+from neds.gpus import take_gpus
 from neds.model.checkpoint import read_checkpoint
 from neds.provenance import code_digest, content_digest, digest_of
 from neds.tuning.best import BestTrial, nested, write_best
-from neds.tuning.private import private_folder
 from neds.tuning.search import Resources, run_search
 from neds.tuning.settings import TuningRun
 from neds.tuning.trial import run_trial
@@ -33,12 +35,13 @@ def run_tuning(
     cpus: Operational[int] = 1,
     cpus_per_trial: Operational[int] = 1,
     gpu_percent_per_trial: Operational[int] = 0,
+    gpu_percent: Operational[int | None] = None,
     description: Operational[str] = "search",
 ) -> None:
     """Search, and write the best trial's values and the table of all trials.
 
     A search that was killed goes on where it stopped: its state lies in a folder of the user's own
-    (`neds.tuning.private`), under a name that only the same folder of `best`, settings, data and code have, and is deleted
+    (`neds.files.private`), under a name that only the same folder of `best`, settings, data and code have, and is deleted
     at the end. When training would be skipped, so is the search; the outputs are written all the same.
 
     Args:
@@ -50,6 +53,8 @@ def run_tuning(
         cpus: CPU cores of the whole search.
         cpus_per_trial: CPU cores of a trial.
         gpu_percent_per_trial: share of a GPU for a trial; 0: CPU only.
+        gpu_percent: of GPUs to wait for and to hold for all trials, 100 for each, at least what one trial takes; 0: none. By
+            default all GPUs are used.
         description: name of the search in progress messages.
 
     Raises:
@@ -63,6 +68,8 @@ def run_tuning(
         write_best(best, BestTrial(skipped=why))
         return
 
+    if gpu_percent is not None:
+        take_gpus(max(gpu_percent, 100 * math.ceil(gpu_percent_per_trial / 100)))
     aligned = [path.resolve() for path in aligned]
     pretrained = pretrained and pretrained.resolve()
     inputs = [*aligned, *([pretrained] if pretrained else [])]

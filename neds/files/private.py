@@ -1,4 +1,4 @@
-"""A folder of this user's own, for what executes code when it is read.
+"""A folder of this user's own, outside of the results: for locks, and for what executes code when it is read.
 
 Ray keeps the state of a search in pickles. They lie outside of the results, which are shared, copied and unpacked from
 archives: whoever could put a pickle there would run code as whoever starts the search again.
