@@ -52,6 +52,7 @@ NEW_FUNCTION = "\n\n\ndef new_thing(truth):\n    return truth.mean()\n"
         ("evaluation/metrics.py", "np.mean(by_class)", "np.median(by_class)", TRAINED | {"evaluation"}),
         ("partition/split.py", "_CLOCK_S = ", "_CLOCK_S = 1 + ", {"partition"}),
         ("modalities.py", '"block": ["0.2"', '"block": ["0.3"', {"partition"}),
+        ("baselines/psth.py", 'title="trial average"', 'title="average"', {"bars", "benchmark"}),
         ("figures/names.py", '"r2": "R²"', '"r2": "r²"', {"bars", "benchmark"}),
         ("training/__init__.py", "", "import torch\n\ntorch.set_flush_denormal(True)\n", TRAINED),
         ("__init__.py", "", "print(1)\n", set(ENTRIES)),

@@ -11,8 +11,8 @@ from typing import Literal
 
 NEDS_RANK = 100
 """The place of NEDS in every legend."""
-ALL = "neds.baselines.*:BASELINE"
-"""What code depends on that asks for all baselines (`neds.provenance.code`)."""
+SAID = "neds.baselines.*:BASELINE"
+"""What all baselines say of themselves, as a digest of code follows it (`neds.provenance.code`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +46,15 @@ def baselines() -> dict[str, Baseline]:
     folder = Path(__file__).parent
     found = [said for path in sorted(folder.glob("*.py")) if (said := _said_in(path))]
     return {baseline.name: baseline for baseline in sorted(found, key=lambda baseline: baseline.rank)}
+
+
+def shown_baselines(said: str) -> dict[str, Baseline]:
+    """As `baselines`, for code whose results show what they say of themselves, titles and colours.
+
+    Args:
+        said: `SAID`. A digest of the code that gives it changes with what it names.
+    """
+    return baselines() if said == SAID else {}
 
 
 def module_of(name: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from neds.baselines.registry import NEDS_RANK, baselines
+from neds.baselines.registry import NEDS_RANK, SAID, shown_baselines
 from neds.run import Run
 
 METRIC_TITLES = {
@@ -72,15 +72,15 @@ def model_family(label: str) -> str:
 def model_title(label: str) -> str:
     """What a model is called, e.g. "NEDS multi-session (two, 50 trials)"; a set of all sessions goes without saying."""
     family = model_family(label)
-    known = baselines()[family].title if family in baselines() else None
-    title = known or MODEL_TITLES.get(family, _without_seed(label))
+    baseline = shown_baselines(SAID).get(family)
+    title = baseline.title if baseline else MODEL_TITLES.get(family, _without_seed(label))
     run = Run.parse(label)
     return f"{title} ({', '.join(run.details)})" if run and run.details else title
 
 
 def in_order(labels: Iterable[str]) -> list[str]:
     """Model labels in the order of every legend: baselines, then NEDS, then what is not known here, by name."""
-    own = baselines().values()
+    own = shown_baselines(SAID).values()
     families = [baseline.name for baseline in own if baseline.rank < NEDS_RANK]
     families += [*MODEL_TITLES, *(baseline.name for baseline in own if baseline.rank >= NEDS_RANK)]
     ranks = {family: rank for rank, family in enumerate(families)}

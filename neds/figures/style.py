@@ -10,7 +10,7 @@ import matplotlib
 import numpy as np
 from matplotlib.lines import Line2D
 
-from neds.baselines.registry import baselines
+from neds.baselines.registry import SAID, shown_baselines
 from neds.figures.names import model_family, model_title
 
 WIDTH_IN = 7.1
@@ -105,7 +105,7 @@ def model_style(label: str) -> ModelStyle:
     NEDS keeps its colour whatever it was pretrained on. A model that is not known here keeps one colour in all figures, too.
     """
     family = model_family(label)
-    baseline = baselines().get(family)
+    baseline = shown_baselines(SAID).get(family)
     if baseline:
         return ModelStyle(model_title(label), baseline.color, is_reference=baseline.is_reference)
     color = _COLORS.get(family, _COLORS_OF_OTHERS[zlib.crc32(family.encode()) % len(_COLORS_OF_OTHERS)])
