@@ -135,7 +135,9 @@ def limit_gpus():
 
     Before the first job's resources are asked for: Snakemake cuts them to the limit, or such a job would wait for ever.
     """
-    runs_here = not workflow.executor_plugin.common_settings.non_local_exec
+    # A report, a summary and the like run nothing.
+    executor = workflow.executor_plugin
+    runs_here = executor is not None and not executor.common_settings.non_local_exec
     n_gpus = counted_by_driver() if runs_here and "gpu_percent" not in workflow.global_resources else 0
     if n_gpus:
         workflow.register_resource("gpu_percent", 100 * n_gpus)

@@ -83,6 +83,8 @@ _PARAMETERS: dict[Any, Any] = {
     "figure.constrained_layout.w_pad": 0.05,
     "figure.constrained_layout.h_pad": 0.05,
     "pdf.fonttype": 42,
+    # Labels may be the user's own, in which a dollar is a dollar.
+    "text.parse_math": False,
     "savefig.dpi": 200,
 }
 

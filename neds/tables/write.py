@@ -78,7 +78,7 @@ def write_table(table: MeansTable, stem: Path) -> None:
 
 
 def _markdown(lines: list[list[str]], caption: str) -> str:
-    heading, *rows = [[cell.replace("|", r"\|") for cell in line] for line in lines]
+    heading, *rows = [[cell.replace("|", r"\|").replace("<", "&lt;") for cell in line] for line in lines]
     align = ["left", *["right"] * (len(heading) - 1)]
     text = tabulate(rows, headers=heading, tablefmt="pipe", disable_numparse=True, colalign=align if rows else None)
     return f"{text}\n\n{caption}\n"
