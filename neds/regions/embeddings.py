@@ -124,9 +124,7 @@ def extract_embeddings(*, aligned: InputFiles, checkpoint: InputFile, output: Ou
     if absent:
         raise UserError(f"{checkpoint}: was trained on {', '.join(absent)}, of which no aligned file was given")
     embeddings = unit_embeddings(model, [sessions[shape.eid] for shape in description.sessions])
-    # How long the training took is not the same in another run with the same result.
-    record = {key: value for key, value in description.record.items() if key != "seconds"}
-    write_embeddings(output, embeddings, record)
+    write_embeddings(output, embeddings, description.record)
 
 
 def write_embeddings(path: Path, embeddings: Embeddings, record: dict) -> None:

@@ -119,7 +119,6 @@ def run_training(
         "training_sessions": store.eids,
         "seen": {session.eid: seen_in_training(session) for session in sessions},
         "pretrained": str(pretrained) if pretrained else "",
-        "seconds": trained.progress.seconds,
         "parameters": sizes,
         "run": run.model_dump(),
     }
