@@ -12,11 +12,12 @@ import pandas as pd
 import pytest
 
 from neds.commands.cli import function_of, main
+from neds.commands.code import command_code
 from neds.commands.table import GROUPS, all_commands
 from neds.evaluation.results import METRIC_COLUMNS
 from neds.files.aligned import write_aligned
 from neds.modalities import PAPER
-from neds.provenance import code_digest, content_digest, metadata_path, read_stamp
+from neds.provenance import content_digest, metadata_path, read_stamp
 from tests.aligned_sessions import make_session
 
 MODALITIES = [modality.model_dump() for modality in PAPER.values()]
@@ -154,7 +155,7 @@ def test_a_job_runs_only_the_code_that_was_planned(neds, tmp_path):
         "start snakemake again"
     )
     assert not output.exists()
-    assert neds(*arguments, code_digest(all_commands()["metrics-table"].function))[0] == 0
+    assert neds(*arguments, command_code(all_commands()["metrics-table"], {}))[0] == 0
     assert output.exists()
 
 
@@ -169,7 +170,7 @@ def test_every_output_says_what_made_it(neds, tmp_path):
     for name in ("units.parquet", "predictions.h5"):
         stamp = stamps[name]
         assert (stamp.command, stamp.output, stamp.values) == ("baseline", name.split(".")[0], {"name": "psth"})
-        assert stamp.code == code_digest("neds.baselines.stage:run_baseline", "neds.baselines.psth:predict")
+        assert stamp.code == command_code(all_commands()["baseline"], {"name": "psth"})
         assert stamp.inputs["aligned"][0].content == content_digest(tmp_path / "s.h5")
 
     assert neds("metrics-table", "--metrics", outputs["metrics.csv"], "--output", tmp_path / "all.csv")[0] == 0

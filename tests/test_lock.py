@@ -53,7 +53,7 @@ def test_a_job_knows_the_code_that_it_was_planned_with(tmp_path, monkeypatch):
     lock = ResultsLock(tmp_path / "results")
     planned = opened(tmp_path, is_main=True)
     lock.take(planned.planned_with())
-    monkeypatch.setattr("neds.plan.opened.code_digest", lambda *entries: "edited")
+    monkeypatch.setattr("neds.plan.opened.command_code", lambda *known: "edited")
     step = planned.plan.steps[0]
     assert opened(tmp_path, is_main=False).code(step) == planned.code(step) != "edited"
     assert opened(tmp_path, is_main=True).code(step) == "edited"

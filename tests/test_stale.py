@@ -6,14 +6,16 @@ The plan judges a finished run here; that Snakemake does what the plan says is t
 import os
 import shutil
 from collections import Counter
+from functools import cache, partial
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
 
+from neds.commands.code import _scripts, command_code
 from neds.config import load_config
-from neds.plan.opened import OpenedPlan, entries_of
+from neds.plan.opened import OpenedPlan, command_of
 from neds.plan.stale import Staleness
 from neds.plan.step import Step
 from neds.provenance.code import Package
@@ -46,6 +48,7 @@ OVERVIEW = {"overview": 1}
 SEEDS = {"pretrain": 1, "unit_embeddings": 4, "unit_embeddings_of_pretrained": 1}
 SEEDS |= {"region_encoding": 1, "sessions curves": 1} | CURVES | REGIONS
 TABULATED = {"ablation_metrics": 1, "ablation_own": 1}
+EVERYTHING = {"synthesize": 4, "left_out": 1, "overview": 1, "download_alf": 4} | PARTITIONED
 DOWNLOADED = {"download_alf": 4} | PARTITIONED
 
 
@@ -71,14 +74,26 @@ def job_name(step: Step) -> str:
     return step.wildcards.get("figure") or (step.wildcards["table"] if step.rule == "table" else step.rule)
 
 
-def stale(folder: Path, config: dict = TINY, *, package: Package | None = None, scratch: Path | None = None) -> Counter:
+def code_of(project: Path, step: Step) -> str:
+    """Digest of the code that a job would run in a copy of the project."""
+    _scripts.cache_clear()
+    digest = _digests(project).digest
+    return command_code(command_of(step), step.values, digest=digest, root=project)
+
+
+@cache
+def _digests(project: Path) -> Package:
+    return Package(project, "neds")
+
+
+def stale(folder: Path, config: dict = TINY, *, package: Path | None = None, scratch: Path | None = None) -> Counter:
     """Jobs that the plan would do again or for the first time, without those that list the configuration and versions.
 
     Args:
-        package: the code that is judged; that of this project when omitted.
+        package: folder of the code that is judged; that of this project when omitted.
     """
     found = opened(scratch or folder, config)
-    code = found.code if package is None else lambda step: package.digest(*entries_of(step))
+    code = found.code if package is None else partial(code_of, package)
     reasons = Staleness(found.plan, code, folder=folder).reasons()
     return Counter(job_name(step) for step, _ in reasons if step.rule not in LISTED)
 
@@ -141,7 +156,8 @@ def test_label_of_a_modality_is_drawn_again_and_nothing_more(finished, tmp_path,
 def project(tmp_path_factory) -> Path:
     """A copy of the package, whose code tests edit."""
     folder = tmp_path_factory.mktemp("project")
-    shutil.copytree(ROOT / "neds", folder / "neds", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("neds", "workflow_scripts"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     return folder
 
 
@@ -164,19 +180,26 @@ DRAWN = FIGURES | CURVES | {"metrics": 1, "gain": 1, "regions": 1}
         ("download/loaders.py", "\n\n\ndef load_session(", "\n\n\n@id\ndef load_session(", DOWNLOADED),
         ("tuning/search.py", "_OBJECT_STORE_BYTES =", "_OBJECT_STORE_BYTES = 2 *", {}),
         ("errors.py", "class UserError(Exception):", "class UserError(ValueError):", {}),
+        ("commands/job.py", "function(**arguments | temporary)", "function(**arguments | temporary | {})", EVERYTHING),
+        ("workflow_scripts/__main__.py", "main()", "main() or None", EVERYTHING),
+        ("workflow_scripts/__main__.py", '"""', '"""In short: ', {}),
+        ("validation.py", "import yaml", "import yaml\n\nyaml.warnings({})", EVERYTHING),
     ],
     ids=[
         *("masking", "command of training", "docstring", "comment", "message", "log line", "unused constant", "new metric"),
         *("colour", "figure", "download", "code that is not used", "plumbing"),
+        *("what runs every command", "script", "docstring of a script"),
+        "statement of the plumbing",
     ],
 )  # fmt: skip
 def test_edit_of_the_code(module, old, new, jobs, finished, project, tmp_path):
-    path = project / "neds" / module
+    path = project / module if module.startswith("workflow_scripts/") else project / "neds" / module
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new, 1))
+    _digests.cache_clear()
     try:
-        assert stale(finished, package=Package(project, "neds"), scratch=tmp_path) == Counter(jobs)
+        assert stale(finished, package=project, scratch=tmp_path) == Counter(jobs)
     finally:
         path.write_text(text)
 

@@ -11,6 +11,7 @@ from typing import Any, get_type_hints
 
 from pydantic import BaseModel
 
+from neds.commands.code import command_code
 from neds.commands.table import Command
 from neds.errors import UserError
 from neds.files.atomic import temporary_path
@@ -21,7 +22,6 @@ from neds.provenance import (
     SourceRecord,
     Stamp,
     can_hold,
-    code_digest,
     content_digest,
     metadata_path,
     read_stamp,
@@ -75,7 +75,7 @@ def run_job(
     """
     arguments, roles = _arguments(function, given), roles_of(function)
     values = values_of(given, roles)
-    code = code_digest(*command.code(values))
+    code = command_code(command, values)
     if planned and planned != code:
         raise UserError(
             f"the code of `{command.name}` is not that which this workflow was planned with (it was edited meanwhile); "

@@ -8,7 +8,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from neds.commands.table import command_named
+from neds.commands.code import command_code
+from neds.commands.table import Command, command_named
 from neds.config import Loaded
 from neds.config.show import configuration_rows
 from neds.errors import UserError
@@ -16,13 +17,12 @@ from neds.plan.lock import planned_with
 from neds.plan.plan import Plan
 from neds.plan.stale import MISSING, Staleness
 from neds.plan.step import Step
-from neds.provenance.code import code_digest
 
 _MOST_LINES = 20
 
 
-def entries_of(step: Step) -> tuple[str, ...]:
-    """Entries of the code that a job runs.
+def command_of(step: Step) -> Command:
+    """The command that a job runs.
 
     Raises:
         LookupError: no command is called as the job's is.
@@ -30,7 +30,7 @@ def entries_of(step: Step) -> tuple[str, ...]:
     command = command_named(step.command)
     if command is None:
         raise LookupError(f"no command is called {step.command}")
-    return command.code(step.values)
+    return command
 
 
 class OpenedPlan:
@@ -68,10 +68,10 @@ class OpenedPlan:
 
     def code(self, step: Step) -> str:
         """Digest of the code that a job runs."""
-        entries = entries_of(step)
-        name = " ".join(entries)
+        command = command_of(step)
+        name = " ".join(command.code(step.values))
         if name not in self._codes:
-            self._codes[name] = code_digest(*entries)
+            self._codes[name] = command_code(command, step.values)
         return self._codes[name]
 
     def planned_with(self) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """Digests of code: what the definitions say that an entry function reaches, and nothing else of the package.
 
 Found by reading the source; nothing is imported or run. A function, class or constant reaches the names that it uses; the
-statements that a module runs when it is imported count for whoever imports it. What says nothing about a result does
-not count: comments, docstrings, layout, messages (texts of exceptions, log lines, warnings), labels of configuration keys,
-and the plumbing below.
+statements that a module runs when it is imported count for whoever imports it, those of the plumbing too. What says nothing
+about a result does not count: comments, docstrings, layout, messages (texts of exceptions, log lines, warnings), labels of
+configuration keys, and the plumbing below.
 
 A digest is that of the set of reached definitions, each with what the names in it mean, wherever they stand: a definition
 that moves to another module unchanged changes nothing. Not found are functions that are called by a name composed at
@@ -32,7 +32,6 @@ _PLUMBING = {
     "neds.download.retries": "how often a server is asked",
     "neds.download.stalls": "when a server is given up",
     "neds.provenance": "records what made a result",
-    "neds.commands": "runs a stage",
     "neds.partition.behaviour:require_measured": "only refuses",
 }
 """Modules, packages and definitions that no result depends on, and why."""
@@ -196,7 +195,7 @@ class Package:
             waiting = [module]
             while waiting:
                 name = waiting.pop()
-                if name in found or _is_plumbing((name, "")) or self._file(name) is None:
+                if name in found or self._file(name) is None:
                     continue
                 found.add(name)
                 if "." in name:
