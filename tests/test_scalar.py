@@ -87,8 +87,7 @@ STRENGTH = np.arange(formats.N_TRIALS) % 7 / 7
 MAPPING = {"series": {}, "trials": {"stimulus": "strength"}, "units": {}}
 
 
-def test_column_of_trials_of_another_format(tmp_path):
-    """Of brainsets, and with another name in the file."""
+def test_column_of_trials_of_a_brainsets_file(tmp_path):
     path = with_columns(tmp_path / "session.h5", strength=STRENGTH)
     test_conversion.converted(path, "brainsets", MAPPING, OF_TASK)
     session = test_conversion.aligned(path, OF_TASK, **test_conversion.CUE)
@@ -96,13 +95,14 @@ def test_column_of_trials_of_another_format(tmp_path):
     assert session.settings["sources"] == {"stimulus": "trials.stimulus"}
 
 
-def test_column_of_trials_of_an_nwb_file(tmp_path):
-    """By the modality's own name, without a mapping."""
-    path = formats.write_nwb(tmp_path / "session.nwb")
-    cue = Modality(name="cue", kind="scalar")
-    test_conversion.converted(path, "nwb", {}, {"spikes": PAPER["spikes"], "cue": cue})
-    session = test_conversion.aligned(path, {"spikes": PAPER["spikes"], "cue": cue}, **test_conversion.CUE)
-    np.testing.assert_allclose(session.values["cue"], formats.CUE_S)
+@pytest.mark.parametrize(("name", "mapped"), [("stimulus", {"stimulus": "signed_contrast"}), ("signed_contrast", {})])
+def test_column_of_trials_of_an_nwb_file(tmp_path, name, mapped):
+    path, of_task = tmp_path / "session.nwb", {"spikes": PAPER["spikes"], name: Modality(name=name, kind="scalar")}
+    formats.write_nwb(path)
+    test_conversion.converted(path, "nwb", {"trials": mapped}, of_task)
+    session = test_conversion.aligned(path, of_task, **test_conversion.CUE)
+    np.testing.assert_allclose(session.values[name], formats.CONTRASTS, rtol=1e-6)
+    assert f"{name}: unknown in 6 of 60 trials" in session.remarks
 
 
 def test_text_stands_for_the_numbers_that_the_mapping_gives_it(tmp_path):
