@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from neds.errors import UserError
 from neds.settings import Settings
 
-Kind = Literal["counts", "continuous", "categorical"]
+Kind = Literal["counts", "continuous", "categorical", "scalar"]
 Group = Literal["neural", "behaviour"]
 
 
@@ -21,7 +21,7 @@ class Modality(Settings):
     """One measured variable of a trial.
 
     The arrays of K trials and T bins are, by kind: counts (K, T, N) integers, one column per unit of the session;
-    continuous (K, T, width) floats; categorical (K,) class indices, -1 where unknown.
+    continuous (K, T, width) floats; categorical (K,) class indices, -1 where unknown; scalar (K,) floats, NaN where unknown.
     """
 
     name: str
@@ -43,6 +43,17 @@ class Modality(Settings):
         if self.kind == "categorical" and len(set(self.classes)) < 2:
             raise ValueError("kind categorical needs the names of two or more classes")
         return self
+
+    @model_validator(mode="after")
+    def _check_width(self) -> "Modality":
+        if self.kind == "scalar" and self.width != 1:
+            raise ValueError("kind scalar has one value per trial; remove width, or make each value a modality")
+        return self
+
+    @property
+    def per_trial(self) -> bool:
+        """Whether there is one value per trial, which is one fact: a model sees all of it or nothing."""
+        return self.kind in ("categorical", "scalar")
 
     @property
     def title(self) -> str:

@@ -82,7 +82,7 @@ def _dual_ridge(inputs: np.ndarray, outputs: np.ndarray, train: np.ndarray) -> I
 
 
 def _ridge(session: AlignedSession, name: str, inputs: np.ndarray) -> Iterator[np.ndarray]:
-    """Predictions (K, T, ...) of each strength."""
+    """Predictions (K, T, ...), or (K,) of one value per trial, of each strength."""
     values, scaler = session.values[name], scaler_of(session, name)
     for _, predicted in _ridge_path(inputs, scaler.transform(flat(values)), session.trials_of("train")):
         yield scaler.inverse_transform(predicted).reshape(values.shape)

@@ -37,7 +37,7 @@ _SHRINKAGE_TRIALS = (0.5, 2.0, 8.0, 32.0, 1e6)
 
 
 def predict_psth(session: AlignedSession) -> list[Predicted]:
-    """Predict the test trials of all counts and continuous modalities: the neural as encoding, behaviour as decoding."""
+    """Predict the test trials of all modalities but categorical ones: the neural as encoding, behaviour as decoding."""
     condition = observed_condition(session)
     ways = {
         "neural": ("encoding", "condition", condition),
@@ -92,7 +92,9 @@ def condition_model(
 
 
 def _best_average(session: AlignedSession, name: str, condition: np.ndarray) -> np.ndarray:
-    values = session.values[name].astype(np.float32)
+    own = session.values[name].astype(np.float32)
+    # One value per trial is that of a single bin.
+    values = own if own.ndim > 1 else own[:, None, None]
     train, val, test = (session.trials_of(split) for split in ("train", "val", "test"))
     counts = session.modalities[name].kind == "counts"
 
@@ -106,7 +108,7 @@ def _best_average(session: AlignedSession, name: str, condition: np.ndarray) -> 
         return mean_of_known(bits_per_spike(guess, values[val]) if counts else r2_by_column(values[val], guess))
 
     choices = itertools.product(_SMOOTHING_BINS, _SHRINKAGE_TRIALS)
-    return average(condition[test], *best(session, name, choices, validation))
+    return average(condition[test], *best(session, name, choices, validation)).reshape(-1, *own.shape[1:])
 
 
 def predict(session: AlignedSession, given: Given) -> list[Predicted]:

@@ -76,6 +76,10 @@ def _inputs(session: AlignedSession, task: Task) -> Tensor:
     observed = [standardised(session, name) for name in task.observed]
     if task.name == "encoding":
         observed = [values.reshape(session.n_trials, -1) for values in observed]
+    else:
+        # One value per trial is a column of the first bin alone: a copy in each bin would be penalised less.
+        bins = ((0, 0), (0, session.n_bins - 1), (0, 0))
+        observed = [values if values.ndim == 3 else np.pad(values[:, None], bins) for values in observed]
     return torch.from_numpy(np.concatenate(observed, axis=-1)).float()
 
 
@@ -95,11 +99,11 @@ class _Target:
 
 
 def _values_target(session: AlignedSession, name: str, *, by_bin: bool) -> _Target:
-    """Counts or continuous values, standardised; outputs (k, T, N) if `by_bin`, else (k, T N)."""
+    """Counts, continuous or scalar values, standardised; outputs (k, T, N) if `by_bin`, else (k, T N) or (k, 1)."""
     truth, train, scaler = session.values[name], session.trials_of("train"), scaler_of(session, name)
     columns = flat(truth)
     known = train[np.isfinite(columns[train]).any(1)]
-    outputs = torch.from_numpy(scaler.transform(columns[known])).float()
+    outputs = torch.from_numpy(scaler.transform(columns)[known]).float()
     outputs = outputs.reshape(-1, *truth.shape[1:]) if by_bin else outputs
     return _Target(
         known,
@@ -133,18 +137,22 @@ def _candidates(sessions: list[AlignedSession], inputs: list[Tensor], task: Task
     Sessions in which no training trial knows the target do not take part. Where the first is one of them, its target is
     predicted as what it is at zero input, whatever the trial.
     """
-    encoding = task.name == "encoding"
-    direction = Encoding if encoding else Decoding
-    if sessions[0].modalities[name].kind == "categorical":
+    modality = sessions[0].modalities[name]
+    by_bin = task.name == "encoding" and not modality.per_trial
+    direction = Encoding if by_bin else Decoding
+    if task.name == "encoding" and modality.per_trial:
+        # Inputs of one bin: what has no bins is not encoded bin by bin.
+        inputs = [own[:, None] for own in inputs]
+    if modality.kind == "categorical":
         loss, targets = _cross_entropy, [_class_target(session, name) for session in sessions]
     else:
-        loss, targets = _half_squared_error, [_values_target(session, name, by_bin=encoding) for session in sessions]
+        loss, targets = _half_squared_error, [_values_target(session, name, by_bin=by_bin) for session in sessions]
     if not len(targets[0].known):
         yield targets[0].restore(targets[0].offset.expand(len(inputs[0]), *targets[0].offset.shape))
         return
     fitted = [(own, target) for own, target in zip(inputs, targets, strict=True) if len(target.known)]
     trials = [Trials(own[target.known], target.outputs) for own, target in fitted]
-    n_units = [(each.outputs if encoding else each.inputs).shape[-1] for each in trials]
+    n_units = [(each.outputs if by_bin else each.inputs).shape[-1] for each in trials]
     offsets = [target.offset for _, target in fitted]
     for strength in _STRENGTHS:
         start = truncated_ridge(

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from neds.evaluation.metrics import accuracy, balanced_accuracy, bits_per_spike, mean_of_known, r2_by_column
+from neds.evaluation.metrics import accuracy, balanced_accuracy, bits_per_spike, mean_of_known, r2, r2_by_column
 from neds.files.aligned import AlignedSession
 
 log = logging.getLogger(__name__)
@@ -55,6 +55,13 @@ def best_categorical(session: AlignedSession, name: str, candidates: Iterable[np
     return best(session, name, candidates, lambda guess: metric(truth[val], guess[val].argmax(1)))[test]
 
 
+def best_scalar(session: AlignedSession, name: str, candidates: Iterable[np.ndarray]) -> np.ndarray:
+    """Of candidates (K,) the one with the highest R2, (k,)."""
+    truth = session.values[name]
+    val, test = session.trials_of("val"), session.trials_of("test")
+    return best(session, name, candidates, lambda guess: r2(truth[val], guess[val]))[test]
+
+
 def best(
     session: AlignedSession, name: str, candidates: Iterable[Candidate], validation: Callable[[Candidate], float]
 ) -> Candidate:
@@ -71,4 +78,9 @@ def best(
     return found
 
 
-BEST = {"counts": best_counts, "continuous": best_continuous, "categorical": best_categorical}
+BEST = {
+    "counts": best_counts,
+    "continuous": best_continuous,
+    "categorical": best_categorical,
+    "scalar": best_scalar,
+}

@@ -53,7 +53,8 @@ class Config(FileMappings):
     )
     """What the models deal with, in the order of their tokens. A session that lacks one of them is unusable."""
     custom_modalities: dict[str, dict[str, Any]] = key({}, when="for what your own data hold beside the built-in ones")
-    """Modalities of your own data, by name: {kind: continuous | categorical | counts, width, classes, label, unit}."""
+    """Modalities of your own data, by name: {kind: continuous | categorical | scalar | counts, width, classes, label,
+    unit}; scalar is one number per trial."""
     modes: list[ModeName] = key(
         ["mm"], min_length=1, when="to train unimodal models too", paper="[mm, encoding, decoding]"
     )

@@ -27,8 +27,8 @@ class FileMapping(Settings):
     trials_table: str = key("trials", when="when the file calls it otherwise")
     """Name of the table of trials in the file."""
     trials: dict[str, str] | None = key(None, when="when columns have other names than the modalities and events")
-    """Column of trials in the raw file -> column in the file. A categorical modality has a column of its own name; all other
-    columns of one value per trial keep their names, and `partition.align` names one of them."""
+    """Column of trials in the raw file -> column in the file. A categorical or scalar modality has a column of its own name;
+    all other columns of one value per trial keep their names, and `partition.align` names one of them."""
     units: dict[UnitColumn, str] | None = key(None, when="when columns have other names")
     """Column of units in the raw file -> column in the file: acronym is the brain region, label the quality from 0 to 1."""
     values: Meanings | None = key(None, when="when the file's values are not the names of the classes")
@@ -128,6 +128,6 @@ class ConvertRun(Settings):
     """Everything but the file that determines a conversion."""
 
     modalities: list[Modality]
-    """Registry entries; columns of the categorical ones are written as class names."""
+    """Registry entries of one value per trial; columns of the categorical ones are written as class names."""
     mapping: dict[str, Any] = {}
     """Values of the mapping of the file's format."""

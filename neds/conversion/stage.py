@@ -41,8 +41,8 @@ def convert(
         format: of the file.
         file: the session's file.
         eid: session id.
-        settings: `modalities` (list of registry entries, of which the categorical ones count) and `mapping` (config block
-            nwb or brainsets).
+        settings: `modalities` (list of registry entries, of which those of one value per trial count) and `mapping`
+            (config block nwb or brainsets).
         output: raw session file to write.
 
     Raises:
@@ -61,7 +61,7 @@ def convert(
     with reader(path, mapping) as source:
         converted = _Conversion(path, format, mapping, source)
         traces, problems = converted.traces()
-        trials, no_trials = converted.trials([m for m in settings.modalities if m.kind == "categorical"])
+        trials, no_trials = converted.trials([m for m in settings.modalities if m.per_trial])
         units = converted.units(eid)
     write_raw(
         output,
@@ -112,7 +112,11 @@ class _Conversion:
         return traces, problems
 
     def trials(self, modalities: list[Modality]) -> tuple[pd.DataFrame, dict[str, str]]:
-        """Columns (K) of the trials; those of categorical modalities as class names, empty where unknown."""
+        """Columns (K) of the trials; those of categorical modalities as class names, empty where unknown.
+
+        Args:
+            modalities: of one value per trial.
+        """
         found = self._source.trials
         if found is None:
             there = ", ".join(self._source.tables) or "none"
@@ -121,14 +125,17 @@ class _Conversion:
             }
         renamed = {name: self._column("trials", name) for name in self._mapping.trials or {}}
         columns = dict(found | renamed)
-        classes = {modality.name: modality for modality in modalities}
+        for modality in modalities:
+            if modality.name not in columns:
+                there = ", ".join(found)
+                raise self._fault(f"trials.{modality.name}", f"name the column of {modality.title}; there are {there}")
+        classes = {modality.name: modality for modality in modalities if modality.kind == "categorical"}
         for name in columns.keys() - classes.keys():
             columns[name] = self._with_values(name, columns[name])
+        for modality in modalities:
+            if modality.kind == "scalar":
+                self._require_numbers("trials", modality.name, columns[modality.name])
         for name, modality in classes.items():
-            if name not in columns:
-                raise self._fault(
-                    f"trials.{name}", f"name the column of {modality.title}; there are {', '.join(found)}"
-                )
             meaning = (self._mapping.values or {}).get(name)
             block = "trials" if meaning is None else "values"
             where = f"{self._path}, config key {self._key}.{block}.{name}"
@@ -158,15 +165,19 @@ class _Conversion:
             table[name] = column if column.dtype == object else np.array(value_names(column), object)
         for name, unknown in _NUMBERS.items():
             column = columns.get(name, np.full(n, unknown))
-            if column.dtype == object:
-                texts = ", ".join(sorted(set(column))[:5])
-                how = f"give each a number under {self._key}.values.{name}, or leave {name} out"
-                raise self._fault(f"units.{name}", f"column {mapped[name]} holds text ({texts}); {how}")
+            self._require_numbers("units", name, column)
             table[name] = column
         duration_s = np.ptp(source.spike_times) if len(source.spike_times) else 1.0
         table["cluster_id"] = np.arange(n)
         table["firing_rate_hz"] = np.bincount(source.spike_units, minlength=n) / max(duration_s, 1e-9)
         return pd.DataFrame(table, index=np.arange(n))
+
+    def _require_numbers(self, table: str, name: str, column: np.ndarray) -> None:
+        if column.dtype == object:
+            texts = ", ".join(sorted(set(map(str, column)))[:5])
+            how = f"give each a number under {self._key}.values.{name}, or leave {name} out"
+            mapped = (getattr(self._mapping, table) or {}).get(name, name)
+            raise self._fault(f"{table}.{name}", f"column {mapped} holds text ({texts}); {how}")
 
     def _column(self, table: str, name: str) -> np.ndarray:
         """The column of the file's `trials` or `units` that the mapping names for `name`."""
@@ -182,14 +193,17 @@ class _Conversion:
         if meaning is None:
             return column
         texts = value_names(column)
-        numeric = all(not isinstance(value, str) for value in meaning.values())
+        known = [value for value in meaning.values() if value != ""]
+        numeric = bool(known) and not any(isinstance(value, str) for value in known)
         found = meanings(texts, {"nan": np.nan if numeric else "", "": np.nan if numeric else ""} | dict(meaning))
         unknown = sorted({text for text, value in zip(texts, found, strict=True) if value is None})
         if unknown:
             raise self._fault(
                 f"values.{name}", f"says nothing of {', '.join(unknown[:5])}; it names {', '.join(meaning)}"
             )
-        return np.array(found, dtype=float if numeric else object)
+        if numeric:
+            return np.array([np.nan if value == "" else value for value in found], dtype=float)
+        return np.array(found, dtype=object)
 
     def _fault(self, key: str, what: str) -> UserError:
         return UserError(f"{self._path}, config key {self._key}.{key}: {what}")

@@ -57,9 +57,10 @@ class TrialStore:
         values = {}
         for name, modality in self.modalities.items():
             array = session.values[name]
-            if modality.kind == "continuous":
+            if modality.kind in ("continuous", "scalar"):
                 statistics = session.statistics[name]
                 array = ((array - statistics["mean"]) / statistics["std"]).astype(np.float32)
+            if modality.kind == "continuous":
                 array = np.pad(array, ((0, 0), (0, 0), (0, modality.n_columns - array.shape[-1])))
             elif modality.kind == "counts" and array.dtype == np.uint16:
                 array = array.astype(np.int32)
@@ -94,7 +95,7 @@ class TrialStore:
         ends = [*starts[1:], len(sessions)]
         groups = [(int(s), slice(int(a), int(b))) for s, a, b in zip(present, starts, ends, strict=True)]
         rows = [torch.from_numpy(trials[span]).to(self._storage) for _, span in groups]
-        counts, scaled, continuous, columns, categorical, valid = {}, {}, {}, {}, {}, {}
+        counts, scaled, continuous, columns, categorical, scalar, valid = {}, {}, {}, {}, {}, {}, {}
         for name, modality in self.modalities.items():
             parts = [self._values[s][name][row].to(self.device) for (s, _), row in zip(groups, rows, strict=True)]
             if modality.kind == "counts":
@@ -109,6 +110,10 @@ class TrialStore:
                 widths = [len(self._scales[s][name][0]) for s, _ in groups]
                 own = torch.tensor(widths, device=self.device)[np.searchsorted(present, sessions)]
                 columns[name] = torch.arange(modality.n_columns, device=self.device) < own[:, None]
+            elif modality.kind == "scalar":
+                values = torch.cat(parts)
+                known = values.isfinite()[:, None].expand(-1, self.n_bins)
+                scalar[name] = torch.where(values.isfinite(), values, 0.0)
             else:
                 values = torch.cat(parts).long()
                 known = (values >= 0)[:, None].expand(-1, self.n_bins)
@@ -122,6 +127,7 @@ class TrialStore:
             continuous=continuous,
             columns=columns,
             categorical=categorical,
+            scalar=scalar,
             valid=valid,
         )
 
@@ -165,7 +171,9 @@ class TrialStore:
             yield self.batch(np.full(len(chosen), session), chosen)
 
     def unscaled(self, session: int, name: str, values: Tensor) -> Tensor:
-        """Standardised values (..., width) of a continuous modality back in its own unit, of the session's own columns."""
+        """Standardised values (..., width) of a continuous modality, or (..., 1) of a scalar one, back in its own unit, of
+        the session's own columns.
+        """
         mean, std = self._scales[session][name]
         return values[..., : len(mean)] * std + mean
 

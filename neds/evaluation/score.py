@@ -1,7 +1,7 @@
 """Scores of one session's predictions: which metrics each kind of modality has, as rows of a table.
 
 A prediction is an array by kind: counts (K, T, N) expected spikes per bin; continuous (K, T, width) in the modality's
-unit; categorical (K, classes) probabilities. K trials, T bins, N units.
+unit; categorical (K, classes) probabilities; scalar (K,) in the modality's unit. K trials, T bins, N units.
 
 What a score is over (units, columns, trials) depends on the data alone, never on the model, so that all models are
 compared on the same. It is counted in `n_scored`.
@@ -19,7 +19,7 @@ from neds.files.aligned import AlignedSession
 
 log = logging.getLogger(__name__)
 
-PRIMARY_METRIC = {"counts": "bits_per_spike", "continuous": "r2", "categorical": "balanced_accuracy"}
+PRIMARY_METRIC = {"counts": "bits_per_spike", "continuous": "r2", "categorical": "balanced_accuracy", "scalar": "r2"}
 """By which models are compared."""
 SELECTION_METRIC = PRIMARY_METRIC | {"categorical": "expected_accuracy"}
 """By which the best weights of a training run are chosen, on its few validation trials."""
@@ -32,7 +32,7 @@ class Score:
     """One score; NaN where it is not defined.
 
     Attributes:
-        n_scored: the units (counts), columns (continuous) or trials (categorical) that the value is over.
+        n_scored: the units (counts), columns (continuous) or trials (categorical, scalar) that the value is over.
         n_classes: classes that occur in these trials, whose inverse is chance; None but for categorical targets.
     """
 
@@ -197,14 +197,23 @@ def _selecting_classes(
     return {"balanced_accuracy": _of_classes(balanced, truth), "expected_accuracy": _of_classes(expected, truth)}
 
 
+def _scalar_scores(session: AlignedSession, target: str, predicted: np.ndarray, trials: np.ndarray) -> dict[str, Score]:
+    """As of a continuous column with one bin: the null is the mean of these trials themselves."""
+    truth = session.values[target][trials]
+    value = metrics.r2(truth, predicted, least_std=float(_least_std(session, target)[0]))
+    return {"r2": Score(value, int(np.isfinite(truth).sum()) if np.isfinite(value) else 0)}
+
+
 _Scores = Callable[[AlignedSession, str, np.ndarray, np.ndarray], dict[str, Score]]
 _SCORES: dict[str, _Scores] = {
     "counts": _count_scores,
     "continuous": _continuous_scores,
     "categorical": _class_scores,
+    "scalar": _scalar_scores,
 }
 _SELECTING: dict[str, _Scores] = {
     "counts": _selecting_counts,
     "continuous": _selecting_continuous,
     "categorical": _selecting_classes,
+    "scalar": _scalar_scores,
 }

@@ -117,6 +117,7 @@ def _values(modality: Modality, n_bins: int) -> str:
         "counts": f"N units × {n_bins} bins",
         "continuous": f"{n_bins} bins" if modality.width == 1 else f"{_width(modality)} × {n_bins} bins",
         "categorical": f"one of {len(modality.classes)} classes",
+        "scalar": "one value",
     }[modality.kind]
 
 
@@ -127,11 +128,13 @@ def _stitcher(modality: Modality, settings: ModelSettings, n_bins: int) -> str:
             "counts": f"linear N → {dim}",
             "continuous": f"linear {width} → {dim}",
             "categorical": f"linear {classes} → {dim}",
+            "scalar": f"linear 1 → {dim}",
         }[modality.kind]
     return {
         "counts": f"N → 2N → {dim}",
         "continuous": f"{width} → {2 * width if modality.width else '2d'} → {dim}",
         "categorical": f"{classes} → 2 × {n_bins} → {dim}",
+        "scalar": f"1 → 2 × {n_bins} → {dim}",
     }[modality.kind]
 
 
@@ -140,6 +143,7 @@ def _readout(modality: Modality, settings: ModelSettings) -> str:
         "counts": f"linear {settings.dim} → N",
         "continuous": f"linear {settings.dim} → {_width(modality)}",
         "categorical": f"pool bins, {settings.dim} → {len(modality.classes)}",
+        "scalar": f"mean of bins, {settings.dim} → 1",
     }[modality.kind]
 
 
@@ -148,6 +152,7 @@ def _output(modality: Modality) -> str:
         "counts": "log rates, Poisson",
         "continuous": "values, squared error",
         "categorical": "logits, cross-entropy",
+        "scalar": "value, squared error",
     }[modality.kind]
 
 

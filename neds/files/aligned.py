@@ -53,9 +53,9 @@ class AlignedSession:
             alignment event of its trial.
         modalities: what is stored, by name.
         values: array of each modality: counts (K, T, N) unsigned integers; continuous (K, T, width) float32, NaN where
-            unknown; categorical (K,) int8 class indices, -1 where unknown.
+            unknown; categorical (K,) int8 class indices, -1 where unknown; scalar (K,) float32, NaN where unknown.
         statistics: of the training trials only. counts: `mean` and `std` (N,) of the spikes per bin; continuous: `mean`
-            and `std` (width,); categorical: `frequency` (classes,).
+            and `std` (width,); scalar: the same (1,); categorical: `frequency` (classes,).
         components: of each modality that was reduced to principal components, what they are made of.
         units: (N rows) uuid, probe, acronym, beryl, cosmos, depth_um, channel, label, rate_hz (in the window, training
             trials).

@@ -35,6 +35,10 @@ def loss_terms(
         scored = target[name].any(-1)
         nll = F.cross_entropy(logits.float(), batch.categorical[name], reduction="none")
         terms[name] = ((nll * scored).sum(), scored.sum())
+    for name, value in predictions.scalars.items():
+        scored = target[name].any(-1)
+        squared = (value.float() - batch.scalar[name]).square()
+        terms[name] = ((squared * scored).sum(), scored.sum())
     return {name: terms[name] for name in modalities if name in terms}
 
 

@@ -97,7 +97,7 @@ class MaskingSettings(Settings):
         paper="0.1; searched in 0.1 to 0.4",
         public_code="0.3: its training script does not pass the 0.1 on",
     )
-    """Probability that a bin is hidden in the random schemes; a categorical value is hidden whole with it."""
+    """Probability that a bin is hidden in the random schemes; a value per trial is hidden whole with it."""
     weights: dict[Scheme, float] = key(
         {"encoding": 2.0, "decoding": 2.0, "within_spikes": 0.5, "within_behaviour": 0.5, "across": 0.5},
         when="to train for one task alone, or as evenly as the paper",

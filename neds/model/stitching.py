@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from neds.modalities import Modality
+from neds.modalities import Kind, Modality
 from neds.model.batch import Batch
 from neds.model.ragged import RaggedLinear, StackedLinear
 from neds.model.settings import ModelSettings
@@ -97,25 +97,49 @@ class ContinuousTokens(nn.Module):
         return x
 
 
-class CategoricalTokens(nn.Module):
-    """Class -> T tokens. linear: its vector in all bins. mlp: Linear(classes, 2 T) as (T, 2), softsign, Linear(2, D).
-
-    The class enters one-hot, so that a class without an order gets none.
+class _TrialTokens(nn.Module):
+    """n values of a trial -> T tokens. linear: Linear(n, D), the same in all bins. mlp: Linear(n, 2 T) as (T, 2), softsign,
+    Linear(2, D).
     """
 
-    def __init__(self, modality: Modality, settings: ModelSettings, sessions: list[SessionShape], n_bins: int):
+    def __init__(self, n: int, settings: ModelSettings, sessions: list[SessionShape], n_bins: int):
         super().__init__()
-        self.name, self.classes, self.n_bins = modality.name, len(modality.classes), n_bins
+        self.n_bins = n_bins
         outputs = [settings.dim] if settings.stitcher == "linear" else [2 * n_bins, settings.dim]
-        inputs = [self.classes] if settings.stitcher == "linear" else [self.classes, 2]
+        inputs = [n] if settings.stitcher == "linear" else [n, 2]
         self.maps = nn.ModuleList(StackedLinear(len(sessions), i, o) for i, o in zip(inputs, outputs, strict=True))
 
+    def values(self, batch: Batch) -> Tensor:
+        """What enters, (B, n)."""
+        raise NotImplementedError
+
     def forward(self, batch: Batch) -> Tensor:
-        one_hot = F.one_hot(batch.categorical[self.name], self.classes).to(self.maps[0].get_parameter("weight").dtype)
-        x = self.maps[0](one_hot, batch.sessions)
+        x = self.maps[0](self.values(batch), batch.sessions)
         if len(self.maps) == 1:
             return x[:, None, :].expand(-1, self.n_bins, -1)
         return self.maps[1](F.softsign(x).unflatten(-1, (self.n_bins, 2)), batch.sessions)
+
+
+class CategoricalTokens(_TrialTokens):
+    """Class of a trial -> T tokens. The class enters one-hot, so that a class without an order gets none."""
+
+    def __init__(self, modality: Modality, settings: ModelSettings, sessions: list[SessionShape], n_bins: int):
+        super().__init__(len(modality.classes), settings, sessions, n_bins)
+        self.name, self.classes = modality.name, len(modality.classes)
+
+    def values(self, batch: Batch) -> Tensor:
+        return F.one_hot(batch.categorical[self.name], self.classes).to(self.maps[0].get_parameter("weight").dtype)
+
+
+class ScalarTokens(_TrialTokens):
+    """Number of a trial -> T tokens."""
+
+    def __init__(self, modality: Modality, settings: ModelSettings, sessions: list[SessionShape], n_bins: int):
+        super().__init__(1, settings, sessions, n_bins)
+        self.name = modality.name
+
+    def values(self, batch: Batch) -> Tensor:
+        return batch.scalar[self.name][:, None]
 
 
 class CountsReadout(nn.Module):
@@ -170,8 +194,30 @@ class CategoricalReadout(nn.Module):
         return self.map(pooled, batch.sessions)
 
 
-TOKENS = {"counts": CountsTokens, "continuous": ContinuousTokens, "categorical": CategoricalTokens}
-READOUTS = {"counts": CountsReadout, "continuous": ContinuousReadout, "categorical": CategoricalReadout}
+class ScalarReadout(nn.Module):
+    """Linear(D, 1) of the mean over the T tokens. Starts at the mean, which is 0 in standardised units."""
+
+    def __init__(self, modality: Modality, settings: ModelSettings, sessions: list[SessionShape], n_bins: int):
+        super().__init__()
+        self.map = StackedLinear(len(sessions), settings.dim, 1)
+        nn.init.zeros_(self.map.weight)
+
+    def forward(self, h_BTD: Tensor, batch: Batch) -> Tensor:
+        return self.map(h_BTD.mean(1), batch.sessions)[:, 0]
+
+
+TOKENS = {
+    "counts": CountsTokens,
+    "continuous": ContinuousTokens,
+    "categorical": CategoricalTokens,
+    "scalar": ScalarTokens,
+}
+READOUTS: dict[Kind, type[nn.Module]] = {
+    "counts": CountsReadout,
+    "continuous": ContinuousReadout,
+    "categorical": CategoricalReadout,
+    "scalar": ScalarReadout,
+}
 
 
 class Stitchers(nn.Module):

@@ -68,8 +68,7 @@ def continuous(array: np.ndarray, modality: Modality, *, n_bins: int, where: str
         UserError: another shape, text, or infinite values.
         Unusable: values that 32 bits cannot hold.
     """
-    if array.dtype.kind not in "biuf":
-        raise UserError(f"{where}: must be numbers, found type {array.dtype}")
+    _require_numbers(array, where)
     values = array[:, :, None] if array.ndim == 2 else array
     width = modality.width or values.shape[-1]
     if values.shape[1:] != (n_bins, width):
@@ -77,6 +76,28 @@ def continuous(array: np.ndarray, modality: Modality, *, n_bins: int, where: str
             f"{where}: expected shape (trials, {n_bins} bins, {width} values), found {array.shape}; "
             "correct the array, or `width` of the modality"
         )
+    return _in_32_bits(values, modality, where)
+
+
+def scalar(array: np.ndarray, modality: Modality, *, where: str) -> np.ndarray:
+    """Values (K,) float32 of one number per trial, NaN where unknown.
+
+    Raises:
+        UserError: another shape, text, or infinite values.
+        Unusable: values that 32 bits cannot hold.
+    """
+    if array.ndim != 1:
+        raise UserError(f"{where}: expected one value per trial, found shape {array.shape}")
+    _require_numbers(array, where)
+    return _in_32_bits(array, modality, where)
+
+
+def _require_numbers(array: np.ndarray, where: str) -> None:
+    if array.dtype.kind not in "biuf":
+        raise UserError(f"{where}: must be numbers, found type {array.dtype}")
+
+
+def _in_32_bits(values: np.ndarray, modality: Modality, where: str) -> np.ndarray:
     if np.isinf(values).any():
         raise UserError(f"{where}: holds infinite values; give NaN where a value is unknown")
     largest = np.finfo(np.float32).max

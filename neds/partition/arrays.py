@@ -15,7 +15,7 @@ from neds.files.aligned import SPLITS, AlignedSession
 from neds.files.roles import InputFile, Operational, OutputFile
 from neds.modalities import by_name
 from neds.partition.array_file import read_arrays
-from neds.partition.array_values import categorical, continuous, spike_counts
+from neds.partition.array_values import categorical, continuous, scalar, spike_counts
 from neds.partition.components import reduced
 from neds.partition.conditions import condition_index
 from neds.partition.known import masked, require_known
@@ -218,6 +218,8 @@ def _values(
             raise UserError(f"{where}: expected {n_trials} trials as in {spikes_key}, found shape {array.shape}")
         if modality.kind == "continuous":
             values[name] = continuous(array, modality, n_bins=n_bins, where=where)
+        elif modality.kind == "scalar":
+            values[name] = scalar(array, modality, where=where)
         else:
             meaning = (arrays.values or {}).get(name)
             reading = categorical(array, modality, where=where, meaning=meaning, key=f"arrays.values.{name}")

@@ -12,7 +12,7 @@ import numpy as np
 from neds.errors import UserError
 from neds.files.raw import RawSession, Trace
 from neds.modalities import BUILT_IN, CLASSES, Modality
-from neds.partition.array_values import categorical, told, value_names
+from neds.partition.array_values import categorical, scalar, told, value_names
 from neds.partition.binning import smallest_counts
 from neds.partition.settings import PartitionSettings
 from neds.partition.unusable import Unusable
@@ -28,7 +28,8 @@ class Events:
 
 @dataclass(frozen=True)
 class Measured:
-    """What a recipe found: a trace on its own clock, events, or a class index (K0,) per trial, -1 where unknown.
+    """What a recipe found: a trace on its own clock, events, or of each trial (K0,) a class index, -1 where unknown, or a
+    number, NaN where unknown.
 
     `source` names the trace or column it was made from; `remarks` say how it was read or computed, a line each.
     """
@@ -116,6 +117,17 @@ def _read(name: str, source: str, values: np.ndarray, numbers: list[float]) -> M
     return Measured(source, index, (f"{name}: {told(value_names(values), index, CLASSES[name])}",))
 
 
+def _numbers(raw: RawSession, modality: Modality) -> Measured:
+    """A column of one number per trial."""
+    name, column = modality.name, _column(raw, modality.name)
+    remarks: tuple[str, ...] = ()
+    if column.dtype.kind == "f" and (infinite := np.isinf(column)).any():
+        column = np.where(infinite, np.nan, column)
+        remarks = (f"{name}: {infinite.sum()} infinite values are taken as unknown",)
+    values = scalar(column, modality, where=f"session {raw.eid}, trials column {name}")
+    return Measured(f"trials.{name}", values, remarks)
+
+
 RECIPES: dict[str, Callable[[RawSession, PartitionSettings], Measured]] = {
     "wheel_speed": _wheel_speed,
     "wheel_velocity": _wheel_velocity,
@@ -140,13 +152,14 @@ def require_measured(modalities: dict[str, Modality], raw: RawSession) -> None:
 
 
 def measure(modality: Modality, raw: RawSession, settings: PartitionSettings) -> Measured:
-    """A behaviour of the recording: the trace, or trials column of class names, that is named after it; else its recipe's.
+    """A behaviour of the recording: the trace, or trials column of class names or numbers, that is named after it; else its
+    recipe's.
 
     The sample times of the trace of a counts modality are what is counted.
 
     Raises:
-        Unusable: the recording does not have it.
-        UserError: it has another width, or a text that is no class.
+        Unusable: the recording does not have it, or its numbers are too large for 32 bits.
+        UserError: it has another width, a text that is no class, or text in the place of numbers.
     """
     name = modality.name
     if modality.kind == "continuous" and (name in raw.traces or name not in RECIPES):
@@ -157,6 +170,8 @@ def measure(modality: Modality, raw: RawSession, settings: PartitionSettings) ->
         return Measured(name, trace)
     if modality.kind == "counts":
         return Measured(name, Events(_trace(raw, name).times))
+    if modality.kind == "scalar":
+        return _numbers(raw, modality)
     column = raw.trials.get(name)
     if column is not None and column.dtype == object:
         where = f"session {raw.eid}, trials column {name}"
@@ -186,8 +201,8 @@ def align_behaviour(
 
     Returns:
         Continuous (K, T, width) float32, a trace interpolated linearly at the right edge of each bin, NaN where it is
-        unknown; counts (K, T, 1) of events in [left edge, right edge); or categorical (K,) class indices. And masks
-        (K,) of the trials to be dropped, by reason.
+        unknown; counts (K, T, 1) of events in [left edge, right edge); or categorical (K,) class indices or scalar (K,)
+        numbers. And masks (K,) of the trials to be dropped, by reason.
     """
     if isinstance(measured.data, Events):
         counts = np.diff(np.searchsorted(measured.data.times, edges), axis=1)

@@ -25,18 +25,22 @@ def require_known(
     for name, array in values.items():
         if modalities[name].kind == "counts":
             continue
-        known = (array >= 0) if modalities[name].kind == "categorical" else np.isfinite(array).any(axis=(1, 2))
+        known = np.asarray(array >= 0 if modalities[name].kind == "categorical" else np.isfinite(array))
+        known = known.reshape(len(known), -1).any(axis=1)
         lacking = [what for index, what in enumerate(SPLITS) if not known[split == index].any()]
         if lacking:
             raise Unusable(f"{name} is unknown in all trials of {', '.join(lacking)}", dropped)
 
 
 def masked(values: dict[str, np.ndarray]) -> list[str]:
-    """A line for each continuous modality of which bins are unknown."""
+    """A line for each continuous modality of which bins are unknown, and for each scalar one of which trials are."""
     lines = []
     for name, array in values.items():
-        if array.ndim == 3 and array.dtype.kind == "f":
+        if array.dtype.kind != "f" or np.isfinite(array).all():
+            continue
+        if array.ndim == 1:
+            lines.append(f"{name}: unknown in {np.count_nonzero(~np.isfinite(array))} of {len(array)} trials")
+        else:
             unknown = ~np.isfinite(array).all(axis=2)
-            if unknown.any():
-                lines.append(f"{name}: unknown in {unknown.sum()} bins of {unknown.any(axis=1).sum()} trials")
+            lines.append(f"{name}: unknown in {unknown.sum()} bins of {unknown.any(axis=1).sum()} trials")
     return lines

@@ -125,7 +125,7 @@ class PartitionSettings(Settings):
 
     def fault_of(self, modalities: dict[str, Modality]) -> str:
         """What keeps these modalities from being cut so, in one line; empty where nothing does."""
-        static = [name for name, modality in modalities.items() if modality.kind == "categorical"]
+        static = [name for name, modality in modalities.items() if modality.per_trial]
         if not static or not self.cuts_windows:
             return ""
         return (

@@ -205,8 +205,7 @@ def _with_behaviour(cut: _Cut, header: AlignedSession, raw: RawSession, settings
         tests |= failures
     served, unserved = drop_by_first_reason(tests, len(cut.rows), prefix="trials")
     cut = replace(cut, values=values, sources=sources, remarks=tuple(remarks)).only(served, unserved)
-    if settings.holes == "mask":
-        cut = replace(cut, remarks=(*cut.remarks, *masked(cut.values)))
+    cut = replace(cut, remarks=(*cut.remarks, *masked(cut.values)))
     require_trials(len(cut.rows), len(cut.table), settings, cut.dropped)
     return cut
 

@@ -17,10 +17,9 @@ def training_statistics(
     """Statistics of each modality over the trials in the mask `training` (K,).
 
     counts: `mean`, `std` (N,) of the spikes per bin; continuous: `mean`, `std` (width,) of the known values;
-    categorical: `frequency` (classes,) among the known values, equal where none is known. The std of what is constant
-    is given
-    as 1: of counts if it is zero, of continuous values if it is below 1e-5 of the largest, which rounding to 32 bits
-    may make.
+    scalar: the same, (1,); categorical: `frequency` (classes,) among the known values, equal where none is known. The std
+    of what is constant is given as 1: of counts if it is zero, of other values if it is below 1e-5 of the largest, which
+    rounding to 32 bits may make.
     """
     return {
         name: _STATISTICS[modalities[name].kind](array[training], modalities[name]) for name, array in values.items()
@@ -28,13 +27,14 @@ def training_statistics(
 
 
 def constant_columns(values: dict[str, np.ndarray], modalities: dict[str, Modality], training: np.ndarray) -> list[str]:
-    """A line for each continuous modality of which columns are constant in the training trials, mask (K,)."""
+    """A line for each continuous or scalar modality of which columns are constant in the training trials, mask (K,)."""
     lines = []
     for name, array in values.items():
-        if modalities[name].kind == "continuous":
-            n_constant = int(np.count_nonzero(_is_constant(*_moments(array[training]))))
+        if modalities[name].kind in ("continuous", "scalar"):
+            columns = _columns(array)
+            n_constant = int(np.count_nonzero(_is_constant(*_moments(columns[training]))))
             if n_constant:
-                lines.append(f"{name}: {n_constant} of {array.shape[-1]} columns constant in the training trials")
+                lines.append(f"{name}: {n_constant} of {columns.shape[-1]} columns constant in the training trials")
     return lines
 
 
@@ -47,8 +47,13 @@ def _counts(counts: np.ndarray, modality: Modality) -> dict[str, np.ndarray]:
 
 
 def _continuous(values: np.ndarray, modality: Modality) -> dict[str, np.ndarray]:
-    mean, std, largest = _moments(values)
+    mean, std, largest = _moments(_columns(values))
     return {"mean": mean, "std": np.where(_is_constant(mean, std, largest), 1.0, std)}
+
+
+def _columns(values: np.ndarray) -> np.ndarray:
+    """Values as (K, T, width); one value per trial as one bin of one column."""
+    return values[:, None, None] if values.ndim == 1 else values
 
 
 def _moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -74,4 +79,4 @@ def _positive(std: np.ndarray) -> np.ndarray:
     return np.where(std > 0, std, 1.0)
 
 
-_STATISTICS = {"counts": _counts, "continuous": _continuous, "categorical": _categorical}
+_STATISTICS = {"counts": _counts, "continuous": _continuous, "categorical": _categorical, "scalar": _continuous}

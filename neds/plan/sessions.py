@@ -87,9 +87,9 @@ def _loaded(plan: Plan, session: Session) -> Step:
         "is_target": False,
     }
     if config.source in MAPPINGS:
-        categorical = [science(m) for m in plan.modalities.values() if m.kind == "categorical"]
+        per_trial = [science(m) for m in plan.modalities.values() if m.per_trial]
         mapping = config.mapping()
-        settings = ConvertRun(modalities=categorical, mapping=plain(mapping))
+        settings = ConvertRun(modalities=per_trial, mapping=plain(mapping))
         values = {"format": config.source, "eid": eid, "settings": plain(settings)}
         file = sheet_file(plan, session)
         return Step(rule="convert", command="convert", inputs={"file": (file,)}, values=values, **known)
