@@ -1,7 +1,6 @@
 """Base class of the typed settings that each stage declares beside its code, and what a key says of itself."""
 
 import os
-from pathlib import PurePath
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -34,7 +33,7 @@ def key(default: Any, *, when: str, paper: str = "", public_code: str = "", **co
 def _usable_path(text: str) -> str:
     if not text.strip():
         raise ValueError("is empty; write a path")
-    if PurePath(text).parts[0].startswith("~"):
+    if text.startswith("~"):
         raise ValueError(f"{text}: ~ is not replaced here; write the folder out")
     if fault := path_fault(text):
         raise ValueError(fault)

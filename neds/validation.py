@@ -137,7 +137,7 @@ def _own_sentence(fault: ErrorDetails, place: Location, model: type[BaseModel]) 
     if fault["type"] == "invalid_key" or (fault["loc"] and fault["loc"][-1] == "[key]"):
         return f"the key {value!r} must be text; put it in quotes"
     if isinstance(value, str) and fault["type"] in ("float_type", "int_type") and _is_number(value):
-        return f"{value!r} is text, not a number; {_as_number(value)}"
+        return f"{value!r} is text, not a number; {_as_number(value, whole=fault['type'] == 'int_type')}"
     if fault["type"] == "missing":
         return "is missing"
     if fault["type"] == "value_error":
@@ -153,13 +153,15 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _as_number(text: str) -> str:
+def _as_number(text: str, *, whole: bool) -> str:
     """How to write in YAML the number that was meant: there an exponent needs a point before it and a sign."""
+    if whole and not text.strip().lstrip("+-").isdecimal():
+        return "write a whole number, without point and exponent"
     matched = re.fullmatch(r"([+-]?\d+)(\.\d*)?e([+-]?)(\d+)", text, re.IGNORECASE)
     if not matched:
         return "leave out the quotes"
-    whole, fraction, sign, exponent = matched.groups()
-    return f"YAML reads it so: write {whole}{fraction or '.0'}e{sign or '+'}{exponent}"
+    integer, fraction, sign, exponent = matched.groups()
+    return f"YAML reads it so: write {integer}{fraction or '.0'}e{sign or '+'}{exponent}"
 
 
 def _keys_at(model: type[BaseModel], location: Location) -> list[str]:

@@ -32,8 +32,9 @@ if set("{}:") & set(workflow.basedir):
     )
 
 try:
-    # Each file by itself, since Snakemake merges mappings that are meant to replace one another.
-    given = [Path(workflow.basedir, "config.yaml"), *workflow.config_settings.configfiles]
+    # Each file by itself, since Snakemake merges mappings that are meant to replace one another. Without the first, which
+    # writes out the defaults, these hold.
+    given = [*Path(workflow.basedir).glob("config.yaml"), *workflow.config_settings.configfiles]
     arguments = command_line_values(workflow.config_settings.config_args or [])
     OPENED = OpenedPlan(load_config(given, extra=arguments), is_main=workflow.is_main_process)
 except UserError as error:

@@ -1,6 +1,6 @@
 # What can be asked for by name. Every file is a target but raw recordings, so that one that was deleted is made again.
 rule sessions:
-    """All sessions, cut into trials and bins."""
+    """All sessions, cut into trials and bins, and the table of them."""
     input:
         PLAN.targets("sessions"),
 

@@ -12,7 +12,7 @@ from neds.download.stage import download
 from neds.errors import UserError
 from neds.files.aligned import read_aligned
 from neds.modalities import resolve
-from neds.partition.settings import PartitionSettings
+from neds.partition.settings import PartitionRun, PartitionSettings
 from neds.partition.stage import partition
 from tests.alf_trees import write_session
 from tests.download_runs import ALF, EID, load_local, log_in, use_scratch_home
@@ -46,8 +46,10 @@ def cut(tmp_path, *names: str, **settings):
     few = {"split_gap_s": 0.0, "bin_s": 0.05, "min_trials": 5, "min_units": 3, "min_rate_hz": 0.5}
     partition(
         raw=tmp_path / "local.h5",
-        modalities=resolve(["spikes", *names], {}),
-        settings=PartitionSettings(**windows | few | settings),
+        settings=PartitionRun(
+            modalities=list(resolve(["spikes", *names], {}).values()),
+            partition=PartitionSettings(**windows | few | settings),
+        ),
         output=tmp_path / "aligned.h5",
     )
     return read_aligned(tmp_path / "aligned.h5")

@@ -70,8 +70,17 @@ def _outcome(arguments: Sequence[str]) -> int | str:
             return f"error: no space left ({' '.join(str(error).split())}); make room and run snakemake again"
         raise
     if isinstance(text, str):
-        print(text)
+        _print(text)
     return 0
+
+
+def _print(text: str) -> None:
+    """Print to a reader that may have read enough, e.g. `head`."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # Python flushes once more when it ends, and would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _let_first_process_say_it() -> None:

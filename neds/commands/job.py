@@ -200,8 +200,11 @@ def _read(
 def _stamp(outputs: Sequence[_Output], stamp: Stamp) -> list[tuple[_Output, Stamp]]:
     """Stamp what can hold a stamp; returned are the files beside which it must lie, where none of the outputs can."""
     files = [output for output in outputs if not output.folder]
-    own = [(output, replace(stamp, output=output.name, content=content_digest(output.temporary))) for output in files]
+    contents = {output.name: content_digest(output.temporary) for output in files}
+    own = [(output, replace(stamp, output=output.name, content=contents[output.name])) for output in files]
     able = [(output, its_stamp) for output, its_stamp in own if can_hold(output.temporary)]
+    others = {output.name: contents[output.name] for output in files if not can_hold(output.temporary)}
+    able = [(output, replace(its_stamp, others=others)) for output, its_stamp in able]
     for output, its_stamp in able:
         write_stamp(output.temporary, its_stamp)
     return [] if able else own

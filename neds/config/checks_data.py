@@ -24,7 +24,17 @@ def results_faults(checked: Checked) -> list[str]:
         what = "is the home folder"
     elif folder.exists() and not folder.is_dir():
         what = "is a file"
+    elif Path(checked.base).resolve().is_relative_to(folder):
+        what = "is the folder that the workflow is run from, or holds it"
+    elif any(folder.is_relative_to(code) or code.is_relative_to(folder) for code in _code_folders()):
+        what = "is a folder of this project's code"
     return [f"config key results: {checked.config.results} {what}; name a folder for results alone"] if what else []
+
+
+def _code_folders() -> list[Path]:
+    """Folders of this project in which nothing else may be written."""
+    project = Path(__file__).resolve().parents[2]
+    return [project / name for name in ("neds", "rules", "workflow_scripts", "envs", "profiles", "docs", "tests")]
 
 
 def modality_faults(checked: Checked) -> list[str]:

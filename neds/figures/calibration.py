@@ -72,11 +72,17 @@ def reliability(probabilities: np.ndarray, truth: np.ndarray, *, n_bins: int = _
 
 def plot_reliability(ax: Axes, found: Reliability, *, color: str) -> None:
     """Accuracy against confidence: a dot per bin, its area in proportion to its trials; the diagonal is calibrated."""
-    bins = found.bins
+    bins = {name: column.to_numpy() for name, column in found.bins.items()}
     ax.plot([0, 1], [0, 1], color=NOTE_COLOR, linewidth=0.6, linestyle=(0, (3, 2)), zorder=1)
     intervals = [bins["accuracy"] - bins["ci_low"], bins["ci_high"] - bins["accuracy"]]
     ax.errorbar(
-        bins["confidence"], bins["accuracy"], yerr=intervals, fmt="none", ecolor=color, elinewidth=0.8, zorder=2
+        bins["confidence"],
+        bins["accuracy"],
+        yerr=np.stack(intervals),
+        fmt="none",
+        ecolor=color,
+        elinewidth=0.8,
+        zorder=2,
     )
     area = 4 + _DOT_AREA * bins["n_trials"] / bins["n_trials"].sum()
     dots: dict[str, Any] = {"color": color, "edgecolor": "black", "linewidth": 0.4, "zorder": 3, "clip_on": False}

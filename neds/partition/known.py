@@ -25,8 +25,8 @@ def require_known(
     for name, array in values.items():
         if modalities[name].kind == "counts":
             continue
-        known = np.asarray(array >= 0 if modalities[name].kind == "categorical" else np.isfinite(array))
-        known = known.reshape(len(known), -1).any(axis=1)
+        is_known = np.greater_equal(array, 0) if modalities[name].kind == "categorical" else np.isfinite(array)
+        known = np.any(is_known.reshape(len(array), -1), axis=1)
         lacking = [what for index, what in enumerate(SPLITS) if not known[split == index].any()]
         if lacking:
             raise Unusable(f"{name} is unknown in all trials of {', '.join(lacking)}", dropped)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from neds.baselines.registry import baselines
 from neds.plan.drawn import Condition, Drawn, Wildcards
 from neds.plan.figures import FIGURES
 from neds.plan.step import Step
@@ -24,6 +25,11 @@ PAGES = {
     "software": "versions of the software",
 }
 """Tables that the report shows whole."""
+_NEEDED = {
+    "truth": "true rates, which source synthetic alone has",
+    "conditions": "trials of task conditions",
+    "others": "sessions of role train to be fitted with",
+}
 ALL_DRAWN = [*FIGURES, *TABLES, OWN_VARIANTS]
 
 
@@ -57,7 +63,9 @@ def left_out_messages(plan: Plan) -> list[str]:
         for drawn in kind
         if drawn.missing(plan)
     ]
-    return lines + [f"figures/metrics and tables/benchmark: without {part}" for part in _absent_models(plan)]
+    lines += [f"figures/metrics and tables/benchmark: without {part}" for part in _absent_models(plan)]
+    unable = [name for name in plan.config.baselines if name not in plan.models.baselines]
+    return lines + [f"baseline {name}: left out; it needs {_NEEDED[baselines()[name].needs]}" for name in unable]
 
 
 def _absent_models(plan: Plan) -> list[str]:

@@ -101,20 +101,26 @@ class OpenedPlan:
         if self._state is None:
             return []
         by_reason: dict[tuple[str, str], int] = Counter()
-        following = 0
+        following, missing, n_steps = 0, 0, 0
         for step, reason in self._state.reasons():
-            if reason.startswith("made from "):
+            n_steps += 1
+            if reason == MISSING:
+                missing += 1
+            elif reason.startswith("made from "):
                 following += 1
-            elif reason != MISSING:
+            else:
                 by_reason[step.rule, reason] += 1
         lines = [f"made again: {rule} ({n}): {reason}" for (rule, reason), n in by_reason.items()]
         if len(lines) > _MOST_LINES:
             lines = [*lines[:_MOST_LINES], f"made again: and {len(lines) - _MOST_LINES} more reasons"]
-        if following and lines:
+        if missing < n_steps or n_steps < sum(step.is_target for step in self.plan.steps):
+            lines += [f"made: {missing} results that are not there (new, or deleted)"] if missing else []
+        if following:
             lines.append(f"made again: {following} results that are made from these")
         for version, number in sorted(self._state.other_torch.items()):
             lines.append(
                 f"{number} models were trained with torch {version}, not the one installed; they are kept "
                 "(same_torch: true trains them again)"
             )
-        return [*self._gave_way, *lines]
+        absent = [f"{session}: {path} is not there" for session, path in self._state.absent_sources()]
+        return [*self._gave_way, *lines, *absent]

@@ -16,7 +16,7 @@ _ABLATIONS = ["train_variant", "ablation_metrics"]
 _SEARCHES = ["tune_pretrain", "tune_scratch", "tune_finetune"]
 _TRAININGS = [*_SEARCHES, "pretrain", "train_from_scratch", "finetune", "train_variant"]
 TARGETS = {
-    "sessions": ["partition", "import_arrays"],
+    "sessions": ["partition", "import_arrays", "sessions_table"],
     "models": _TRAININGS,
     "baselines": ["baseline"],
     "ablations": [*_ABLATIONS],

@@ -57,6 +57,20 @@ class Staleness:
             if reason and (reason != MISSING or step.is_target):
                 yield step, reason
 
+    def absent_sources(self) -> list[tuple[str, str]]:
+        """Files from outside that are not there though something must be made from them; with the job that reads each."""
+        waiting = [step for step, _ in self.reasons()]
+        absent = {}
+        while waiting:
+            step = waiting.pop()
+            for path in step.read:
+                maker = self._plan.made_by.get(path)
+                if maker and not maker.is_target and self.reason(maker):
+                    waiting.append(maker)
+                elif maker is None and not self._there(path):
+                    absent[path] = step.title
+        return [(title, path) for path, title in sorted(absent.items())]
+
     def stale_files(self) -> set[str]:
         """Files that are there and must be made again."""
         stale = (step for step, reason in self.reasons() if reason != MISSING)
@@ -80,8 +94,10 @@ class Staleness:
         return self._identities[path]
 
     def _judge(self, step: Step) -> str:
-        if not all(self._there(path) for path in step.outputs.values()):
-            return MISSING
+        missing = [path for path in step.outputs.values() if not self._there(path)]
+        if missing:
+            # Without the carrier, the job has not ended yet or all was deleted.
+            return f"{missing[0]} is missing" if step.is_target and carrier(step) not in missing else MISSING
         if step.rule in self._forced:
             return "forced"
         for path in step.read:
@@ -91,10 +107,10 @@ class Staleness:
                 return f"made from {path}, which is {'missing' if why == MISSING else 'made again'}"
         stamp = self._stamp(step)
         if stamp is None:
-            return "does not say how it was made"
+            return "is damaged, or does not say how it was made"
         if stamp.identity != self.identity(step, carrier(step)):
             return self._difference(step, stamp)
-        return self._replaced_input(step, stamp) or self._torch(step, stamp)
+        return self._replaced_input(step, stamp) or self._replaced_output(step, stamp) or self._torch(step, stamp)
 
     def _input_identity(self, path: str, reader: Step) -> str:
         maker = self._plan.made_by.get(path)
@@ -166,6 +182,18 @@ class Staleness:
                 found = self._stamp(maker) if maker and self._there(path) else None
                 if found and maker and path == carrier(maker) and found.content != record.content:
                     return f"{path} was made again"
+        return ""
+
+    def _replaced_output(self, step: Step, stamp: Stamp) -> str:
+        """The output that is not the one that the job wrote with the others."""
+        for name, path in step.outputs.items():
+            if can_hold(Path(path)):
+                found = stamp if path == carrier(step) else read_stamp(self._folder / path)
+                same = found is not None and found.identity == self.identity(step, path)
+            else:
+                same = name not in stamp.others or stamp.others[name] == content_digest(self._folder / path)
+            if not same:
+                return f"{path} is damaged, or another file"
         return ""
 
     def _torch(self, step: Step, stamp: Stamp) -> str:

@@ -79,6 +79,7 @@ class Stamp:
         versions: of Python and the packages that compute, by name.
         content: SHA-256 of the file before it was stamped.
         output: which of the command's outputs it is, where there are several.
+        others: SHA-256 of the command's other outputs that can hold no stamp, by name.
     """
 
     command: str
@@ -89,6 +90,7 @@ class Stamp:
     versions: dict[str, str] = field(default_factory=dict)
     content: str = ""
     output: str = ""
+    others: dict[str, str] = field(default_factory=dict)
 
     @property
     def identity(self) -> str:
@@ -195,7 +197,7 @@ def _checked(value: dict[str, Any]) -> Stamp:
         }
     )
     records = [record for records in stamp.inputs.values() for record in records]
-    texts = [stamp.command, stamp.code, stamp.content, stamp.output, *stamp.versions.values()]
+    texts = [stamp.command, stamp.code, stamp.content, stamp.output, *stamp.versions.values(), *stamp.others.values()]
     texts += [text for record in records for text in (record.identity, record.content)]
     texts += [text for source in stamp.sources for text in (source.name, source.sha256)]
     numbers = [number for source in stamp.sources for number in (source.size, source.mtime_ns)]
