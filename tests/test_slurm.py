@@ -199,8 +199,12 @@ def stopped_in_training(cluster: Cluster, folder: Path, snakemake: subprocess.Po
                 cluster.query("scancel", "--signal=STOP", stopped[mode]["id"])
         return len(stopped) == len(MODES)
 
+    def states() -> set[str]:
+        return {state_of(cluster, job["id"]) for job in stopped.values()}
+
     wait_until(all_stopped, "all pretrainings are under way")
-    assert {state_of(cluster, job["id"]) for job in stopped.values()} == {"STOPPED"}, "one has ended before"
+    wait_until(lambda: "SIGNALING" not in states(), "SLURM has sent the signals")
+    assert states() == {"STOPPED"}, "one has ended before"
     return stopped
 
 

@@ -252,10 +252,26 @@ def test_deleted_file_is_made_again_with_what_depends_on_it(file, jobs, copy_of_
     assert stale(copy_of_finished) == Counter(jobs)
 
 
-def test_damaged_file_is_made_again(copy_of_finished):
-    eid = next((copy_of_finished / "results/aligned").glob("*.h5"))
-    os.truncate(eid, 2000)
-    assert stale(copy_of_finished)["partition"] == 1
+@pytest.mark.parametrize(
+    ("file", "rule"),
+    [
+        ("aligned/*.h5", "partition"),
+        ("evaluation/*/neds-mm-scratch-seed0/metrics.csv", "evaluate"),
+        ("evaluation/*/psth/metrics.csv", "baseline"),
+        ("tables/metrics.csv", "metrics_table"),
+        ("tables/benchmark.tex", "table"),
+        ("figures/metrics.png", "figure"),
+        ("figures/metrics.csv", "figure"),
+        ("figures/metrics.pdf", "figure"),
+    ],
+)
+def test_damaged_or_replaced_file_is_made_again(file, rule, copy_of_finished):
+    path = next((copy_of_finished / "results").glob(file))
+    path.write_text("something else\n")
+    found = opened(copy_of_finished, TINY)
+    reasons = Staleness(found.plan, found.code, folder=copy_of_finished).reasons()
+    own = str(path.relative_to(copy_of_finished))
+    assert [step.rule for step, _ in reasons if own in step.outputs.values()] == [rule]
 
 
 def test_another_torch_is_said_and_makes_stale_only_where_asked(finished, tmp_path, monkeypatch):

@@ -110,9 +110,9 @@ def _origins(config: Config, merged: Merged) -> dict[str, str]:
 
 
 def _names(files: Sequence[Path]) -> list[str]:
-    """The files by name, or by whole path where two are called alike."""
-    counts = Counter(file.name for file in files)
-    return [file.name if counts[file.name] == 1 and file.name != DEFAULT else str(file) for file in files]
+    """The files by name, with their places where two are called alike: a path would change the tables when it is moved."""
+    counts = Counter([DEFAULT, *(file.name for file in files)])
+    return [file.name if counts[file.name] == 1 else f"{file.name} (file {n})" for n, file in enumerate(files, 1)]
 
 
 def _validated_in_part(model: type[Model], values: Mapping[str, Any]) -> tuple[Model, list[str], set[str]]:
