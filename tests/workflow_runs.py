@@ -6,15 +6,17 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 
 import psutil
 import pytest
 import yaml
+
+from neds.files.atomic import write_text
 
 ROOT = Path(__file__).parents[1]
 TINY = {
@@ -34,10 +36,13 @@ LISTED = {"configuration_table", "software_table", "table_page"}
 
 def command(folder: Path, *arguments: object, config: dict = TINY, project: Path = ROOT) -> list[str]:
     """Command that runs the workflow of `project` in `folder`."""
-    with tempfile.NamedTemporaryFile("w", dir=folder, prefix=".config-", suffix=".yaml", delete=False) as handle:
-        yaml.safe_dump(config, handle)
+    text = yaml.safe_dump(config)
+    # The table of the configuration names the file, so the same configuration has the same name.
+    file = Path(folder, f".config-{sha256(text.encode()).hexdigest()[:8]}.yaml")
+    if not file.exists():
+        write_text(file, text)
     parts = [Path(sys.executable).with_name("snakemake"), "--snakefile", project / "Snakefile", "--directory", folder]
-    return [str(part) for part in [*parts, "--configfile", handle.name, "--cores", 2, *arguments]]
+    return [str(part) for part in [*parts, "--configfile", str(file), "--cores", 2, *arguments]]
 
 
 def environment(folder: Path) -> dict[str, str]:
