@@ -47,10 +47,9 @@ config.update(as_plain_text(PLAN.config.model_dump(mode="json")))
 
 # Jobs inherit these. Without conda, the rules' `python` is the one that runs Snakemake, whether or not its environment is
 # activated.
-os.environ["PYTHONPATH"] = workflow.basedir
-os.environ["NEDS_SNAKEMAKE"] = f"{platform.node()}/{os.getpid()}"
+os.environ.update(PYTHONPATH=workflow.basedir, NEDS_SNAKEMAKE=f"{platform.node()}/{os.getpid()}")
 if DeploymentMethod.CONDA not in workflow.deployment_settings.deployment_method:
-    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    os.environ.update(PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
 # A signal to all processes of a job is for the command in it, which may want to save its state: bash waits for it, and tee
 # writes down its last words.
 shell.prefix('set -euo pipefail; trap : TERM; tee() {{ trap "" INT TERM; command tee "$@"; }}; ')
@@ -92,7 +91,7 @@ def recipe(rule):
 
 
 def drawing(rule):
-    """Parameter of a rule that draws: the command, with the files that it reads."""
+    """Parameter of a drawing rule: the command, with the files that it reads."""
 
     def text(wildcards):
         step = planned_step(rule, wildcards)
@@ -102,7 +101,7 @@ def drawing(rule):
 
 
 def read_options(rule):
-    """Parameter of a rule whose jobs read different files: all of them, as options."""
+    """Parameter of rules whose jobs read different files: all of them, as options."""
 
     def text(wildcards):
         step = planned_step(rule, wildcards)
