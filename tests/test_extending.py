@@ -18,7 +18,7 @@ from tests.aligned_sessions import make_session
 
 ROOT = Path(__file__).parents[1]
 _EXAMPLE = re.compile(
-    r"<!-- (?:new file: (?P<new>\S+)|in (?P<file>\S+), (?P<where>before|after): (?P<line>.*?)) -->\n"
+    r"(?:New file `(?P<new>[^`]+)`|In `(?P<file>[^`]+)`, (?P<where>before|after) `(?P<line>[^`]+)`):\n\n"
     r"```\w+\n(?P<text>.*?)```",
     re.DOTALL,
 )

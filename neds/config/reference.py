@@ -87,7 +87,8 @@ _INTRODUCTION = """\
 <!-- Made by `make config` from neds/config/schema.py and neds/*/settings.py. -->
 
 A configuration is put together from the defaults below, `config.yaml`, the files that `--configfile` names, in their
-order, and `--config key=value`. What comes later wins:
+order, and `--config`, e.g. `--config 'model={dim: 24}' source=alf` (Snakemake takes top-level keys alone there, so that a
+key of a block is written as a mapping). Relative paths start at the folder that Snakemake runs in. What comes later wins:
 
 - **Blocks** (the sections below: `training`, `model`, `download.lfp`, ...) are merged key by key.
 - Every other value replaces the one before it. A **mapping** such as `masking.weights`, `training.loss_weights`,

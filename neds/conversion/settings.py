@@ -22,7 +22,9 @@ UnitColumn = Literal["uuid", "probe", "acronym", "beryl", "cosmos", "depth_um", 
 class FileMapping(Settings):
     """Where the file of one session has what."""
 
-    series: dict[str, str] | None = key(None, when="always for source nwb: every continuous modality needs one")
+    series: dict[str, str] | None = key(
+        None, when="always for source nwb; for brainsets, for files of another layout than BrainWideBench's"
+    )
     """Modality -> path of the series in the file."""
     trials_table: str = key("trials", when="when the file calls it otherwise")
     """Name of the table of trials in the file."""
