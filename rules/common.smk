@@ -150,6 +150,9 @@ def mark_stale():
     if workflow.is_main_process:
         limit_gpus()
         dag = workflow.dag
+        # What a killed job left is told by the stamps. Snakemake would force those jobs, and then not look whether what is made
+        # from their files, which are `ancient`, is there.
+        dag.ignore_incomplete = True
         stale = OPENED.stale_files(
             forced_rules={rule.name for rule in dag.forcerules}, forced_files=set(dag.forcefiles)
         )

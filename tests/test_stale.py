@@ -3,6 +3,7 @@
 The plan judges a finished run here; that Snakemake does what the plan says is tested at the end.
 """
 
+import base64
 import os
 import shutil
 from collections import Counter
@@ -272,6 +273,16 @@ def test_damaged_or_replaced_file_is_made_again(file, rule, copy_of_finished):
     reasons = Staleness(found.plan, found.code, folder=copy_of_finished).reasons()
     own = str(path.relative_to(copy_of_finished))
     assert [step.rule for step, _ in reasons if own in step.outputs.values()] == [rule]
+
+
+def test_marks_of_a_killed_run_hide_nothing_that_is_missing(copy_of_finished):
+    raw, aligned = (next((copy_of_finished / "results" / name).glob("*.h5")) for name in ("raw", "aligned"))
+    aligned.unlink()
+    marks = copy_of_finished / ".snakemake/incomplete"
+    marks.mkdir(parents=True, exist_ok=True)
+    for file in (raw, raw.with_name(aligned.name)):
+        (marks / base64.b64encode(f"results/raw/{file.name}".encode()).decode()).touch()
+    assert planned(copy_of_finished)["partition"] == 1
 
 
 def test_another_torch_is_said_and_makes_stale_only_where_asked(finished, tmp_path, monkeypatch):

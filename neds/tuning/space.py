@@ -28,7 +28,7 @@ class Domain(Settings):
 
     @model_validator(mode="after")
     def _one_kind(self) -> "Domain":
-        if len(self.model_fields_set) != 1 or not self.ends:
+        if sum(ends is not None for ends in (self.choice, self.uniform, self.loguniform)) != 1:
             raise ValueError("give exactly one of choice, uniform and loguniform")
         limits = self.uniform or self.loguniform
         if limits and limits[0] >= limits[1]:
