@@ -17,10 +17,15 @@ run: .venv/run.stamp  ## run the workflow on config.yaml with all cores (default
 	snakemake --cores all
 	@echo "Figures: results/figures    Tables: results/tables (metrics.csv, sessions.csv)"
 
+.PHONY: config
+config: .venv/run.stamp  ## write config.yaml, docs/configuration.md and its JSON schema anew, after a change of settings
+	python -m neds.config.reference
+
 .PHONY: test
 test: .venv/test.stamp  ## run all tests and checks
 	ruff check .
 	ruff format --check .
+	mypy neds workflow_scripts benchmarks
 	snakefmt --check Snakefile rules
 	snakemake --lint
 	OMP_NUM_THREADS=1 pytest --numprocesses 2 --dist loadfile

@@ -3,43 +3,35 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
-configfile: f"{workflow.basedir}/config.yaml"
-
-
 include: "rules/common.smk"
-include: "rules/download.smk"
-include: "rules/partition.smk"
-include: "rules/tune.smk"
-include: "rules/pretrain.smk"
-include: "rules/finetune.smk"
-include: "rules/baselines.smk"
-include: "rules/evaluate.smk"
-include: "rules/overview.smk"
-include: "rules/regions.smk"
-include: "rules/ablations.smk"
-include: "rules/report.smk"
-include: "rules/tables.smk"
-include: "rules/session_figures.smk"
+include: "rules/sessions.smk"
+include: "rules/tuning.smk"
+include: "rules/training.smk"
+include: "rules/evaluation.smk"
 include: "rules/figures.smk"
-include: "rules/failures.smk"
+include: "rules/tables.smk"
+include: "rules/targets.smk"
+
+
+rule all:
+    """Everything (the default)."""
+    default_target: True
+    input:
+        PLAN.targets("sessions", "models", "tables", "figures", "pages"),
 
 
 report: "rules/captions/report.rst"
 
 
 onstart:
-    log_left_out()
+    begin()
 
 
-rule all:
-    default_target: True
-    input:
-        rules.sessions.input,
-        rules.models.input,
-        rules.tables.input,
-        rules.figures.input,
-        rules.pages.input,
+onsuccess:
+    end()
+    report_sessions()
 
 
 onerror:
+    end()
     report_failures()

@@ -70,7 +70,7 @@ def components(values: np.ndarray, n_trials: int, n_bins: int) -> None:
     trials = values[rng.integers(0, len(values), (n_trials, n_bins))]
     start_cpu = time.process_time()
     fitted = fit_components(trials, np.ones(n_trials, bool), PartitionSettings())
-    fitted.of(trials)
+    fitted.project(trials)
     cpu_s = time.process_time() - start_cpu
     print(
         f"components: {n_trials} trials x {n_bins} bins x {trials.shape[-1]} values: {len(fitted.weights)} components with "

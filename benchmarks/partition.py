@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,13 +21,13 @@ import pandas as pd
 from neds.files.aligned import read_aligned
 from neds.files.raw import RawSession, Trace, read_raw, write_raw
 from neds.modalities import PAPER
-from neds.partition.settings import PartitionSettings
+from neds.partition.settings import PartitionRun, PartitionSettings
 from neds.partition.stage import partition
 
 N_TRIALS, N_UNITS, N_SPIKES, DURATION_S = 600, 700, 30_000_000, 5400.0
 LOOP_TRIALS = 20
 WINDOWS = {"align": "none", "window_start_s": 0.0, "window_end_s": 2.0, "split": "blocks"}
-CUTS = {"trials": {}, "trials in blocks": {"split": "blocks"}, "windows": WINDOWS}
+CUTS: dict[str, dict[str, Any]] = {"trials": {}, "trials in blocks": {"split": "blocks"}, "windows": WINDOWS}
 
 
 def write_recording(path: Path) -> None:
@@ -65,16 +66,16 @@ def write_recording(path: Path) -> None:
 
 def report_partition(cut: str, raw: Path, output: Path) -> None:
     """Print the CPU seconds of this process, imports and all, and its peak memory in GB."""
-    settings = PartitionSettings(**CUTS[cut])
-    modalities = {name: m for name, m in PAPER.items() if m.kind != "categorical" or not settings.cuts_windows}
-    partition(raw=raw, modalities=modalities, settings=settings, output=output)
+    settings = PartitionSettings(**{"bin_s": 0.02} | CUTS[cut])
+    modalities = [m for m in PAPER.values() if m.kind != "categorical" or not settings.cuts_windows]
+    partition(raw=raw, settings=PartitionRun(modalities=modalities, partition=settings), output=output)
     print(time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9)
 
 
 def loop_cpu_s(raw: Path) -> float:
     """CPU seconds of binning by one 2-D histogram per trial, from LOOP_TRIALS trials scaled to all."""
     session = read_raw(raw)
-    settings = PartitionSettings()
+    settings = PartitionSettings(bin_s=0.02)
     bins = settings.window_start_s + settings.bin_s * np.arange(settings.n_bins + 1)
     start_s = time.process_time()
     for stimulus in session.trials["stimOn_times"][:LOOP_TRIALS]:

@@ -55,8 +55,8 @@ def ms_per_trial(unit_counts: list[int], *, batch_size: int, steps: int, device:
     """Median time of a step per trial, in ms, and number of parameters."""
     sessions = [noise_session(index, n_units) for index, n_units in enumerate(unit_counts)]
     store = TrialStore(sessions, names=list(PAPER), device=device)
-    masking = MaskingSettings()
-    model = NEDS(Design(ModelSettings(), PAPER, preset("mm", PAPER, masking), N_BINS), store.shapes).to(device)
+    masking, size = MaskingSettings(), ModelSettings(dim=128, layers=3, mlp=256, unit_dropout=0.0)
+    model = NEDS(Design(size, PAPER, preset("mm", PAPER, masking), N_BINS), store.shapes).to(device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
     generator, rng = torch.Generator().manual_seed(0), np.random.default_rng(0)
     times = []

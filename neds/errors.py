@@ -1,4 +1,4 @@
-"""The one exception that means "the user can mend this", as opposed to a bug."""
+"""Exceptions that are no bugs: what the user can mend, and what was interrupted."""
 
 
 class UserError(Exception):
@@ -6,3 +6,7 @@ class UserError(Exception):
 
     Commands print it as a single line without a traceback; anything else that is raised is a bug and keeps its traceback.
     """
+
+
+class Interrupted(Exception):
+    """A job was asked to stop and did, its state saved; started again it goes on. The message says where it stood."""

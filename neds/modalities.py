@@ -5,6 +5,7 @@ Adding a modality that the partition stage can compute from a raw file is one en
 config.
 """
 
+from collections.abc import Iterable
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -12,7 +13,7 @@ from pydantic import Field, model_validator
 from neds.errors import UserError
 from neds.settings import Settings
 
-Kind = Literal["counts", "continuous", "categorical"]
+Kind = Literal["counts", "continuous", "categorical", "scalar"]
 Group = Literal["neural", "behaviour"]
 
 
@@ -20,7 +21,7 @@ class Modality(Settings):
     """One measured variable of a trial.
 
     The arrays of K trials and T bins are, by kind: counts (K, T, N) integers, one column per unit of the session;
-    continuous (K, T, width) floats; categorical (K,) class indices, -1 where unknown.
+    continuous (K, T, width) floats; categorical (K,) class indices, -1 where unknown; scalar (K,) floats, NaN where unknown.
     """
 
     name: str
@@ -43,36 +44,65 @@ class Modality(Settings):
             raise ValueError("kind categorical needs the names of two or more classes")
         return self
 
+    @model_validator(mode="after")
+    def _check_width(self) -> "Modality":
+        if self.kind == "scalar" and self.width != 1:
+            raise ValueError("kind scalar has one value per trial; remove width, or make each value a modality")
+        return self
+
+    @property
+    def per_trial(self) -> bool:
+        """Whether there is one value per trial, which is one fact: a model sees all of it or nothing."""
+        return self.kind in ("categorical", "scalar")
+
     @property
     def title(self) -> str:
         return self.label or self.name.replace("_", " ")
 
+    @property
+    def n_columns(self) -> int:
+        """`width`, once the sessions' data has settled how many columns there are."""
+        assert self.width is not None
+        return self.width
 
+
+CLASSES = {
+    "choice": ["right", "left"],
+    "block": ["0.2", "0.5", "0.8"],
+    "reward": ["no", "yes"],
+    "contrast": ["-1", "-0.25", "-0.125", "-0.0625", "0", "0.0625", "0.125", "0.25", "1"],
+}
+"""Of the IBL's modalities that are computed from numbers. They stand apart from the registry, whose labels and other entries
+change no result."""
 BUILT_IN = {
     modality.name: modality
     for modality in (
         Modality(name="spikes", kind="counts", group="neural", label="spikes", unit="spikes per bin"),
         Modality(name="wheel_speed", kind="continuous", label="wheel speed", unit="rad/s"),
         Modality(name="whisker_motion_energy", kind="continuous", label="whisker motion energy", unit="a.u."),
-        Modality(name="choice", kind="categorical", classes=["right", "left"], label="choice"),
-        Modality(name="block", kind="categorical", classes=["0.2", "0.5", "0.8"], label="block prior p(left)"),
+        Modality(name="choice", kind="categorical", classes=CLASSES["choice"], label="choice"),
+        Modality(name="block", kind="categorical", classes=CLASSES["block"], label="block prior p(left)"),
         Modality(name="wheel_velocity", kind="continuous", label="wheel velocity", unit="rad/s"),
         Modality(name="pupil_diameter", kind="continuous", label="pupil diameter", unit="px"),
         Modality(name="left_paw_speed", kind="continuous", label="left paw speed", unit="px/s"),
         Modality(name="right_paw_speed", kind="continuous", label="right paw speed", unit="px/s"),
         Modality(name="licks", kind="counts", label="licks", unit="licks per bin"),
         Modality(name="lfp", kind="continuous", group="neural", width=None, label="LFP band power", unit="dB"),
-        Modality(name="reward", kind="categorical", classes=["no", "yes"], label="reward"),
+        Modality(name="reward", kind="categorical", classes=CLASSES["reward"], label="reward"),
         Modality(
             name="contrast",
             kind="categorical",
-            classes=["-1", "-0.25", "-0.125", "-0.0625", "0", "0.0625", "0.125", "0.25", "1"],
+            classes=CLASSES["contrast"],
             label="signed contrast (right positive)",
         ),
     )
 }
 PAPER = {name: BUILT_IN[name] for name in ("spikes", "wheel_speed", "whisker_motion_energy", "choice", "block")}
 """Those of the paper."""
+
+
+def by_name(modalities: Iterable[Modality]) -> dict[str, Modality]:
+    return {modality.name: modality for modality in modalities}
 
 
 def resolve(names: list[str], custom: dict[str, Modality]) -> dict[str, Modality]:

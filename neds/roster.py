@@ -1,18 +1,29 @@
 """Which sessions the workflow works on: the sessions sheet, or the generated list of the synthetic source."""
 
 import csv
+import filecmp
+import hashlib
 import re
 import uuid
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
+from neds.conversion.settings import MAPPINGS
+from neds.settings import path_fault
 from neds.synthetic.settings import MOST_TRAIN_SESSIONS, SyntheticSettings, synthetic_subject
 
 ROLES = ("train", "test")
-CONVERTED = ("nwb", "brainsets")
-"""Sources whose files are of other formats and need a mapping."""
-_FILE_SAFE = re.compile(r"[A-Za-z0-9_-]+")
+SOURCES = ("synthetic", "alf", "one", "aligned", *MAPPINGS)
+"""The last are formats of other projects, which need a mapping."""
+if TYPE_CHECKING:
+    SourceName = str
+else:
+    SourceName = Literal[*SOURCES]
+_FILE_SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
+_END = 65536
+"""Bytes of either end of a file by which copies are suspected."""
 _SYNTHETIC_IDS = uuid.UUID("6e656473-0000-4000-8000-73796e746865")
 
 
@@ -59,7 +70,7 @@ def read_sheet(path: Path, *, source: str) -> tuple[list[Session], list[str]]:
     header, *table = list(csv.reader((line for line in lines if line.strip() and line[0] != "#"), delimiter="\t")) or [
         []
     ]
-    needed = ["eid", "role"] + (["path"] if source in ("alf", "aligned", *CONVERTED) else [])
+    needed = ["eid", "role"] + (["path"] if source in ("alf", "aligned", *MAPPINGS) else [])
     missing = [column for column in needed if column not in header]
     if missing:
         return [], [f"{path}: no column {', '.join(missing)} (columns must be separated by tabs)"]
@@ -69,8 +80,41 @@ def read_sheet(path: Path, *, source: str) -> tuple[list[Session], list[str]]:
         session = Session(eid=row["eid"], role=row["role"], path=row.get("path", ""))
         sessions.append(session)
         faults += [f"{path}, session {number}: {fault}" for fault in _faults(session, source, "path" in needed)]
+    if not sessions:
+        return [], [f"{path}: lists no session below its header; write a line for each"]
     counts = Counter(session.eid for session in sessions)
-    return sessions, [*faults, *(f"{path}: session {eid} stands in it twice" for eid, n in counts.items() if n > 1)]
+    faults += [f"{path}: session {eid} stands in it twice" for eid, n in counts.items() if n > 1]
+    return sessions, faults + (_same_recordings(sessions, path, source) if "path" in needed else [])
+
+
+def _same_recordings(sessions: list[Session], sheet: Path, source: str) -> list[str]:
+    """A fault for each recording that is listed under two EIDs: it would train the models that it tests."""
+    listed: dict[object, tuple[Session, Path]] = {}
+    faults = []
+    for session in sessions:
+        if not session.path:
+            continue
+        path = Path(session.path.strip("/")) if source == "alf" else sheet.parent / session.path
+        for mark in (path,) if source == "alf" else _marks(path):
+            first, there = listed.setdefault(mark, (session, path))
+            if first is not session and (source == "alf" or filecmp.cmp(there, path, shallow=False)):
+                how = f"are one recording ({session.path})"
+                faults.append(f"{sheet}: sessions {first.eid} and {session.eid} {how}; list it once")
+                break
+    return faults
+
+
+def _marks(path: Path) -> list[object]:
+    """What is the same for all names of a file, links too, and what is likely the same of copies alone."""
+    try:
+        status = path.stat()
+        with open(path, "rb") as handle:
+            ends = handle.read(_END)
+            handle.seek(max(status.st_size - _END, 0))
+            ends += handle.read(_END)
+    except (OSError, ValueError):
+        return []
+    return [(status.st_dev, status.st_ino), (status.st_size, hashlib.sha256(ends).digest())]
 
 
 def _faults(session: Session, source: str, needs_path: bool) -> list[str]:
@@ -78,11 +122,13 @@ def _faults(session: Session, source: str, needs_path: bool) -> list[str]:
     if source in ("one", "alf") and not _is_uuid(session.eid):
         faults.append(f"eid {session.eid!r} is no UUID")
     elif not _FILE_SAFE.fullmatch(session.eid):
-        faults.append(f"eid {session.eid!r} may hold letters, digits, - and _ only")
+        faults.append(f"eid {session.eid!r} may hold letters, digits, - and _ only, and may not begin with -")
     if session.role not in ROLES:
         faults.append(f"role {session.role!r} must be one of {', '.join(ROLES)}")
     if needs_path and not session.path:
         faults.append("path is empty")
+    if needs_path and (fault := path_fault(session.path)):
+        faults.append(f"path {fault}")
     return faults
 
 

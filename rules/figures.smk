@@ -1,167 +1,109 @@
-# Every figure is a rule of its own. A figure of all sessions is drawn from the scores of all of them: docs/figures.md.
-rule figure_metrics:
+# What each figure shows, needs and is drawn from: neds/plan/figures.py. The report holds the plotted numbers of those that
+# show means, and of those of single trials only the pictures.
+rule figure:
+    """Draw a figure of all test sessions."""
     input:
-        metrics=f"{RESULTS}/tables/metrics.csv",
+        unpack(needs("figure")),
     output:
-        **figure_files("metrics"),
+        png=shown(f"{RESULTS}/figures/{{figure}}.png", figure_category, figure_labels("PNG")),
+        pdf=shown(f"{RESULTS}/figures/{{figure}}.pdf", figure_category, figure_labels("PDF")),
+        csv=shown(f"{RESULTS}/figures/{{figure}}.csv", figure_category, figure_labels("CSV")),
     log:
-        f"{RESULTS}/logs/figures/metrics.log",
+        f"{RESULTS}/logs/figures/{{figure}}.log",
+    wildcard_constraints:
+        figure=PLAN.pattern("figure", "figure"),
     conda:
         "../envs/neds.yaml"
     params:
-        settings=drawing(models=CATALOGUE.compared()),
-        stem=figure_stem,
-        code=code_digest("neds.figures.bars"),
+        drawing=drawing("figure"),
+        stem=stem,
+        caption=caption("{figure}"),
+        recipe=recipe("figure"),
     shell:
-        "python -m workflow_scripts.figure_metrics --metrics {input.metrics} --output {params.stem}"
-        " --settings {params.settings:q} 2>&1 | tee {log}"
+        "python -m workflow_scripts {params.drawing} --output {params.stem:q} {params.recipe} 2>&1 | tee {log:q}"
 
 
-rule figure_gain:
+rule session_figure:
+    """Draw a figure of one test session."""
     input:
-        metrics=f"{RESULTS}/tables/metrics.csv",
+        unpack(needs("session_figure")),
     output:
-        **figure_files("gain"),
+        png=shown(f"{RESULTS}/figures/{{eid}}/{{figure}}.png", "Sessions", figure_labels("PNG")),
+        pdf=shown(f"{RESULTS}/figures/{{eid}}/{{figure}}.pdf", "Sessions", figure_labels("PDF")),
+        csv=f"{RESULTS}/figures/{{eid}}/{{figure}}.csv",
     log:
-        f"{RESULTS}/logs/figures/gain.log",
+        f"{RESULTS}/logs/figures/{{eid}}-{{figure}}.log",
+    wildcard_constraints:
+        figure=PLAN.pattern("session_figure", "figure"),
     conda:
         "../envs/neds.yaml"
     params:
-        settings=drawing(rows=CATALOGUE.gain_rows()),
-        stem=figure_stem,
-        code=code_digest("neds.figures.pairs"),
+        drawing=drawing("session_figure"),
+        stem=stem,
+        caption=caption("{figure}"),
+        recipe=recipe("session_figure"),
     shell:
-        "python -m workflow_scripts.figure_pairs --metrics {input.metrics} --output {params.stem}"
-        " --settings {params.settings:q} 2>&1 | tee {log}"
+        "python -m workflow_scripts {params.drawing} --output {params.stem:q} {params.recipe} 2>&1 | tee {log:q}"
 
 
-rule figure_multi_session:
+rule learning_figure:
+    """Draw the learning curves of a mode, of pretraining or of the test sessions' models."""
     input:
-        metrics=f"{RESULTS}/tables/metrics.csv",
+        unpack(needs("learning_figure")),
     output:
-        **figure_files("multi_session"),
-    log:
-        f"{RESULTS}/logs/figures/multi_session.log",
-    conda:
-        "../envs/neds.yaml"
-    params:
-        settings=drawing(rows=CATALOGUE.multi_session_rows()),
-        stem=figure_stem,
-        code=code_digest("neds.figures.pairs"),
-    shell:
-        "python -m workflow_scripts.figure_pairs --metrics {input.metrics} --output {params.stem}"
-        " --settings {params.settings:q} 2>&1 | tee {log}"
-
-
-rule figure_pretraining_size:
-    input:
-        metrics=f"{RESULTS}/tables/metrics.csv",
-        sessions=f"{RESULTS}/tables/sessions.csv",
-    output:
-        **figure_files("pretraining_size"),
-    log:
-        f"{RESULTS}/logs/figures/pretraining_size.log",
-    conda:
-        "../envs/neds.yaml"
-    params:
-        settings=modalities_and(sets=pretraining_eids(), curves=CATALOGUE.pretraining_curves()),
-        stem=figure_stem,
-        code=code_digest("neds.figures.pretraining_size"),
-    shell:
-        "python -m workflow_scripts.figure_pretraining_size --metrics {input.metrics} --sessions {input.sessions}"
-        " --output {params.stem} --settings {params.settings:q} 2>&1 | tee {log}"
-
-
-rule figure_data_efficiency:
-    input:
-        metrics=f"{RESULTS}/tables/metrics.csv",
-        sessions=f"{RESULTS}/tables/sessions.csv",
-    output:
-        **figure_files("data_efficiency"),
-    log:
-        f"{RESULTS}/logs/figures/data_efficiency.log",
-    conda:
-        "../envs/neds.yaml"
-    params:
-        settings=modalities_and(curves=CATALOGUE.trial_curves()),
-        stem=figure_stem,
-        code=code_digest("neds.figures.data_efficiency"),
-    shell:
-        "python -m workflow_scripts.figure_data_efficiency --metrics {input.metrics} --sessions {input.sessions}"
-        " --output {params.stem} --settings {params.settings:q} 2>&1 | tee {log}"
-
-
-rule figure_region_encoding:
-    input:
-        units=units_of(CATALOGUE.drawn("encoding")),
-    output:
-        **figure_files("region_encoding"),
-    log:
-        f"{RESULTS}/logs/figures/region_encoding.log",
-    conda:
-        "../envs/neds.yaml"
-    params:
-        settings=modalities_and(model=CATALOGUE.main("encoding"), min_units=CONFIG.figures.region_min_units),
-        stem=figure_stem,
-        code=code_digest("neds.figures.region_encoding"),
-    shell:
-        "python -m workflow_scripts.figure_region_encoding --units {input.units} --output {params.stem}"
-        " --settings {params.settings:q} 2>&1 | tee {log}"
-
-
-rule figure_calibration:
-    input:
-        aligned=expand(f"{RESULTS}/aligned/{{eid}}.h5", eid=TEST_EIDS),
-        predictions=predictions_of_all(CATALOGUE.decoders()),
-    output:
-        **figure_files("calibration"),
-    log:
-        f"{RESULTS}/logs/figures/calibration.log",
-    conda:
-        "../envs/neds.yaml"
-    params:
-        models=first_seed(CATALOGUE.decoders()),
-        stem=figure_stem,
-        code=code_digest("neds.figures.calibration"),
-    shell:
-        "python -m workflow_scripts.figure_calibration --aligned {input.aligned} --predictions {input.predictions}"
-        " --models {params.models} --output {params.stem} 2>&1 | tee {log}"
-
-
-rule figure_learning:
-    input:
-        logs=learning_logs,
-    output:
-        **learning_files(),
+        png=shown(f"{RESULTS}/figures/learning/{{mode}}-{{stage}}.png", "Training", figure_labels("PNG")),
+        pdf=shown(f"{RESULTS}/figures/learning/{{mode}}-{{stage}}.pdf", "Training", figure_labels("PDF")),
+        csv=f"{RESULTS}/figures/learning/{{mode}}-{{stage}}.csv",
     log:
         f"{RESULTS}/logs/figures/learning/{{mode}}-{{stage}}.log",
+    wildcard_constraints:
+        stage="pretraining|sessions",
     conda:
         "../envs/neds.yaml"
     params:
-        settings=modalities_and(),
-        runs=learning_runs,
-        stem=figure_stem,
-        code=code_digest("neds.figures.learning"),
+        drawing=drawing("learning_figure"),
+        stem=stem,
+        caption=caption("learning"),
+        recipe=recipe("learning_figure"),
     shell:
-        "python -m workflow_scripts.figure_learning --logs {input.logs} {params.runs} --output {params.stem}"
-        " --settings {params.settings:q} 2>&1 | tee {log}"
+        "python -m workflow_scripts {params.drawing} --output {params.stem:q} {params.recipe} 2>&1 | tee {log:q}"
+
+
+rule search_figure:
+    """Draw a search of hyper-parameters."""
+    input:
+        unpack(needs("search_figure")),
+    output:
+        png=shown(f"{RESULTS}/figures/tuning/{{search}}.png", "Training", figure_labels("PNG")),
+        pdf=shown(f"{RESULTS}/figures/tuning/{{search}}.pdf", "Training", figure_labels("PDF")),
+        csv=shown(f"{RESULTS}/figures/tuning/{{search}}.csv", "Training", figure_labels("CSV")),
+    log:
+        f"{RESULTS}/logs/figures/tuning/{{search}}.log",
+    wildcard_constraints:
+        search="[A-Za-z0-9_-]+/[A-Za-z0-9_-]+",
+    conda:
+        "../envs/neds.yaml"
+    params:
+        drawing=drawing("search_figure"),
+        stem=stem,
+        caption=caption("search"),
+        recipe=recipe("search_figure"),
+    shell:
+        "python -m workflow_scripts {params.drawing} --output {params.stem:q} {params.recipe} 2>&1 | tee {log:q}"
 
 
 rule left_out:
+    """List the figures and tables that this configuration cannot fill, and what they need."""
+    input:
+        unpack(needs("left_out")),
     output:
-        report(f"{RESULTS}/figures/left_out.txt", caption="captions/left_out.rst", category="Left out"),
+        shown(f"{RESULTS}/figures/left_out.txt", "Left out", {}),
     log:
         f"{RESULTS}/logs/figures/left_out.log",
     conda:
         "../envs/neds.yaml"
     params:
-        messages=left_out_messages,
+        caption=caption("left_out"),
+        recipe=recipe("left_out"),
     shell:
-        "printf '%s\\n' {params.messages:q} > {output} 2> {log}"
-
-
-rule figures:
-    input:
-        figures_in_use(),
-        figures_of_searches(),
-        rules.left_out.output,
+        "python -m workflow_scripts left-out --output {output:q} {params.recipe} 2>&1 | tee {log:q}"

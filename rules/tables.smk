@@ -1,44 +1,75 @@
-rule table_benchmark:
+# Tables of means (neds/plan/tables.py), and what the report shows whole.
+rule table:
+    """Write a table of means, as CSV, Markdown, LaTeX and a page."""
     input:
-        metrics=f"{RESULTS}/tables/metrics.csv",
+        unpack(needs("table")),
     output:
-        **table_files("benchmark"),
+        csv=f"{RESULTS}/tables/{{table}}.csv",
+        md=f"{RESULTS}/tables/{{table}}.md",
+        tex=f"{RESULTS}/tables/{{table}}.tex",
+        html=shown(f"{RESULTS}/tables/{{table}}.html", "Tables", table_labels),
     log:
-        f"{RESULTS}/logs/tables/benchmark.log",
+        f"{RESULTS}/logs/tables/{{table}}.log",
+    wildcard_constraints:
+        table=PLAN.pattern("table", "table"),
     conda:
         "../envs/neds.yaml"
     params:
-        settings=drawing(models=CATALOGUE.tabulated()),
-        stem=table_stem,
-        code=code_digest("neds.tables.benchmark"),
+        drawing=drawing("table"),
+        stem=stem,
+        caption=caption("{table}"),
+        recipe=recipe("table"),
     shell:
-        "python -m workflow_scripts.table_benchmark --metrics {input.metrics} --output {params.stem}"
-        " --settings {params.settings:q} 2>&1 | tee {log}"
+        "python -m workflow_scripts {params.drawing} --output {params.stem:q} {params.recipe} 2>&1 | tee {log:q}"
 
 
-rule table_encoding_inputs:
+rule table_page:
+    """Turn a table into a web page that can be sorted and filtered."""
     input:
-        metrics=f"{RESULTS}/tables/metrics.csv",
+        unpack(needs("table_page")),
     output:
-        **table_files("encoding_inputs"),
+        shown(f"{RESULTS}/tables/{{table}}.html", page_category, page_labels),
     log:
-        f"{RESULTS}/logs/tables/encoding_inputs.log",
+        f"{RESULTS}/logs/tables/{{table}}-page.log",
+    wildcard_constraints:
+        table=PLAN.pattern("table_page", "table"),
     conda:
         "../envs/neds.yaml"
     params:
-        settings=drawing(models=CATALOGUE.drawn("encoding")),
-        stem=table_stem,
-        code=code_digest("neds.tables.encoding_inputs"),
+        caption=caption("page"),
+        recipe=recipe("table_page"),
     shell:
-        "python -m workflow_scripts.table_encoding_inputs --metrics {input.metrics} --output {params.stem}"
-        " --settings {params.settings:q} 2>&1 | tee {log}"
+        "python -m workflow_scripts table-page --table {input.table:q} --output {output:q} {params.recipe} 2>&1 | tee {log:q}"
 
 
-# The scores of every evaluation are targets too, so that one that was deleted is made again.
-rule tables:
+rule configuration_table:
+    """List the configuration in use, and where each value comes from."""
     input:
-        evaluated("metrics.csv", evaluated_models()),
-        rules.sessions_table.output,
-        rules.metrics_table.output,
-        tables_in_use(),
-        ablation_targets(),
+        unpack(needs("configuration_table")),
+    output:
+        f"{RESULTS}/tables/configuration.csv",
+    log:
+        f"{RESULTS}/logs/tables/configuration.log",
+    conda:
+        "../envs/neds.yaml"
+    params:
+        recipe=recipe("configuration_table"),
+    shell:
+        "python -m workflow_scripts configuration-table --output {output:q} {params.recipe} 2>&1 | tee {log:q}"
+
+
+rule software_table:
+    """List the versions of all installed software."""
+    input:
+        unpack(needs("software_table")),
+    output:
+        f"{RESULTS}/tables/software.csv",
+    log:
+        f"{RESULTS}/logs/tables/software.log",
+    conda:
+        "../envs/neds.yaml"
+    params:
+        recipe=recipe("software_table"),
+    shell:
+        "python -m workflow_scripts software-table --scores {input.scores:q} --output {output:q} {params.recipe}"
+        " 2>&1 | tee {log:q}"

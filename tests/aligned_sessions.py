@@ -8,6 +8,9 @@ from neds.modalities import PAPER, Modality
 from neds.partition.split import assign_split
 from neds.partition.statistics import training_statistics
 
+STIMULUS = Modality(name="stimulus", kind="scalar", unit="%")
+WITH_STIMULUS = (*PAPER, "stimulus")
+
 
 def make_session(
     eid: str = "mouse1",
@@ -18,7 +21,9 @@ def make_session(
     names: tuple[str, ...] = tuple(PAPER),
     seed: int = 0,
 ) -> AlignedSession:
-    """A session in which a slow latent drives wheel, whisker and units, and choice and block shift the rates."""
+    """A session in which a slow latent drives wheel, whisker and units, and choice and block shift the rates. Its mean over
+    a trial is the stimulus, but for scale and offset.
+    """
     rng = np.random.default_rng([seed, *eid.encode()])
     choice, block = rng.integers(0, 2, n_trials), rng.integers(0, 3, n_trials)
     latent = np.cumsum(rng.normal(size=(n_trials, n_bins)), axis=1) / 2
@@ -33,8 +38,9 @@ def make_session(
         "whisker_motion_energy": (latent + 0.5 * rng.normal(size=latent.shape))[..., None].astype(np.float32),
         "choice": choice.astype(np.int8),
         "block": block.astype(np.int8),
+        "stimulus": (50 + 20 * latent.mean(1)).astype(np.float32),
     }
-    modalities: dict[str, Modality] = {name: PAPER[name] for name in names}
+    modalities: dict[str, Modality] = {name: (PAPER | {"stimulus": STIMULUS})[name] for name in names}
     values = {name: values[name] for name in names}
     split = assign_split(n_trials, eid=eid, seed=0, fractions=[0.7, 0.1, 0.2])
     return AlignedSession(

@@ -24,6 +24,8 @@ def use_scratch_home(tmp_path, monkeypatch):
     monkeypatch.setattr(retries, "WAITS_S", (0, 0))
     for name in ("ONE_USERNAME", "ONE_PASSWORD", "ONE_TOKEN"):
         monkeypatch.delenv(name, raising=False)
+    # Accounts are for the loopback database of the tests.
+    monkeypatch.setenv("ONE_HOST", "127.0.0.1")
     return home
 
 

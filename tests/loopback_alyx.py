@@ -40,6 +40,7 @@ class LoopbackAlyx(ThreadingHTTPServer):
         page: most records of one answer to a request for a list.
         tags: name of a data release -> ids of its sessions.
         regions: session id -> Allen ids of the regions of its channels.
+        asked: paths of all requests.
         served: relative paths of the data files that were handed out.
         gives_parts: whether parts of files are handed out; if not, whoever asks for one gets the whole.
         parts: relative path and first and last byte of the parts that were handed out.
@@ -58,6 +59,7 @@ class LoopbackAlyx(ThreadingHTTPServer):
         self.tags: dict[str, set[str]] = {}
         self.regions: dict[str, list[int]] = {}
         self.closing = threading.Event()
+        self.asked: list[str] = []
         self.served: list[str] = []
         self.gives_parts = True
         self.parts: list[tuple[str, int, int]] = []
@@ -189,6 +191,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer({"count": len(found), "next": following, "previous": None, "results": found[start:end]})
 
     def _is_failing(self) -> bool:
+        self.server.asked.append(self.path)
         for prefix, status in self.server.failing.items():
             if self.path.startswith(prefix):
                 self._answer({"detail": "on purpose"}, status=status)

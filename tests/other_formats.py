@@ -14,6 +14,8 @@ from temporaldata import ArrayDict, Data, Interval, IrregularTimeSeries, Regular
 N_TRIALS, N_UNITS, END_S = 60, 12, 250.0
 CUE_S = 5.0 + 4.0 * np.arange(N_TRIALS)
 RESPONSES = np.where(np.arange(N_TRIALS) % 3 == 0, "R", "L").astype(object)
+CONTRASTS = np.where(np.arange(N_TRIALS) % 9 == 8, np.nan, np.arange(N_TRIALS) % 7 / 3 - 1)
+"""Signed, of the stimulus; unknown in some trials."""
 REGIONS = np.array(["M1", "PMd"] * (N_UNITS // 2), dtype=object)
 QUALITY = np.array(["good"] * (N_UNITS - 2) + ["noise"] * 2, dtype=object)
 
@@ -49,8 +51,11 @@ def write_nwb(path: Path, *, seed: int = 0, with_trials: bool = True, with_hand:
     if with_trials:
         file.add_trial_column("cue", "time of the cue")
         file.add_trial_column("response", "side of the response")
-        for cue_s, response in zip(CUE_S, RESPONSES, strict=True):
-            file.add_trial(start_time=cue_s - 1, stop_time=cue_s + 2, cue=cue_s, response=response)
+        file.add_trial_column("signed_contrast", "contrast of the stimulus, positive on the right")
+        for cue_s, response, contrast in zip(CUE_S, RESPONSES, CONTRASTS, strict=True):
+            file.add_trial(
+                start_time=cue_s - 1, stop_time=cue_s + 2, cue=cue_s, response=response, signed_contrast=contrast
+            )
     behavior = file.create_processing_module("behavior", "behaviour")
     clock = np.arange(0.01, END_S, 0.02)
     # In cm/s with a conversion to m/s, and at a rate with a starting time.

@@ -17,7 +17,7 @@ from neds.model.network import NEDS, Design
 from neds.model.settings import MaskingSettings, ModelSettings
 from neds.tables.ablation import ablation_table
 from neds.tables.write import write_table
-from neds.training.stage import TrainingRun
+from neds.training.settings import TrainingRun
 from tests.aligned_sessions import make_session
 
 SIZE = {"dim": 16, "layers": 1, "heads": 2, "mlp": 16}
@@ -86,10 +86,10 @@ def faults(**values) -> str:
 @pytest.mark.parametrize(
     ("ablations", "message"),
     [
-        ({"tables": ["scheme"]}, "config key ablations.tables.0: input should be 'schemes', 'size' or 'embeddings'"),
+        ({"tables": ["scheme"]}, "config key ablations.tables.0: must be schemes, size or embeddings, not 'scheme'"),
         ({"variants": {"x": {"model.layer": 2}}}, "variants.x.model.layer: no key that a variant may change"),
         ({"variants": {"x": {"seeds": [3]}}}, "ablations.variants.x.seeds: no key that a variant may change"),
-        ({"variants": {"x": {"model.layers": "two"}}}, "ablations.variants.x.model.layers: input should be a valid integer"),
+        ({"variants": {"x": {"model.layers": "two"}}}, "variants.x.model.layers: must be a whole number, not 'two'"),
         ({"variants": {"x": {"masking.weights.encodin": 0.0}}}, "ablations.variants.x.masking.weights.encodin"),
         ({"variants": {"x": {"model.layers": 3}}}, "ablations.variants.x: changes nothing"),
         ({"variants": {"x y": {"model.layers": 2}}}, "ablations.variants.x y: a name may hold"),

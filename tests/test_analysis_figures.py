@@ -6,7 +6,7 @@ import pytest
 
 from neds.figures.calibration import calibration_figure, reliability
 from neds.figures.comparison import Comparison
-from neds.figures.learning import Run, learning_figure
+from neds.figures.learning import TrainingLog, learning_figure
 from neds.figures.region_encoding import region_encoding_figure
 from neds.figures.save import NothingToDraw
 from neds.modalities import resolve
@@ -98,15 +98,18 @@ def test_without_known_regions_there_is_nothing_to_draw():
 
 def test_learning_csv_averages_over_the_sessions_that_are_still_training():
     def log(scores: list[float]) -> pd.DataFrame:
-        return pd.DataFrame({"epoch": range(1, len(scores) + 1), "loss": 1.0, "val_spikes_bits_per_spike": scores})
+        return pd.DataFrame(
+            {"epoch": range(1, len(scores) + 1), "loss": 1.0, "val_spikes_bits_per_spike": scores}
+        ).assign(seconds=lambda table: 120.0 * table["epoch"])
 
     runs = [
-        Run("neds-mm-scratch", "a", 0, log([0.1, 0.2, 0.3])),
-        Run("neds-mm-scratch", "a", 1, log([0.3, 0.4, 0.5])),
-        Run("neds-mm-scratch", "b", 0, log([0.0, 0.1])),
-        Run("neds-mm-scratch", "skipped", 0, pd.DataFrame({"epoch": []})),
+        TrainingLog("neds-mm-scratch", "a", 0, log([0.1, 0.2, 0.3])),
+        TrainingLog("neds-mm-scratch", "a", 1, log([0.3, 0.4, 0.5])),
+        TrainingLog("neds-mm-scratch", "b", 0, log([0.0, 0.1])),
+        TrainingLog("neds-mm-scratch", "skipped", 0, pd.DataFrame({"epoch": []})),
     ]
-    _, plotted = learning_figure(runs, MODALITIES)
+    fig, plotted = learning_figure(runs, MODALITIES)
+    assert "Training took 4 to 6 min a model" in " ".join(fig.get_suptitle().split())
     rows = plotted[plotted["panel"] == "val_spikes_bits_per_spike"]
     assert rows.loc[rows["eid"] == "a", "value"].tolist() == pytest.approx([0.2, 0.3, 0.4])
     mean = rows.groupby("epoch")["mean"].first()

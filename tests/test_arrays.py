@@ -11,7 +11,7 @@ from neds.errors import UserError
 from neds.files.aligned import AlignedSession, read_aligned
 from neds.modalities import Modality, resolve
 from neds.partition.arrays import import_arrays
-from neds.partition.settings import ArraySettings, PartitionSettings
+from neds.partition.settings import ArrayRun, ArraySettings, PartitionSettings
 
 N_TRIALS, N_UNITS, N_BINS = 60, 12, 20
 PUPIL = Modality(name="pupil", kind="continuous")
@@ -56,11 +56,13 @@ def run(
         [*names, *(modality.name for modality in custom)], {modality.name: modality for modality in custom}
     )
     import_arrays(
-        path=path,
+        arrays=path,
         eid="mouse1",
-        modalities=modalities,
-        settings=PartitionSettings(**settings),
-        arrays=ArraySettings(**(reading or {})),
+        settings=ArrayRun(
+            modalities=list(modalities.values()),
+            partition=PartitionSettings(**settings),
+            arrays=ArraySettings(**(reading or {})),
+        ),
         output=tmp_path / "aligned.h5",
     )
     return read_aligned(tmp_path / "aligned.h5")
@@ -102,9 +104,11 @@ def test_modalities_of_the_user(tmp_path):
         "cue": np.where(np.arange(N_TRIALS) % 3, "high", "low"),
     }
     arrays["cue"][3] = ""
+    arrays["eye"][:, 4] = 7.0
     session = run(tmp_path, arrays, custom=(PUPIL, PAWS, CUE), reading={"rename": {"eye": "pupil"}})
-    assert session.values["pupil"].shape == (N_TRIALS, N_BINS, 1) and np.isnan(session.values["pupil"]).all()
-    assert session.statistics["pupil"] == {"mean": [0.0], "std": [1.0]}
+    assert session.values["pupil"].shape == (N_TRIALS, N_BINS, 1)
+    assert np.isnan(session.values["pupil"]).sum() == N_TRIALS * (N_BINS - 1)
+    assert session.statistics["pupil"] == {"mean": [7.0], "std": [1.0]}
     assert session.values["paws"].shape == (N_TRIALS, N_BINS, 2)
     assert session.values["cue"][:5].tolist() == [0, 1, 1, -1, 1]
 
@@ -113,7 +117,7 @@ def test_modalities_of_the_user(tmp_path):
     ("classes", "given", "expected"),
     [
         (["right", "left"], [-1, 1, 1], [0, 1, 1]),
-        (["right", "left"], [0, 1, -1], [0, 1, -1]),
+        (["right", "left"], [0, 1, 1], [0, 1, 1]),
         (["right", "left"], [0.0, 1.0, np.nan], [0, 1, -1]),
         (["0.2", "0.5", "0.8"], [0.2, 0.8, 0.5], [0, 2, 1]),
         (["0.2", "0.5", "0.8"], [0, 2, -1], [0, 2, -1]),

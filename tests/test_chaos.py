@@ -24,7 +24,7 @@ KILLS = {
     "snakemake": 3,  # SIGKILL to Snakemake alone; its jobs live on for a moment
     "everything": 2,  # SIGKILL to all processes, as when the machine goes down
 }
-LONGEST_CPU_S = 4.0
+LONGEST_CPU_S = 1.5
 """About what a job takes. A job is killed after a random share, of CPU time: on a slow machine it gets as far."""
 TIMES = ["seconds", "trials_per_second"]
 
@@ -80,13 +80,13 @@ def test_killed_at_random_the_workflow_ends_as_if_undisturbed(finished, tmp_path
 
 
 def assert_same_results(calm: Path, disturbed: Path) -> None:
-    """All files there are, and nothing else; only times may differ: logs, benchmarks, and seconds in files."""
+    """All files there are, and nothing else; only times may differ: logs, benchmarks, how long trainings took."""
     names = [
         {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} for folder in (calm, disturbed)
     ]
     assert names[0] == names[1]
     for name in sorted(names[0]):
-        if not name.startswith(("logs/", "benchmarks/")):
+        if not name.startswith(("logs/", "benchmarks/", "figures/learning/")):
             assert content(calm / name) == content(disturbed / name), name
 
 
@@ -98,7 +98,6 @@ def content(path: Path) -> object:
         with safe_open(path, framework="pt") as handle:
             header = json.loads(handle.metadata()["neds"])
             tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 (not a dict)
-        del header["record"]["seconds"]
         raw = {n: (str(t.dtype), tuple(t.shape), t.numpy().tobytes()) for n, t in tensors.items()}
         return header, raw
     return path.read_bytes()

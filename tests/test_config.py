@@ -1,13 +1,17 @@
 """A wrong configuration is refused before any work, with every fault named at once."""
 
+import re
+import subprocess
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import yaml
 
 from neds.config import Config, check_config
+from neds.config.described import described_keys
 from neds.errors import UserError
-from neds.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 
@@ -20,15 +24,10 @@ def faults(**values) -> list[str]:
     return str(caught.value).split("\n")
 
 
-def test_shipped_config_is_complete_and_valid():
-    values = yaml.safe_load((ROOT / "config.yaml").read_text())
-    config, sessions = check_config(values, base=ROOT)
+def test_what_is_not_given_is_the_default():
+    config, sessions = check_config({}, base=ROOT)
+    assert config == Config()
     assert {role: sum(s.role == role for s in sessions) for role in ("train", "test")} == {"train": 3, "test": 2}
-    assert values.keys() == Config.model_fields.keys(), "every key is shown to the user"
-    blocks = [block for block in values if isinstance(getattr(config, block), Settings)]
-    assert len(blocks) > 8
-    for block in blocks:
-        assert values[block].keys() == type(getattr(config, block)).model_fields.keys()
 
 
 @pytest.mark.parametrize(
@@ -42,20 +41,30 @@ def test_shipped_config_is_complete_and_valid():
         ({"source": "alf", "sessions": "s.tsv"}, "config key download.alf_root: source alf needs"),
         ({"source": "aligned"}, "config key sessions: source aligned needs a sessions sheet"),
         ({"modalities": ["spikes", "pupil"]}, "config key modalities: no modality is called pupil"),
-        ({"training_overrides": {"mm": {"epocs": 2}}}, "config key training_overrides.mm.epocs: unknown key"),
+        ({"overrides": {"mm": {"training.epocs": 2}}}, "config key overrides.mm.training.epocs: no key that an"),
+        ({"partition": {"longest_gap_s": {"wheel": 1.0}}}, "config key partition.longest_gap_s.wheel: no modality is"),
         ({"partition": {"bin_s": 0.03}}, "config key partition: bin_s 0.03 does not divide the window of 2 s"),
         ({"partition": {"align": "stimOn"}}, "config key partition.align: the IBL's trials have no event stimOn; did you"),
         ({"partition": WINDOWS}, "config key modalities: with `align: none` there are windows and no trials, but"),
-        ({"custom_modalities": {"pupil": {"kind": "smooth"}}}, "config key custom_modalities.pupil.kind: input should be"),
+        ({"custom_modalities": {"pupil": {"kind": "smooth"}}}, "config key custom_modalities.pupil.kind: must be counts, "),
         ({"training": {"loss_weights": {"spike": 2.0}}}, "config key training.loss_weights.spike: no modality in use"),
-        ({"training_overrides": {"finetune": {"lr": 0.1}}}, "config key training_overrides.finetune: unknown key;"),
+        ({"overrides": {"finetune": {"training.lr": 0.1}}}, "config key overrides.finetune: unknown key; did you"),
         ({"masking": {"weights": {"encodng": 1.0}}}, "config key masking.weights.encodng: unknown key; did you mean"),
-        ({"train_trials": ["some"]}, "config key train_trials.0: input should be a valid integer or 'all', not 'some'"),
-        ({"train_trials": [0]}, "config key train_trials.0: input should be greater than or equal to 1"),
-        ({"pretraining_sets": {"a": ["x", 1]}}, "config key pretraining_sets.a.1: input should be a valid string, not 1"),
-        ({"training": {"lr": float("inf")}}, "config key training.lr: input should be a finite number"),
-        ({"training": 5}, "config key training: input should be a valid dictionary"),
-        ({"seeds": [-1]}, "config key seeds.0: input should be greater than or equal to 0"),
+        ({"train_trials": ["some"]}, "config key train_trials.0: must be a whole number or all, not 'some'"),
+        ({"train_trials": [0]}, "config key train_trials.0: must be 1 or more or all, not 0"),
+        ({"pretraining_sets": {"a": ["x", 1]}}, "config key pretraining_sets.a.1: must be text, not 1"),
+        ({"training": {"lr": float("inf")}}, "config key training.lr: must be a finite number, not inf"),
+        ({"training": 5}, "config key training: must be a mapping of keys to values, not 5"),
+        ({"training": None}, "config key training: has no value; it must be a mapping of keys to values"),
+        ({"seeds": [-1]}, "config key seeds.0: must be 0 or more, not -1"),
+        ({"seeds": [1e20]}, "config key seeds.0: must be a whole number, not 1e+20"),
+        ({"seeds": [2**31]}, "config key seeds.0: must be at most 2147483647, not 2147483648"),
+        ({"seeds": []}, "config key seeds: must be 1 value or more, not []"),
+        ({"partition": {"split_seed": 10**20}}, "config key partition.split_seed: must be at most 2147483647"),
+        ({"download": {"probes": [False]}}, "config key download.probes.0: must be text; YAML reads yes, no, on and off"),
+        ({"custom_modalities": {1: {}}}, "config key custom_modalities.1: the key 1 must be text; put it in quotes"),
+        ({"unimodal_curves": "yes"}, "config key unimodal_curves: must be true or false, not 'yes'"),
+        ({"modes": "mm"}, "config key modes: must be a list [in brackets], not 'mm'"),
         ({"custom_modalities": {"pupil": {"unit": "px"}}}, "config key custom_modalities.pupil.kind: is missing"),
     ],
 )  # fmt: skip
@@ -83,7 +92,7 @@ def test_all_faults_are_reported_at_once(tmp_path):
         "seeds": [1, 1],
         "training": {"lr": "1e-4", "epoch": 3, "loss_weights": {"wheel": 2.0}},
         "model": {"dim": "128", "heads": 3},
-        "training_overrides": {"finetuned": {"batchsize": 3}},
+        "overrides": {"finetuned": {"training.batchsize": 3}},
         "pretraining_sets": {"leak": known[:2]},
         "partition": {"bin_s": 0.3},
     }
@@ -97,7 +106,6 @@ def test_all_faults_are_reported_at_once(tmp_path):
         "config key training.epoch: unknown key; did you mean epochs?",
         "config key training.loss_weights.wheel: no modality in use is called so",
         "config key model.dim: '128' is text, not a number; leave out the quotes",
-        "config key training_overrides.finetuned.batchsize: unknown key; did you mean batch_size?",
         "config key partition: bin_s 0.3 does not divide the window of 2 s",
         f"config key pretraining_sets.leak: {known[1]} has role test",
         f"{tmp_path}/s.tsv, session 5: eid 'd23a44ef' is no UUID",
@@ -114,14 +122,77 @@ def test_defaults_in_the_place_of_faulty_keys_give_no_faults_of_their_own():
     assert len(faults(synthetic={"units_min": "8", "units_max": 10, "n_test": 0})) == 1
 
 
-def test_overrides_of_a_mode_win_over_those_of_a_stage():
-    config = Config(
-        training_overrides={"finetuned": {"epochs": 7, "lr": 0.1}, "encoding": {"lr": 0.2}}, modes=["mm", "encoding"]
-    )
-    assert config.training_for("finetuned", "mm").lr == 0.1
-    assert config.training_for("finetuned", "encoding").lr == 0.2
-    assert config.training_for("finetuned", "encoding").epochs == 7
-    assert config.training_for("scratch", "mm") == config.training
+@pytest.mark.parametrize(
+    ("results", "message"),
+    [
+        ("", "is empty; write a path"),
+        (" ", "is empty; write a path"),
+        ("/", "/ is the root of the file system"),
+        ("../../../../../../../../..", "is the root of the file system"),
+        ("//", "is the root of the file system"),
+        ("{home}", "is the home folder"),
+        ("{home}/x/..", "is the home folder"),
+        ("~/results", "~ is not replaced here"),
+        ("file.txt", "is a file; name a folder"),
+        ("a\nb", "has a line break or another control character"),
+        ("out{{eid}}", "braces stand for wildcards"),
+    ],
+)
+def test_folder_of_results_that_holds_other_things_is_refused(results, message, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "file.txt").touch()
+    with pytest.raises(UserError, match="config key results: .*" + re.escape(message)):
+        check_config({"results": results.format(home=tmp_path / "home")}, base=tmp_path)
+
+
+@pytest.mark.parametrize("key", ["sessions", "download.alf_root", "download.cache_dir"])
+def test_paths_have_no_control_characters(key):
+    *block, name = key.split(".")
+    values = {name: "data\x07/x\n"}
+    found = faults(**({block[0]: values} if block else values))
+    assert any(f"config key {key}: " in line and "control character" in line for line in found)
+
+
+@pytest.mark.parametrize("spelling", ["results", "results/", "./results", ".//results/.", "x/../results"])
+def test_spellings_of_a_folder_are_one(spelling):
+    assert check_config({"results": spelling}, base=ROOT)[0].results == "results"
+
+
+def test_a_default_is_nobodys_fault():
+    config, _ = check_config({"modalities": ["licks", "wheel_speed"]}, base=ROOT)
+    assert config.training.loss_weights == {"spikes": 50.0}
+    given = {"modalities": ["licks", "wheel_speed"], "training": {"loss_weights": {"spikes": 50.0}}}
+    assert "config key training.loss_weights.spikes: no modality in use" in faults(**given)[0]
+    given["training"] = {}
+    given["overrides"] = {
+        "mm": {"training.loss_weights.spikes": 2.0},
+        "scratch": {"training.loss_weights": {"wheel": 2.0}},
+    }
+    assert [line.split(":")[0] for line in faults(**given)] == [
+        "config key overrides.mm.training.loss_weights.spikes",
+        "config key overrides.scratch.training.loss_weights.wheel",
+    ]
+
+
+ODD = [None, -1, 1e300, float("nan"), 10**30, "", "a\nb", [], [None], ["a", "a"], {}, {"a": {}}, {1: 2}]
+ODD += [{"mm": {1: 2}}, {"mm": {"masking.weights": 5, "masking.weights.across.x": 5}}, {"mm": {"model": {"dim": "x"}}}]
+
+
+@pytest.mark.parametrize("key", [*Config.model_fields, *(description.key for description in described_keys())])
+def test_no_value_of_any_key_ends_in_a_traceback(key, tmp_path):
+    for value in ODD:
+        values = value
+        for part in reversed(key.split(".")):
+            values = {part: values}
+        with suppress(UserError):
+            check_config(values, base=tmp_path)
+
+
+def test_the_configuration_is_read_without_numpy_pandas_or_torch():
+    """Every job of the workflow reads it."""
+    code = "import sys, neds.config; print([name for name in ('numpy', 'pandas', 'torch') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize(
@@ -149,7 +220,6 @@ def test_pretraining_sets_are_checked_against_the_sheet():
     test = next(session.eid for session in sessions if session.role == "test")
     assert config.pretraining_eids("two", sessions) == train[:2]
     assert config.pretraining_eids("all", sessions) == train
-    assert config.trainings("mm") == ["scratch", "finetuned-two"]
 
     wrong = {"leak": [train[0], test], "many": 9, "x-5trials": 1, "stranger": ["nobody"]}
     found = "\n".join(faults(**base, pretraining_sets=wrong, finetune_from=["lek"]))

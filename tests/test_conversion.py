@@ -6,43 +6,31 @@ import h5py
 import numpy as np
 import pytest
 
-from neds.conversion import brainsets, nwb
-from neds.conversion.settings import BrainsetsMapping, FileMapping, NwbMapping
+from neds.conversion.settings import ConvertRun
 from neds.conversion.stage import convert
 from neds.errors import UserError
 from neds.files.aligned import AlignedSession, read_aligned
 from neds.files.raw import RawSession, read_raw
 from neds.modalities import PAPER, Modality, resolve
-from neds.partition.settings import PartitionSettings
+from neds.partition.settings import PartitionRun, PartitionSettings
 from neds.partition.stage import partition
 from tests import other_formats as formats
 
 HAND = Modality(name="hand", kind="continuous", width=2)
 OF_TASK = resolve(["spikes", "wheel_speed", "hand", "choice"], {"hand": HAND})
-READERS = {"nwb": (nwb.opened, NwbMapping), "brainsets": (brainsets.opened, BrainsetsMapping)}
 CUE = {"align": "cue", "trial_rule": "all", "bin_s": 0.05, "min_units": 5}
 
 
 def converted(path: Path, kind: str, mapping: dict, modalities: dict[str, Modality] = OF_TASK) -> RawSession:
-    reader, model = READERS[kind]
-    checked: FileMapping = model.model_validate(mapping).filled()
-    convert(
-        path=path,
-        eid="one",
-        reader=reader,
-        key=kind,
-        mapping=checked,
-        modalities=modalities,
-        output=path.with_suffix(".raw"),
-    )
+    settings = ConvertRun(modalities=list(modalities.values()), mapping=mapping)
+    convert(format=kind, file=path, eid="one", settings=settings, output=path.with_suffix(".raw"))
     return read_raw(path.with_suffix(".raw"))
 
 
 def aligned(path: Path, modalities: dict[str, Modality] = OF_TASK, **settings) -> AlignedSession:
     output = path.with_suffix(".aligned")
-    partition(
-        raw=path.with_suffix(".raw"), modalities=modalities, settings=PartitionSettings(**settings), output=output
-    )
+    run = PartitionRun(modalities=list(modalities.values()), partition=PartitionSettings(**settings))
+    partition(raw=path.with_suffix(".raw"), settings=run, output=output)
     return read_aligned(output)
 
 
@@ -152,7 +140,7 @@ NWB_MISTAKES = {
         "units": {"depth_um": "quality"}
     },
     "nwb.values.choice: says nothing of R; it names L": {"values": {"choice": {"L": "left"}}},
-    "nwb.trials.choice: leftish is neither a class of choice (right, left)": {
+    "nwb.values.choice: leftish is neither a class of choice (right, left)": {
         "values": {"choice": {"L": "leftish", "R": "right"}}
     },
     "nwb.trials.choice: name the column of choice; there are id, start_time": {"trials": None},

@@ -24,7 +24,8 @@ from neds.files.tables import read_csv, read_parquet
 from neds.model.checkpoint import Checkpoint, load_network, write_checkpoint
 from neds.partition.array_file import read_arrays
 from neds.synthetic.truth import expected_counts, write_truth
-from neds.training.stage import TrainingRun, run_training
+from neds.training.settings import TrainingRun
+from neds.training.stage import run_training
 from neds.tuning.best import BestTrial, with_best, write_best
 from tests.aligned_sessions import make_session
 

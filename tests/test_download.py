@@ -13,7 +13,7 @@ from neds.download.stage import download
 from neds.errors import UserError
 from neds.files.aligned import read_aligned
 from neds.modalities import PAPER
-from neds.partition.settings import PartitionSettings
+from neds.partition.settings import PartitionRun
 from neds.partition.stage import partition
 from tests.alf_trees import REGIONS, SESSION_PATH, write_session, write_trials
 from tests.download_runs import ALF, EID, load_local, use_scratch_home
@@ -156,7 +156,7 @@ def test_trials_riddled_with_nan_are_kept_as_they_are_and_judged_by_partition(al
     raw = load_local(root, tmp_path)
     pd.testing.assert_frame_equal(raw.trials[trials.columns], trials)
     output = tmp_path / "aligned.h5"
-    partition(raw=tmp_path / "local.h5", modalities=PAPER, settings=PartitionSettings(), output=output)
+    partition(raw=tmp_path / "local.h5", settings=PartitionRun(modalities=list(PAPER.values())), output=output)
     aligned = read_aligned(output)
     assert aligned.reason.startswith("0 of 20 trials kept, fewer than min_trials 50")
     assert aligned.dropped == {"trials: no stimOn_times": 11, "trials: no feedback_times": 9}

@@ -9,6 +9,8 @@ import one.webclient
 import pandas as pd
 import pytest
 
+from neds.config import check_config
+from neds.download.search import SessionQuery, search
 from neds.errors import UserError
 from tests.alf_trees import SESSION_PATH, write_session
 from tests.download_runs import ALF, EID, load_local, load_remote, log_in, use_scratch_home
@@ -105,6 +107,50 @@ def test_no_account_says_what_to_do(pristine, tmp_path):
         load_remote(server, tmp_path)
     for hint in ("no account is known", "register at", "ONE_USERNAME", "ONE_PASSWORD", "ONE_TOKEN"):
         assert hint in str(raised.value)
+
+
+@pytest.mark.parametrize("account", [{"ONE_TOKEN": "0123abcd"}, {"ONE_USERNAME": "tester", "ONE_PASSWORD": "correct"}])
+@pytest.mark.parametrize("host", [None, "", "127.0.0.2", "127.0.0.1:9", "alyx.example.org"])
+def test_an_account_goes_to_no_host_that_it_is_not_for(host, account, pristine, tmp_path, monkeypatch):
+    monkeypatch.delenv("ONE_HOST") if host is None else monkeypatch.setenv("ONE_HOST", host)
+    for name, value in account.items():
+        monkeypatch.setenv(name, value)
+    with serving(pristine[0]) as server:
+        with pytest.raises(UserError) as raised:
+            load_remote(server, tmp_path)
+        assert not server.asked
+        meant = host or "openalyx.internationalbrainlab.org"
+        assert f"in the environment are for {meant} and are not sent to others" in str(raised.value)
+        assert not set(account.values()) & set(str(raised.value).split())
+        monkeypatch.setenv("ONE_HOST", urlsplit(server.url).netloc.upper())
+        assert load_remote(server, tmp_path).provenance["problems"] == {}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://alyx.example.org",
+        "HTTP://openalyx.internationalbrainlab.org",
+        "http://127.0.0.1.example.org",
+        "http://localhost@example.org",
+        "https://openalyx.internationalbrainlab.org@example.org",
+        "https://example.org\\@openalyx.internationalbrainlab.org",
+        "https://openalyx.internationalbrainlab.org#.example.org",
+        "openalyx.internationalbrainlab.org",
+        "file:///etc/passwd",
+        "",
+        "https://",
+        "https://a b",
+    ],
+)
+def test_addresses_to_which_no_account_is_sent_are_one_line(url, tmp_path, monkeypatch):
+    log_in(monkeypatch)
+    with pytest.raises(UserError) as raised:
+        check_config({"download": {"base_url": url}}, base=tmp_path)
+    (line,) = str(raised.value).splitlines()
+    assert line.startswith("config key download.base_url: ") and "https://" in line
+    with pytest.raises(UserError):
+        search(url, SessionQuery(tag="x"))
 
 
 def test_a_refused_login_says_what_to_do(pristine, tmp_path, monkeypatch):

@@ -1,5 +1,7 @@
 """Scores mean what their definitions say, and every model's results take the same form."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,15 +10,18 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics import balanced_accuracy_score, r2_score
 
 from neds.baselines.linear import _ridge_path
+from neds.baselines.psth import predict_psth
 from neds.baselines.stage import run_baseline
 from neds.errors import UserError
 from neds.evaluation import metrics
-from neds.evaluation.results import METRIC_COLUMNS, EvaluationFiles, Identity, read_predictions
+from neds.evaluation.results import METRIC_COLUMNS, EvaluationFiles, read_predictions
+from neds.evaluation.score import all_scores, unit_scores
 from neds.evaluation.stage import evaluate
 from neds.evaluation.tables import metrics_table
 from neds.evaluation.tasks import tasks_of
 from neds.files.aligned import write_aligned
 from neds.modalities import PAPER
+from neds.partition.statistics import training_statistics
 from tests.aligned_sessions import make_session, unusable_session
 from tests.test_training import settings, train_to
 
@@ -86,6 +91,101 @@ def test_a_condition_with_one_trial_has_no_average():
     assert np.isnan(metrics.r2_residual(values, values, np.array([0, 1, 2])))
 
 
+@pytest.mark.parametrize("share_unknown", [0.0, 0.3, 0.8])
+@pytest.mark.parametrize("seed", range(5))
+def test_perfect_prediction_scores_one_whatever_is_unknown(seed, share_unknown):
+    """Single bins, whole trials, whole conditions and whole bins."""
+    rng = np.random.default_rng(seed)
+    truth, condition = rng.normal(size=(40, 8)) * rng.uniform(1e-3, 1e3) + rng.normal(), rng.integers(0, 5, 40)
+    guess = truth + 0.0
+    truth[rng.random(truth.shape) < share_unknown] = np.nan
+    truth[rng.random(40) < share_unknown / 2] = np.nan
+    truth[condition == rng.integers(5)] = np.nan
+    truth[:, rng.integers(8)] = np.nan
+    for score in (metrics.r2, metrics.r2_psth, metrics.r2_residual):
+        args = () if score is metrics.r2 else (condition,)
+        assert score(truth, guess, *args) == pytest.approx(1, abs=1e-9)
+        assert score(truth, guess + rng.normal(size=guess.shape) * np.nanstd(truth), *args) < 1
+
+
+def test_unknown_values_are_left_out_of_the_averages_of_prediction_and_truth_alike():
+    truth, condition = np.array([[1.0, 2.0], [3.0, 5.0], [np.nan, 4.0], [7.0, np.nan]]), np.array([0, 0, 1, 1])
+    guess = np.array([[1.0, 2.0], [4.0, 5.0], [100.0, 4.0], [7.0, 100.0]])
+    assert metrics.r2_psth(truth, guess, condition) == pytest.approx(r2_score([2, 3.5], [2.5, 3.5]))
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 1000.1, 1e-12])
+def test_trace_that_does_not_vary_has_no_r2(value):
+    rng, condition = np.random.default_rng(0), np.repeat([0, 1], 10)
+    truth = np.full((20, 6), value, np.float32)
+    guess = truth + 1e-3 * rng.normal(size=truth.shape)
+    rounding = truth + np.spacing(truth) * rng.integers(-2, 3, truth.shape)
+    for constant in (truth, rounding):
+        scores = [metrics.r2(constant, guess)]
+        scores += [score(constant, guess, condition) for score in (metrics.r2_psth, metrics.r2_residual)]
+        assert np.isnan(scores).all()
+
+
+def test_trace_at_rest_in_the_test_trials_is_not_scored():
+    """What is left of it is noise, small against how it moved in training."""
+    session, rng = make_session(n_trials=80), np.random.default_rng(0)
+    test = session.trials_of("test")
+    session.values["wheel_speed"][test] = 1e-7 * rng.normal(size=(len(test), 10, 1))
+    found = all_scores(session, "wheel_speed", np.full((len(test), 10, 1), 0.1), test)
+    assert set(found) == {"r2", "r2_psth", "r2_residual"}
+    assert all(np.isnan(one.value) and one.n_scored == 0 for one in found.values())
+
+
+def test_units_that_count_depend_on_the_data_alone():
+    session = make_session(n_trials=80)
+    spikes, train, test = session.values["spikes"], session.trials_of("train"), session.trials_of("test")
+    spikes[train, :, 0] = 0
+    spikes[test, :, 1] = 0
+    session = replace(session, statistics=training_statistics(session.values, session.modalities, session.split == 0))
+    rates = np.broadcast_to(spikes[train].mean((0, 1)), spikes[test].shape).copy()
+    units = unit_scores(session, "spikes", rates, test)
+    scores = units[["bits_per_spike", "bits_per_spike_train_null", "r2_psth"]]
+    assert scores.iloc[:2].isna().all(axis=None) and scores.iloc[2:, :2].notna().all(axis=None)
+    found = all_scores(session, "spikes", rates, test)["bits_per_spike"]
+    assert (found.value, found.n_scored) == (pytest.approx(scores["bits_per_spike"].mean()), 5)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("target", ["spikes", "wheel_speed", "choice"])
+def test_model_gains_nothing_by_predictions_that_are_not_finite(target, bad, caplog):
+    session = make_session(n_trials=80)
+    test = session.trials_of("test")
+    shape = (len(test), 2) if target == "choice" else session.values[target][test].shape
+    predicted = np.full(shape, 0.5)
+    predicted[0, ..., 0] = bad
+    found = all_scores(session, target, predicted, test)
+    assert all(np.isnan(one.value) and one.n_scored == 0 for one in found.values())
+    assert f"{target}: not scored" in caplog.text and "not finite" in caplog.text
+
+
+def test_of_a_single_class_accuracy_alone_is_scored():
+    session = make_session(n_trials=80)
+    test = session.trials_of("test")
+    session.values["block"][test] = 2
+    probabilities = np.tile([0.2, 0.3, 0.5], (len(test), 1))
+    found = all_scores(session, "block", probabilities, test)
+    assert (found["accuracy"].value, found["accuracy"].n_scored) == (1.0, len(test))
+    for name in ("balanced_accuracy", "expected_accuracy"):
+        assert np.isnan(found[name].value) and (found[name].n_scored, found[name].n_classes) == (0, 1)
+
+
+def test_scores_that_are_not_defined_have_rows_and_are_said(tmp_path, caplog):
+    session = make_session(n_trials=80, names=("spikes", "choice", "block"))
+    session.values["block"][session.trials_of("test")] = 0
+    write_aligned(tmp_path / "s.h5", session)
+    run_baseline(name="linear", aligned=tmp_path / "s.h5", **vars(files_in(tmp_path)))
+    table = metrics_table([tmp_path / "metrics.csv"]).set_index(["target", "metric"])
+    assert table.loc[("block", "accuracy"), ["n_scored", "n_classes"]].tolist() == [16, 1]
+    assert np.isnan(table.loc[("block", "balanced_accuracy"), "value"])
+    assert "block: not defined on its test trials: balanced_accuracy, expected_accuracy" in caplog.text
+    assert "choice: not defined" not in caplog.text
+
+
 def test_tasks_follow_from_inputs_and_outputs():
     every = tuple(PAPER)
     both = tasks_of(PAPER, inputs=every, outputs=every, each_input_alone=True)
@@ -112,12 +212,18 @@ def test_evaluation_writes_scores_units_and_predictions(trained, tmp_path):
     evaluate(
         aligned=trained / "mouse1.h5",
         checkpoint=trained / "best.safetensors",
-        identity=Identity("neds-mm", "scratch", 3),
-        files=files,
+        model="neds-mm",
+        training="scratch",
+        seed=3,
+        **vars(files),
     )
     table = pd.read_csv(files.metrics)
     test_trials = session.trials_of("test")
     assert list(table.columns) == METRIC_COLUMNS
+    counted = table.set_index(["target", "metric"])[["n_scored", "n_classes"]].sort_index()
+    assert counted.loc[("spikes", "bits_per_spike"), "n_scored"].eq(7).all()
+    assert counted.loc[("wheel_speed", "r2")].iloc[0].tolist() == pytest.approx([1, np.nan], nan_ok=True)
+    assert counted.loc[("choice", "accuracy")].iloc[0].tolist() == [len(test_trials), 2]
     assert set(table["n_test_trials"]) == {len(test_trials)}
     assert set(table["seed"]) == {3} and set(table["training"]) == {"scratch"}
     decoded = table[table["task"] == "decoding"]
@@ -144,8 +250,10 @@ def test_a_model_is_not_scored_on_a_session_it_was_not_trained_on(trained, tmp_p
         evaluate(
             aligned=tmp_path / "other.h5",
             checkpoint=trained / "best.safetensors",
-            identity=Identity("neds-mm", "scratch", 0),
-            files=files_in(tmp_path),
+            model="neds-mm",
+            training="scratch",
+            seed=0,
+            **vars(files_in(tmp_path)),
         )
 
 
@@ -154,7 +262,7 @@ def test_baselines_find_structure_and_write_the_common_form(name, tmp_path):
     session = make_session(n_trials=300, n_units=12)
     write_aligned(tmp_path / "s.h5", session)
     files = files_in(tmp_path)
-    run_baseline(name=name, aligned=tmp_path / "s.h5", files=files)
+    run_baseline(name=name, aligned=tmp_path / "s.h5", **vars(files))
     table = pd.read_csv(files.metrics, keep_default_na=False)
     assert list(table.columns) == METRIC_COLUMNS and set(table["model"]) == {name}
     value = table.set_index(["target", "metric"])["value"].astype(float)
@@ -166,14 +274,16 @@ def test_baselines_find_structure_and_write_the_common_form(name, tmp_path):
         assert value["wheel_speed", "r2_residual"] == pytest.approx(0, abs=1e-6)
 
 
-def test_ridge_path_agrees_with_scikit_learn():
-    session = make_session(n_trials=40)
-    train, rng = session.trials_of("train"), np.random.default_rng(0)
+@pytest.mark.parametrize("unknown", [0.0, 0.3])
+def test_ridge_path_agrees_with_scikit_learn_fitted_to_what_is_known_of_each_output(unknown):
+    train, rng = np.arange(28), np.random.default_rng(0)
     inputs, outputs = rng.normal(size=(40, 60)), rng.normal(size=(40, 5))
-    for strength, predicted in _ridge_path(session, inputs, outputs):
-        scale = outputs[train].std(0)
-        ridge = Ridge(alpha=strength).fit(inputs[train], outputs[train] / scale)
-        np.testing.assert_allclose(predicted, ridge.predict(inputs) * scale, rtol=1e-3, atol=1e-4)
+    outputs[rng.random(outputs.shape) < unknown] = np.nan
+    for strength, predicted in _ridge_path(inputs, outputs, train):
+        for column in range(5):
+            known = train[np.isfinite(outputs[train, column])]
+            ridge = Ridge(alpha=strength).fit(inputs[known], outputs[known, column])
+            np.testing.assert_allclose(predicted[:, column], ridge.predict(inputs), rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["psth", "linear"])
@@ -184,14 +294,53 @@ def test_baselines_do_not_see_test_trials(name, tmp_path):
     decoded = []
     for version in (session, other):
         write_aligned(tmp_path / "s.h5", version)
-        run_baseline(name=name, aligned=tmp_path / "s.h5", files=files_in(tmp_path))
+        run_baseline(name=name, aligned=tmp_path / "s.h5", **vars(files_in(tmp_path)))
         decoded.append(read_predictions(tmp_path / "predictions.h5")[1]["decoding", "whisker_motion_energy"])
     np.testing.assert_array_equal(*decoded)
 
 
+@pytest.mark.parametrize("name", ["psth", "linear", "rrr"])
+@pytest.mark.parametrize("unknown", ["last bins", "a bin of every trial", "a class of training"])
+def test_baselines_train_on_what_is_known(name, unknown, tmp_path):
+    """No trial is known in full, or no training trial has a known class: every bin that is scored is predicted."""
+    session = make_session(n_trials=200, n_units=12)
+    wheel, rng = session.values["wheel_speed"], np.random.default_rng(0)
+    if unknown == "last bins":
+        wheel[:, -3:] = np.nan
+    elif unknown == "a bin of every trial":
+        wheel[np.arange(200), rng.integers(0, 10, 200)] = np.nan
+    else:
+        session.values["block"][session.trials_of("train")] = -1
+    statistics = training_statistics(session.values, session.modalities, session.split == 0)
+    write_aligned(tmp_path / "s.h5", replace(session, statistics=statistics))
+    run_baseline(name=name, aligned=tmp_path / "s.h5", **vars(files_in(tmp_path)))
+    for predicted in read_predictions(tmp_path / "predictions.h5")[1].values():
+        assert np.isfinite(predicted).all()
+    value = pd.read_csv(tmp_path / "metrics.csv").set_index(["target", "metric"])["value"]
+    if name != "psth":
+        assert value["wheel_speed", "r2"] > 0.4
+        assert value["choice", "balanced_accuracy"] > 0.7
+
+
+def test_trial_average_is_told_only_what_its_task_observes(tmp_path):
+    """Reward, which no model observes, helps it nothing; in decoding it is the same for all trials."""
+    session = make_session(n_trials=200, n_units=12)
+    encoding, decoding = predict_psth(session)
+    assert (encoding.task.inputs, decoding.task.inputs) == ("condition", "time")
+    other = replace(session, trials=session.trials.assign(condition=np.arange(200)))
+    np.testing.assert_array_equal(predict_psth(other)[0].values["spikes"], encoding.values["spikes"])
+    groups = (
+        session.values["choice"][session.trials_of("test")] * 3 + session.values["block"][session.trials_of("test")]
+    )
+    for group in np.unique(groups):
+        assert np.ptp(encoding.values["spikes"][groups == group], axis=0).max() == 0
+    assert np.ptp(encoding.values["spikes"], axis=0).max() > 0
+    assert np.ptp(decoding.values["wheel_speed"], axis=0).max() == 0
+
+
 def test_unusable_session_gets_empty_results_and_no_row_in_the_table(tmp_path):
     write_aligned(tmp_path / "s.h5", unusable_session("mouse9", "no whisker"))
-    run_baseline(name="linear", aligned=tmp_path / "s.h5", files=files_in(tmp_path))
+    run_baseline(name="linear", aligned=tmp_path / "s.h5", **vars(files_in(tmp_path)))
     assert len(metrics_table([tmp_path / "metrics.csv"])) == 0
     assert read_predictions(tmp_path / "predictions.h5")[1] == {}
 

@@ -12,16 +12,17 @@ import pytest
 from matplotlib.text import Text
 
 from neds.errors import UserError
-from neds.evaluation.metrics import bits_per_spike, r2
+from neds.evaluation.metrics import bits_by_trial, r2
 from neds.evaluation.results import EvaluationFiles, Identity, Predicted, write_evaluation
 from neds.evaluation.tasks import tasks_of
 from neds.figures.comparison import read_comparison
-from neds.figures.psths import psths_figure
+from neds.figures.psths import best_units, psths_figure, ranking_note
 from neds.figures.raster import raster_figure, trial_order
 from neds.figures.save import draw
 from neds.figures.traces import traces_figure
 from neds.files.aligned import AlignedSession, write_aligned
 from neds.modalities import Modality, resolve
+from neds.partition.statistics import training_statistics
 
 K, T, N = 60, 12, 5
 BIN_S, START_S = 0.05, -0.2
@@ -56,11 +57,12 @@ def made_up_session(*, with_task: bool = True, reason: str = "") -> AlignedSessi
     if with_task:
         trials["firstMovement_times"] = align_time_s + rng.uniform(0.1, 0.4, K)
     split = np.repeat([0, 1, 2], [30, 6, 24]).astype(np.uint8)
+    values = {name: values[name] for name in names}
     return AlignedSession(
         **header,
         modalities=modalities,
-        values={name: values[name] for name in names},
-        statistics={"spikes": {"mean": values["spikes"].mean((0, 1)), "std": np.ones(N)}},
+        values=values,
+        statistics=training_statistics(values, modalities, split == 0),
         units=pd.DataFrame({"uuid": [str(n) for n in range(N)], "beryl": ["CA1"] * N}),
         trials=pd.DataFrame(trials),
         split=split,
@@ -115,8 +117,9 @@ def test_psth_csv_holds_averages_over_the_trials_of_each_choice(task_session, dr
     plotted = pd.read_csv(drawn / "psths.csv")
     test = session.trials_of("test")
     predicted = made_up_prediction(session, "spikes", 0)
-    scores = bits_per_spike(predicted.astype(np.float32), session.values["spikes"][test])
-    assert plotted["unit"].unique().tolist() == np.argsort(-scores)[:10].tolist()
+    gain = bits_by_trial(predicted.astype(np.float32), session.values["spikes"][test])
+    least = gain.sum(0) - 2 * gain.std(0, ddof=1) * np.sqrt(len(test))
+    assert plotted["unit"].unique().tolist() == np.argsort(-least)[:10].tolist()
     unit = plotted["unit"].iloc[0]
     for index, name in enumerate(["choice right", "choice left"]):
         chosen = session.values["choice"][test] == index
@@ -127,6 +130,58 @@ def test_psth_csv_holds_averages_over_the_trials_of_each_choice(task_session, dr
         np.testing.assert_allclose(truth["rate_hz"], hz.mean(0))
         np.testing.assert_allclose(truth["sem_hz"], hz.std(0, ddof=1) / np.sqrt(chosen.sum()))
         np.testing.assert_allclose(model["rate_hz"], predicted[chosen][:, :, unit].mean(0) / BIN_S, rtol=1e-5)
+
+
+def test_units_are_ranked_by_evidence_and_not_by_a_few_spikes_that_fell_right():
+    """Silent but for 8 spikes, a unit has more bits per spike than one whose rate is known all through."""
+    rng = np.random.default_rng(0)
+    true = rng.gamma(1.0, 1.0, (40, 20, 1))
+    counts = np.concatenate([rng.poisson(true), np.zeros((40, 20, 2), int)], axis=-1)
+    counts[:8, 0, 1] = 1
+    rates = np.concatenate([true, np.full((40, 20, 1), 0.001), np.full((40, 20, 1), 0.1)], axis=-1)
+    rates[:3, 0, 1] = 1.0
+    ranked = best_units(rates, counts, 10)
+    assert [unit.unit for unit in ranked] == [0, 1], "a silent unit is left out"
+    assert ranked[1].bits_per_spike > ranked[0].bits_per_spike
+    assert ranked[1].n_spikes == 8 and ranked[0].least_gain_bits > 0 > ranked[1].least_gain_bits
+    note = ranking_note(ranked, MODELS[0])
+    assert "NEDS single-session" in note and "above 0 for 1 of these 2" in note
+
+
+def test_figures_say_what_they_leave_out_and_what_happens_at_zero(task_session):
+    """One trial of unknown choice, and one whose condition occurs once."""
+    session, aligned, predictions = task_session
+    test = session.trials_of("test")
+    choice, condition = session.values["choice"].copy(), session.trials["condition"].to_numpy().copy()
+    choice[test[0]], condition[test[1]] = -1, 99
+    comparison = compare((session, aligned, predictions), "encoding")
+    changed = replace(
+        session,
+        values=session.values | {"choice": choice},
+        trials=session.trials.assign(condition=condition),
+        settings={"align": "stimOn_times"},
+    )
+    texts = {}
+    for figure in (psths_figure, raster_figure):
+        fig, _ = figure(replace(comparison, session=changed))
+        texts[figure] = " ".join(" ".join(text.get_text().split()) for text in fig.findobj(Text))
+        assert "time from stimulus onset (s)" in texts[figure]
+        assert "evidence is best that NEDS single-session predicts them" in texts[figure]
+    assert "(1 of unknown choice left out)" in texts[psths_figure]
+    assert "23 of 24 test trials" in texts[raster_figure]
+    assert "(1 whose condition occurs once left out)" in texts[raster_figure]
+    own = replace(comparison, session=replace(changed, settings={"align": "stimOn_times", "arrays": {}}))
+    assert own.event == "0 s of the arrays"
+
+
+def test_names_of_values_are_given_in_full(task_session):
+    """Six digits would make one group of two large numbers; whole numbers beside unknown ones are floats."""
+    comparison = compare(task_session, "encoding")
+    ids = np.where(np.arange(K) % 2, 12345671.0, 12345672.0)
+    ids[-1] = np.nan
+    session = replace(comparison.session, trials=comparison.session.trials.assign(odour=ids))
+    groups = replace(comparison, session=session).groups("odour")
+    assert set(groups) == {"odour 12345671", "odour 12345672", ""}
 
 
 def test_traces_csv_holds_each_column_of_a_behaviour_and_its_score(task_session, drawn):
@@ -203,8 +258,8 @@ def test_the_same_input_gives_the_same_bytes(name, task_session, drawn, tmp_path
 def test_commands_draw_a_sentence_when_there_is_nothing_else(tmp_path):
     aligned, predictions = evaluate(made_up_session(reason="only 12 good units"), tmp_path)
     given = [*map(str, predictions.values()), "--models", *MODELS, "--output", str(tmp_path / "psths")]
-    command("figure_psths", "--aligned", str(aligned), "--predictions", *given)
     modalities = json.dumps({"modalities": [m.model_dump() for m in resolve(["spikes", "choice"], {}).values()]})
+    command("figure_psths", "--aligned", str(aligned), "--predictions", *given, "--settings", modalities)
     table = predictions[MODELS[0]].with_name("metrics.csv")
     command("figure_metrics", "--metrics", str(table), "--settings", modalities, "--output", str(tmp_path / "metrics"))
     for name, sentence in (("psths", "only 12 good units"), ("metrics", "No test session could be evaluated")):
@@ -213,7 +268,7 @@ def test_commands_draw_a_sentence_when_there_is_nothing_else(tmp_path):
 
 
 def command(name: str, *arguments: str) -> None:
-    subprocess.run([sys.executable, "-m", f"workflow_scripts.{name}", *arguments], check=True)
+    subprocess.run([sys.executable, "-m", "workflow_scripts", name, *arguments], check=True)
 
 
 def test_predictions_of_another_split_are_refused(task_session, tmp_path):

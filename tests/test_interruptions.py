@@ -10,14 +10,15 @@ import pytest
 import torch
 
 from neds.model.checkpoint import read_checkpoint
-from neds.training.stage import TrainingRun, run_training
+from neds.training.settings import TrainingRun
+from neds.training.stage import run_training
 from tests.workflow_runs import TINY, jobs_of, snakemake, start
 
 pytestmark = pytest.mark.slow
 
 PRETRAINED = Path("results/models/pretrained-all/mm/seed0")
 LOG = Path("results/logs/pretrain/all-mm-seed0.log")
-LONG = {"config": TINY | {"training_overrides": {"pretrain": {"epochs": 150, "validate_every": 50}}}}
+LONG = {"config": TINY | {"overrides": {"pretrain": {"training.epochs": 150, "training.validate_every": 50}}}}
 
 
 def wait_for(condition: Callable[[], bool]) -> None:

@@ -4,7 +4,7 @@ import sys
 
 from neds.training.launch import launch_command
 
-TRAIN = ["-m", "workflow_scripts.train", "--settings", "{}"]
+TRAIN = ["-m", "workflow_scripts", "train", "--settings", "{}"]
 
 
 def command(*, nodes=1, processes=1, environment=()) -> list[str]:

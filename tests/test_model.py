@@ -14,7 +14,7 @@ from neds.model.masking import Mask, draw_masks, observe
 from neds.model.modes import preset
 from neds.model.network import NEDS, Design
 from neds.model.settings import MaskingSettings, ModelSettings
-from tests.aligned_sessions import make_session
+from tests.aligned_sessions import WITH_STIMULUS, make_session
 
 CPU = torch.device("cpu")
 SCHEMES = ("encoding", "decoding", "within_spikes", "within_behaviour", "across")
@@ -50,7 +50,7 @@ def whole_batch(store: TrialStore, per_session: int = 6) -> Batch:
 def as_list(predictions: Predictions) -> list[torch.Tensor]:
     """All predictions as (trials, ...) tensors, the counts session by session."""
     groups = [group for groups in predictions.log_rates.values() for group in groups]
-    return [*groups, *predictions.means.values(), *predictions.logits.values()]
+    return [*groups, *predictions.means.values(), *predictions.logits.values(), *predictions.scalars.values()]
 
 
 def masks(model: NEDS, batch: Batch, *, schemes: tuple[str, ...] = SCHEMES, ratio: float = 0.3, seed: int = 0) -> Mask:
@@ -67,7 +67,7 @@ def masks(model: NEDS, batch: Batch, *, schemes: tuple[str, ...] = SCHEMES, rati
 
 
 def scrambled(batch: Batch, hidden: torch.Tensor, order: list[str]) -> Batch:
-    """The batch with another value wherever `hidden` (B, M, T); categorical values change where all of T is hidden."""
+    """The batch with another value wherever `hidden` (B, M, T); values per trial change where all of T is hidden."""
     hidden_of = dict(zip(order, hidden.unbind(1), strict=True))
     scaled = {
         name: [
@@ -78,13 +78,14 @@ def scrambled(batch: Batch, hidden: torch.Tensor, order: list[str]) -> Batch:
     }
     continuous = {name: torch.where(hidden_of[name][..., None], x - 4.0, x) for name, x in batch.continuous.items()}
     categorical = {name: torch.where(hidden_of[name].all(-1), (x + 1) % 2, x) for name, x in batch.categorical.items()}
-    return replace(batch, scaled_counts=scaled, continuous=continuous, categorical=categorical)
+    scalar = {name: torch.where(hidden_of[name].all(-1), x + 3.0, x) for name, x in batch.scalar.items()}
+    return replace(batch, scaled_counts=scaled, continuous=continuous, categorical=categorical, scalar=scalar)
 
 
 @pytest.mark.parametrize("stitcher", ["linear", "mlp"])
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_value_of_a_masked_input_changes_no_output(scheme, stitcher):
-    model, store = make_model(make_session(), stitcher=stitcher)
+    model, store = make_model(make_session(names=WITH_STIMULUS), stitcher=stitcher)
     batch = whole_batch(store)
     hidden = masks(model, batch, schemes=(scheme,)).hidden
     assert hidden.any()
@@ -96,13 +97,14 @@ def test_value_of_a_masked_input_changes_no_output(scheme, stitcher):
     assert any(not torch.equal(before, after) for before, after in changed), "visible values must matter"
 
 
-def test_categorical_value_is_hidden_whole_or_not_at_all():
-    model, store = make_model(make_session())
+def test_value_per_trial_is_hidden_whole_or_not_at_all():
+    model, store = make_model(make_session(names=WITH_STIMULUS))
     batch = whole_batch(store, per_session=40)
     mask = masks(model, batch, ratio=0.5)
-    for row, modality in enumerate(model.design.modalities.values()):
-        if modality.kind == "categorical":
-            assert torch.equal(mask.hidden[:, row].any(-1), mask.hidden[:, row].all(-1))
+    for name in ("choice", "block", "stimulus"):
+        hidden = mask.hidden[:, list(model.design.modalities).index(name)]
+        assert torch.equal(hidden.any(-1), hidden.all(-1))
+        assert set(hidden.any(-1).tolist()) == {True, False}
 
 
 def test_schemes_hide_what_they_say():
@@ -131,15 +133,16 @@ def test_schemes_hide_what_they_say():
 
 
 def test_unknown_behaviour_is_hidden_and_no_target():
-    session = make_session()
+    session = make_session(names=WITH_STIMULUS)
     session.values["wheel_speed"][:, 3] = np.nan
     session.values["choice"][:] = -1
+    session.values["stimulus"][:] = np.nan
     model, store = make_model(session)
     batch = whole_batch(store)
     order = list(model.design.modalities)
     mask = masks(model, batch, schemes=("decoding",))
     assert not mask.target[:, order.index("wheel_speed"), 3].any()
-    assert not mask.target[:, order.index("choice")].any()
+    assert not mask.target[:, order.index("choice")].any() and not mask.target[:, order.index("stimulus")].any()
     seen = observe(list(model.design.modalities.values()), stacked_valid(batch, model.design.modalities), set(order))
     assert seen[:, order.index("wheel_speed"), 3].all() and seen[:, order.index("choice")].all()
     assert all(x.isfinite().all() for x in as_list(model(batch, mask.hidden)))
@@ -158,7 +161,8 @@ def test_fully_visible_batch_has_no_loss_and_no_gradient():
 
 def test_only_masked_values_carry_loss():
     """The loss equals a plain loop over the masked entries."""
-    model, store = make_model(make_session(), make_session("mouse2", n_units=4))
+    names = WITH_STIMULUS
+    model, store = make_model(make_session(names=names), make_session("mouse2", n_units=4, names=names))
     batch = whole_batch(store)
     mask = masks(model, batch)
     target = dict(zip(model.design.modalities, mask.target.unbind(1), strict=True))
@@ -180,11 +184,18 @@ def test_only_masked_values_carry_loss():
     expected = -log_probability[torch.arange(batch.n_trials), batch.categorical["choice"]][hidden_choices].sum()
     assert terms["choice"][0].item() == pytest.approx(expected.item(), rel=1e-4)
 
+    hidden_stimuli = torch.nonzero(target["stimulus"].any(-1)).flatten().tolist()
+    errors = [(predictions.scalars["stimulus"][i] - batch.scalar["stimulus"][i]).item() for i in hidden_stimuli]
+    assert terms["stimulus"][1] == len(errors) > 0
+    assert terms["stimulus"][0].item() == pytest.approx(sum(error**2 for error in errors), rel=1e-4)
+
 
 @pytest.mark.parametrize("mode", ["mm", "encoding", "decoding"])
 def test_other_sessions_in_a_batch_change_no_prediction(mode):
     """Also for a session with a single trial in the batch, and with more and with fewer units than its neighbours."""
-    first, second, third = make_session(), make_session("mouse2", n_units=20), make_session("mouse3", n_units=3)
+    first, second, third = (
+        make_session(eid, n_units=n, names=WITH_STIMULUS) for eid, n in (("mouse1", 7), ("mouse2", 20), ("mouse3", 3))
+    )
     model, store = make_model(first, second, third, mode=mode)
     sessions, trials = np.array([0, 0, 0, 1, 2, 2]), np.array([4, 1, 2, 5, 0, 7])
     batch = store.batch(sessions, trials)
@@ -199,12 +210,15 @@ def test_other_sessions_in_a_batch_change_no_prediction(mode):
             assert torch.allclose(together.means[name][row], alone.means[name][0], atol=1e-5)
         for name in together.logits:
             assert torch.allclose(together.logits[name][row], alone.logits[name][0], atol=1e-5)
+        for name in together.scalars:
+            assert torch.allclose(together.scalars[name][row], alone.scalars[name][0], atol=1e-5)
 
 
 @pytest.mark.parametrize("stitcher", ["linear", "mlp"])
 @pytest.mark.parametrize("mode", ["mm", "encoding", "decoding"])
 def test_every_parameter_is_trained_saved_and_loaded(mode, stitcher, tmp_path):
-    model, store = make_model(make_session(), make_session("mouse2", n_units=4), mode=mode, stitcher=stitcher)
+    sessions = make_session(names=WITH_STIMULUS), make_session("mouse2", n_units=4, names=WITH_STIMULUS)
+    model, store = make_model(*sessions, mode=mode, stitcher=stitcher)
     batch = whole_batch(store, per_session=40)
     mask = masks(model, batch, schemes={"mm": SCHEMES}.get(mode, (mode,)))
     target = dict(zip(model.design.modalities, mask.target.unbind(1), strict=True))
@@ -223,13 +237,13 @@ def test_every_parameter_is_trained_saved_and_loaded(mode, stitcher, tmp_path):
 
 def test_model_starts_at_the_null_model():
     """Before training: each unit's mean rate, the behaviours' means, the class frequencies."""
-    session = make_session()
+    session = make_session(names=WITH_STIMULUS)
     model, store = make_model(session, perturbed=False)
     batch = whole_batch(store)
     predictions = model(batch, masks(model, batch).hidden)
     mean = torch.as_tensor(session.statistics["spikes"]["mean"], dtype=torch.float32)
     assert torch.allclose(predictions.log_rates["spikes"][0].exp(), mean.expand(6, 10, -1), rtol=1e-4)
-    assert not predictions.means["wheel_speed"].any()
+    assert not predictions.means["wheel_speed"].any() and not predictions.scalars["stimulus"].any()
     frequency = torch.as_tensor(session.statistics["block"]["frequency"], dtype=torch.float32)
     assert torch.allclose(predictions.logits["block"].softmax(-1), frequency.expand(6, -1), atol=1e-4)
 

@@ -20,7 +20,9 @@ def figure(**given) -> tuple[Figure, pd.DataFrame]:
         "model": ModelSettings(dim=16, heads=2),
         "masking": MaskingSettings(),
     }
-    return overview_figure(**settings | {"n_bins": T} | given)
+    chosen = settings | {"n_bins": T} | given
+    masking = chosen.pop("masking")
+    return overview_figure(**chosen, maskings=dict.fromkeys(chosen["modes"], masking))
 
 
 def drawn(**given) -> pd.DataFrame:

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from neds.catalogue import FIGURES, TABLES
 from neds.model.checkpoint import read_checkpoint
+from neds.plan.figures import FIGURES
+from neds.plan.tables import TABLES
 from tests.workflow_runs import ROOT, TINY, planned, snakemake
 
 pytestmark = pytest.mark.slow
@@ -37,7 +38,7 @@ def results(tmp_path_factory) -> Path:
 
 def test_every_figure_is_drawn_from_data(results):
     eid = next(path.name for path in (results / "evaluation").iterdir())
-    for name in FIGURES:
+    for name in (drawn.name for drawn in FIGURES):
         stem = results / "figures" / name.format(eid=eid, mode="mm")
         plotted = pd.read_csv(stem.with_suffix(".csv"))
         assert len(plotted) and "note" not in plotted, name
@@ -58,7 +59,7 @@ def test_curves_have_every_set_and_number_of_trials(results):
 
 
 def test_tables_have_the_papers_numbers_beside_ones_own(results):
-    for name in TABLES:
+    for name in (drawn.name for drawn in TABLES):
         assert all((results / f"tables/{name}.{suffix}").stat().st_size for suffix in ("csv", "md", "tex", "html"))
     models = pd.read_csv(results / "tables/benchmark.csv")["model"]
     assert {
@@ -94,7 +95,7 @@ def test_every_variant_was_trained_with_its_change_alone(results):
 def test_a_changed_variant_is_trained_again_alone(results):
     config = small_example()
     config["ablations"] |= {"variants": {"wide": {"model.dim": 48}}}
-    again = {"train_variant": 1, "evaluate": 1, "ablation_metrics": 1, "table_ablation": 4}
+    again = {"train_variant": 1, "evaluate": 1, "ablation_metrics": 1, "table": 4}
     assert planned(results.parent, config) == again
     del config["ablations"]
     assert planned(results.parent, config) == {"left_out": 1}
@@ -106,8 +107,8 @@ def test_report_is_one_page_with_captions_and_all_tables(results):
     shown = json.loads(re.search(r"var results = (\{.*\});", page).group(1))
     paths = {Path(path).relative_to("results").as_posix() for path in shown}
     eid = next(path.name for path in (results / "evaluation").iterdir())
-    assert {f"figures/{name}.png".format(eid=eid, mode="mm") for name in FIGURES} <= paths
-    assert {f"tables/{name}.html" for name in [*TABLES, "ablation_own"]} <= paths
+    assert {f"figures/{drawn.name}.png".format(eid=eid, mode="mm") for drawn in FIGURES} <= paths
+    assert {f"tables/{name}.html" for name in [*(drawn.name for drawn in TABLES), "ablation_own"]} <= paths
     listed = ("sessions", "metrics", "regions", "ablations", "configuration", "software")
     assert {f"tables/{name}.html" for name in listed} <= paths
     for path, result in shown.items():
@@ -119,5 +120,5 @@ def test_report_is_one_page_with_captions_and_all_tables(results):
 def test_configuration_and_software_are_listed(results):
     listed = pd.read_csv(results / "tables/configuration.csv", keep_default_na=False).set_index("key")["value"]
     assert listed["synthetic.n_test"] == "1" and listed["model.layers"] == "1" and listed["source"] == "synthetic"
-    assert listed["ablations.variants.wide.model.dim"] == "32"
+    assert listed["ablations.variants"] == "{wide: {model.dim: 32}}"
     assert "torch" in (results / "tables/software.csv").read_text()

@@ -11,7 +11,7 @@ from one.api import One
 
 from neds.files.aligned import read_aligned
 from neds.modalities import PAPER
-from neds.partition.settings import PartitionSettings
+from neds.partition.settings import PartitionRun, PartitionSettings
 from neds.partition.stage import partition
 from tests.alf_trees import write_session
 from tests.download_runs import ALF, load_local, use_scratch_home
@@ -75,9 +75,10 @@ def test_raw_arrays_are_those_of_ibllib(raw, ibl):
 
 
 def test_aligned_arrays_are_those_of_a_plain_loop(raw, ibl, tmp_path):
-    settings = PartitionSettings(min_trials=5, min_units=1, min_rate_hz=0)
+    settings = PartitionSettings(bin_s=0.02, min_trials=5, min_units=1, min_rate_hz=0)
     output = tmp_path / "aligned.h5"
-    partition(raw=tmp_path / "local.h5", modalities=PAPER, settings=settings, output=output)
+    run = PartitionRun(modalities=list(PAPER.values()), partition=settings)
+    partition(raw=tmp_path / "local.h5", settings=run, output=output)
     aligned = read_aligned(output)
 
     trials = ibl.session.trials

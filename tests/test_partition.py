@@ -12,7 +12,7 @@ from neds.files.raw import RawSession, Trace, write_raw
 from neds.modalities import PAPER, Modality
 from neds.partition.binning import bin_edges
 from neds.partition.sessions_table import sessions_table
-from neds.partition.settings import PartitionSettings
+from neds.partition.settings import PartitionRun, PartitionSettings
 from neds.partition.stage import partition
 from neds.partition.trials import keep_trials
 
@@ -78,8 +78,9 @@ def run(tmp_path, raw: RawSession, *, modalities: dict[str, Modality] = PAPER, *
     write_raw(tmp_path / "raw.h5", raw)
     partition(
         raw=tmp_path / "raw.h5",
-        modalities=modalities,
-        settings=PartitionSettings(**settings),
+        settings=PartitionRun(
+            modalities=list(modalities.values()), partition=PartitionSettings(**{"bin_s": 0.02} | settings)
+        ),
         output=tmp_path / "aligned.h5",
     )
     return read_aligned(tmp_path / "aligned.h5")
@@ -93,7 +94,7 @@ def with_trace(raw: RawSession, name: str, trace: Trace | None) -> RawSession:
 def test_built_in_behaviours(tmp_path):
     raw = recording()
     session = run(tmp_path, raw)
-    right_edges = bin_edges(raw.trials["stimOn_times"].to_numpy(), PartitionSettings())[:, 1:]
+    right_edges = bin_edges(raw.trials["stimOn_times"].to_numpy(), PartitionSettings(bin_s=0.02))[:, 1:]
     assert session.n_trials == 60 and session.n_bins == 100
     np.testing.assert_allclose(session.values["wheel_speed"][:, :, 0], np.abs(np.sin(right_edges)), atol=1e-5)
     np.testing.assert_allclose(session.values["whisker_motion_energy"][:, :, 0], 1 + right_edges, rtol=1e-5)
@@ -248,7 +249,9 @@ def test_a_damaged_raw_file_is_one_clear_line(tmp_path):
     (tmp_path / "raw.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(50))
     with pytest.raises(UserError, match=r"raw.h5: damaged") as caught:
         partition(
-            raw=tmp_path / "raw.h5", modalities=PAPER, settings=PartitionSettings(), output=tmp_path / "aligned.h5"
+            raw=tmp_path / "raw.h5",
+            settings=PartitionRun(modalities=list(PAPER.values())),
+            output=tmp_path / "aligned.h5",
         )
     assert "\n" not in str(caught.value) and not (tmp_path / "aligned.h5").exists()
 

@@ -58,7 +58,7 @@ def test_traces_are_interpolated_at_the_right_edge_of_each_bin():
 
 
 def test_a_trace_may_begin_and_end_within_one_bin_of_the_window():
-    edges = bin_edges(np.array([5.0]), PartitionSettings())
+    edges = bin_edges(np.array([5.0]), PartitionSettings(bin_s=0.02))
     for margin_s, uncovered in ((0.019, False), (0.021, True)):
         clock = np.linspace(4.5 + margin_s, 6.5 - margin_s, 2000)
         _, failures = align_behaviour(Measured("line", Trace(clock, clock)), np.array([0]), edges)

@@ -2,29 +2,28 @@
 
 import re
 import subprocess
-import sys
 from pathlib import Path
+
+from neds.config import check_config
+from neds.plan.graph import STAGES, mermaid
+from neds.plan.plan import Plan
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
 
 def test_rule_graph_is_the_workflows():
-    snakemake = Path(sys.executable).with_name("snakemake")
-    printed = subprocess.run(
-        [snakemake, "models", "tables", "--rulegraph", "mermaid-js", "--forceall"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    drawn = re.search(r"```mermaid\n(.*?)```", README, re.DOTALL).group(1)
+    plan = Plan(*check_config({}, base=ROOT))
+    assert re.search(r"```mermaid\n(.*?)```", README, re.DOTALL).group(1).strip() == mermaid(plan)
+    assert {rule for rules in STAGES.values() for rule in rules} == {step.rule for step in plan.steps}
 
-    def edges(text: str) -> set[tuple[str, str]]:
-        names = dict(re.findall(r"(id\d+)\[(\w+)\]", text))
-        return {(names[a], names[b]) for a, b in re.findall(r"(id\d+) --> (id\d+)", text)}
 
-    assert edges(printed) == edges(drawn)
+def test_targets_stand_before_options_that_would_take_them():
+    """Snakemake takes all words behind --configfile for files."""
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "docs/examples").iterdir()]
+    commands = [found for page in pages for found in re.findall(r"snakemake [^`\n#]*", page.read_text())]
+    behind = [words for command in commands for words in re.findall(r"--configfile((?: [^-\s]\S*)*)", command)]
+    assert len(behind) > 5 and all(len(words.split()) <= 1 for words in behind), behind
 
 
 def test_links_and_modules_exist():

@@ -10,7 +10,7 @@ from neds.download.stage import download
 from neds.files.aligned import read_aligned
 from neds.files.raw import read_raw
 from neds.modalities import PAPER, resolve
-from neds.partition.settings import PartitionSettings
+from neds.partition.settings import PartitionRun, PartitionSettings
 from neds.partition.stage import partition
 from tests.alf_trees import write_30_trial_session
 
@@ -70,8 +70,9 @@ def test_wheel_moves_as_recorded_and_cameras_are_reported_missing(recorded, raw_
 def test_partition_counts_the_recorded_spikes(recorded, raw_file, tmp_path):
     """Against a plain loop over trials, units and bins of the recorded times."""
     names = ["spikes", "wheel_speed", "choice", "block"]
-    settings = PartitionSettings(min_trials=10, min_rate_hz=1.0)
-    partition(raw=raw_file, modalities=resolve(names, {}), settings=settings, output=tmp_path / "aligned.h5")
+    settings = PartitionSettings(bin_s=0.02, min_trials=10, min_rate_hz=1.0)
+    run = PartitionRun(modalities=list(resolve(names, {}).values()), partition=settings)
+    partition(raw=raw_file, settings=run, output=tmp_path / "aligned.h5")
     session = read_aligned(tmp_path / "aligned.h5")
     assert session.usable and session.n_trials_before == 30
     assert session.n_units > 100 and session.n_bins == 100
@@ -93,7 +94,8 @@ def test_partition_counts_the_recorded_spikes(recorded, raw_file, tmp_path):
 
 
 def test_without_a_camera_the_recording_is_unusable_for_the_paper_model(raw_file, tmp_path):
-    settings = PartitionSettings(min_trials=10)
-    partition(raw=raw_file, modalities=PAPER, settings=settings, output=tmp_path / "aligned.h5")
+    settings = PartitionSettings(bin_s=0.02, min_trials=10)
+    run = PartitionRun(modalities=list(PAPER.values()), partition=settings)
+    partition(raw=raw_file, settings=run, output=tmp_path / "aligned.h5")
     reason = read_aligned(tmp_path / "aligned.h5").reason
     assert "whisker_motion_energy" in reason and "camera" in reason.lower()

@@ -26,7 +26,7 @@ from neds.regions.embeddings import (
     unit_embeddings,
     write_embeddings,
 )
-from neds.regions.settings import RegionSettings
+from neds.regions.settings import EmbeddedModelName, RegionSettings, RegionsRun
 from neds.regions.stage import classify_regions
 from neds.regions.unit_map import map_units
 from tests.aligned_sessions import make_session
@@ -190,6 +190,16 @@ def embedded(folder, embeddings: Embeddings, *, training: str, space: str, model
     return EmbeddedModel(path, model, training, 0, space)
 
 
+def of_models(models: list[EmbeddedModel], regions: RegionSettings) -> dict:
+    """Files and settings of an analysis of some models."""
+    names = [EmbeddedModelName(**model.identity, space=model.space) for model in models]
+    return {"embeddings": [model.path for model in models], "settings": RegionsRun(regions=regions, models=names)}
+
+
+def of_model(model: EmbeddedModel, regions: RegionSettings) -> dict:
+    return of_models([model], regions) | {"embeddings": model.path}
+
+
 def one_session(embeddings: Embeddings, eid: str) -> Embeddings:
     own = (embeddings.units["eid"] == eid).to_numpy()
     return Embeddings(
@@ -205,7 +215,7 @@ def test_sessions_are_classified_together_or_each_alone(tmp_path):
     ]
     joint = embedded(tmp_path, embeddings, training="pretrained-all", space="joint")
     files = {"scores": tmp_path / "scores.csv", "units": tmp_path / "units.parquet"}
-    classify_regions([*models, joint], PCA, **files)
+    classify_regions(**of_models([*models, joint], PCA), **files)
     scores, units = pd.read_csv(files["scores"]), pd.read_parquet(files["units"])
     assert scores.groupby(["training", "space"])["eid"].apply(list).to_dict() == {
         ("scratch", "session"): ["mouse0", "mouse1"],
@@ -215,11 +225,11 @@ def test_sessions_are_classified_together_or_each_alone(tmp_path):
         own = units[(units["training"] == "pretrained-all") & ((units["eid"] == row.eid) | (row.eid == "all"))]
         assert row.accuracy == pytest.approx((own["region"] == own["predicted"]).mean())
 
-    classify_regions([*models, joint], RegionSettings(hold_out="sessions"), **files)
+    classify_regions(**of_models([*models, joint], RegionSettings(hold_out="sessions")), **files)
     assert set(pd.read_csv(files["scores"])["space"]) == {"joint"}, "a space of one session says nothing about another"
 
-    map_units(joint, PCA, output=tmp_path / "map.parquet")
-    classify_regions([*models, joint], PCA, **files)
+    map_units(**of_model(joint, PCA), output=tmp_path / "map.parquet")
+    classify_regions(**of_models([*models, joint], PCA), **files)
     shown = [pd.read_parquet(tmp_path / "map.parquet"), pd.read_csv(files["scores"]), pd.read_parquet(files["units"])]
     draw(lambda: regions_figure(*shown, classes=PCA.classes, projection="pca"), tmp_path / "regions")
     drawn = pd.read_csv(tmp_path / "regions.csv")
@@ -237,19 +247,45 @@ def test_units_of_unknown_region_leave_a_sentence(tmp_path):
     embeddings = planted(n_sessions=1)
     embeddings.units[["acronym", "beryl"]] = ""
     model = embedded(tmp_path, embeddings, training="scratch", space="session")
-    classify_regions([model], PCA, scores=tmp_path / "scores.csv", units=tmp_path / "units.parquet")
-    map_units(model, PCA, output=tmp_path / "map.parquet")
+    files = {"scores": tmp_path / "scores.csv", "units": tmp_path / "units.parquet"}
+    classify_regions(**of_models([model], PCA), **files)
+    map_units(**of_model(model, PCA), output=tmp_path / "map.parquet")
     shown = [pd.read_parquet(tmp_path / "map.parquet"), pd.read_csv(tmp_path / "scores.csv")]
     shown.append(pd.read_parquet(tmp_path / "units.parquet"))
     draw(lambda: regions_figure(*shown, classes=PCA.classes, projection="pca"), tmp_path / "regions")
-    assert "No unit is known to lie in one of the regions" in (tmp_path / "regions.csv").read_text()
+    assert "Fewer than three of 36 units are known to lie in the regions" in (tmp_path / "regions.csv").read_text()
+
+
+def test_units_outside_the_classes_are_counted(tmp_path):
+    """40 of 72 units lie elsewhere, 1 in a region with too few units for a classifier."""
+    embeddings = planted(n_sessions=2)
+    rng = np.random.default_rng(0)
+    elsewhere = rng.permutation(72)[:41]
+    embeddings.units.loc[elsewhere, ["acronym", "beryl"]] = "ACA"
+    embeddings.units.loc[elsewhere[:1], ["acronym", "beryl"]] = "DG"
+    model = embedded(tmp_path, embeddings, training="pretrained-all", space="joint")
+    map_units(**of_model(model, PCA), output=tmp_path / "map.parquet")
+    classify_regions(**of_models([model], PCA), scores=tmp_path / "scores.csv", units=tmp_path / "units.parquet")
+    scores = pd.read_csv(tmp_path / "scores.csv").set_index("eid")
+    assert scores.loc["all", ["n_units", "n_units_all"]].tolist() == [31, 72]
+    assert scores.loc["mouse0", "n_units_all"] == 36
+    shown = [
+        pd.read_parquet(tmp_path / "map.parquet"),
+        scores.reset_index(),
+        pd.read_parquet(tmp_path / "units.parquet"),
+    ]
+    fig, plotted = regions_figure(*shown, classes=PCA.classes, projection="pca")
+    assert (plotted["panel"] == "map").sum() == 32
+    assert "A: 32 of 72 units of 2 sessions" in " ".join(fig.get_suptitle().split())
+    labels = [text.get_text() for sub in fig.subfigs for ax in sub.axes for text in ax.get_yticklabels()]
+    assert any("31 of 72 units, 2 of 2 sessions" in label for label in labels)
 
 
 @pytest.mark.slow
 def test_map_is_the_same_each_time_and_keeps_regions_together(tmp_path):
     model = embedded(tmp_path, planted(), training="pretrained-all", space="joint")
     for name in ("first", "second"):
-        map_units(model, RegionSettings(), output=tmp_path / f"{name}.parquet")
+        map_units(**of_model(model, RegionSettings()), output=tmp_path / f"{name}.parquet")
     first, second = (pd.read_parquet(tmp_path / f"{name}.parquet") for name in ("first", "second"))
     pd.testing.assert_frame_equal(first, second)
     centres = first.groupby("region")[["x", "y"]].transform("mean")

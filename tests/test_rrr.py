@@ -127,7 +127,7 @@ def test_stage_writes_the_common_form(name, tmp_path):
     write_aligned(paths[1], make_session("mouse2", n_units=9))
     write_aligned(paths[2], unusable_session("mouse3", "no whisker"))
     files = files_in(tmp_path)
-    run_baseline(name=name, aligned=paths[0], others=paths[1:] if name == "rrr-multi" else (), files=files)
+    run_baseline(name=name, aligned=paths[0], others=paths[1:] if name == "rrr-multi" else (), **vars(files))
     table = pd.read_csv(files.metrics, keep_default_na=False)
     assert list(table.columns) == METRIC_COLUMNS and set(table["model"]) == {name}
     value = table.set_index(["target", "metric"])["value"].astype(float)
@@ -143,9 +143,9 @@ def test_multi_session_needs_other_sessions(tmp_path):
     write_aligned(tmp_path / "s.h5", make_session())
     write_aligned(tmp_path / "other.h5", unusable_session("mouse2", "no whisker"))
     with pytest.raises(UserError, match="rrr-multi: needs aligned files of other sessions"):
-        run_baseline(name="rrr-multi", aligned=tmp_path / "s.h5", files=files_in(tmp_path))
+        run_baseline(name="rrr-multi", aligned=tmp_path / "s.h5", **vars(files_in(tmp_path)))
     others = [tmp_path / "other.h5"]
-    run_baseline(name="rrr-multi", aligned=tmp_path / "s.h5", others=others, files=files_in(tmp_path))
+    run_baseline(name="rrr-multi", aligned=tmp_path / "s.h5", others=others, **vars(files_in(tmp_path)))
     assert read_predictions(tmp_path / "predictions.h5")[1] == {}
 
 

@@ -1,5 +1,7 @@
 """Figures and tables of scores: what the CSV behind each says."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ from scipy.stats import wilcoxon
 from neds.figures.bars import metrics_figure, plot_metric_bars
 from neds.figures.data_efficiency import data_efficiency_figure
 from neds.figures.names import in_order, model_title
+from neds.figures.numbers import rounded, signed
 from neds.figures.pairs import compare, pairs_figure
 from neds.figures.paper import read_paper_numbers
 from neds.figures.pretraining_size import pretraining_size_figure
@@ -43,6 +46,7 @@ def made_up_metrics() -> pd.DataFrame:
                         model, ["wheel_speed+choice", "choice"]
                     )
                     known = {"eid": eid, "model": model, "training": training, "seed": seed, "target": target}
+                    known["n_classes"] = 2 if target == "choice" else np.nan
                     for used in inputs if target == "spikes" else ["spikes"]:
                         rows.append(known | {"inputs": used, "metric": metric, "value": rng.uniform(0.1, 0.9)})
     return pd.DataFrame(rows)
@@ -70,7 +74,7 @@ def test_bars_are_the_means_and_the_oracle_is_a_line():
     metrics = made_up_metrics()
     plotted = plot_metric_bars(metrics[metrics.target == "spikes"], ax)
     heights = {bar.get_label(): bar.patches[0].get_height() for bar in ax.containers if bar.get_label()[0] != "_"}
-    labels = {"psth": "condition average", "linear": "linear"}
+    labels = {"psth": "trial average", "linear": "linear"}
     for model, title in labels.items():
         assert heights[title] == pytest.approx(plotted.loc[plotted.model == model, "mean"].iloc[0])
     assert "oracle" not in heights
@@ -96,8 +100,22 @@ def rows_of(model: str, training: str, values: dict[str, float], *, target: str 
     """Rows of the metrics table: the score of one model on several sessions, one metric of one target."""
     known = {"model": model, "training": training, "seed": 0, "target": target, "inputs": "wheel_speed+choice"}
     metric = {"spikes": "bits_per_spike", "wheel_speed": "r2", "choice": "balanced_accuracy"}[target]
+    known["n_classes"] = 2 if target == "choice" else np.nan
     rows = [{"eid": eid, "value": value, "metric": metric} | known | more for eid, value in values.items()]
     return pd.DataFrame(rows)
+
+
+def test_chance_is_of_the_classes_present_and_a_session_of_one_class_is_said_to_have_no_score():
+    """Choices of both kinds in a, three kinds of blocks in b, and a single kind in c."""
+    scores = {"a": (0.9, 2), "b": (0.6, 3), "c": (np.nan, 1)}
+    metrics = pd.concat(
+        rows_of("linear", None, {eid: value}, target="choice", n_classes=number)
+        for eid, (value, number) in scores.items()
+    )
+    fig, plotted = metrics_figure(metrics, MODALITIES)
+    assert plotted["chance"].unique() == pytest.approx([np.mean([1 / 2, 1 / 3])])
+    assert plotted["eid"].tolist() == ["a", "b"] and plotted["n_sessions"].unique() == [2]
+    assert "Without a score: choice of 1 session." in " ".join(fig.get_suptitle().split())
 
 
 def test_models_are_called_as_in_the_paper():
@@ -113,15 +131,38 @@ def test_models_are_called_as_in_the_paper():
     assert {label: model_title(label) for label in titles} == titles
 
 
-def test_gain_is_the_mean_of_the_sessions_gains_with_a_paired_test():
+def test_gain_is_the_paired_difference_with_its_error_and_test():
     other = np.array([0.1, 0.2, 0.2, 0.4, 0.5, 0.5, -0.1])
     ours = np.array([0.2, 0.2, 0.3, 0.5, 0.45, 0.7, 0.1])
     found = compare(ours, other)
-    assert found.relative_gain == pytest.approx(np.mean([1, 0, 0.5, 0.25, -0.1, 0.4]))
-    assert (found.n_sessions, found.n_gain) == (7, 6), "a gain over a negative score means nothing"
+    assert found.n_sessions == 7, "no session is left out, whatever its score"
+    assert found.difference == pytest.approx(np.mean(ours - other))
+    assert found.difference_sem == pytest.approx(np.std(ours - other, ddof=1) / np.sqrt(7))
     assert found.wilcoxon_p == pytest.approx(wilcoxon(ours, other).pvalue)
     assert np.isnan(compare(ours[:5], other[:5]).wilcoxon_p), "five pairs cannot be significant"
     assert np.isnan(compare(ours, ours).wilcoxon_p)
+    assert np.isnan(compare(ours[:1], other[:1]).difference_sem)
+
+
+def test_ratio_is_of_means_that_lie_well_above_zero():
+    scores = np.array([0.2, 0.25, 0.3, 0.25])
+    assert compare(1.1 * scores, scores).relative_gain == pytest.approx(0.1)
+    near_zero = np.array([-0.01, 0.02, 0.001, 0.0])
+    for ours, other in ((scores, near_zero), (near_zero, scores), (scores[:2], scores[2:])):
+        assert np.isnan(compare(ours, other).relative_gain)
+
+
+def test_what_rounds_to_zero_has_no_sign(tmp_path):
+    assert (signed(-0.3, 0), signed(0.3, 0), signed(-0.6, 0), rounded(-0.001, 2)) == ("0", "0", "-1", "0.00")
+    single = rows_of("neds-mm", "scratch", {"a": 0.20, "b": 0.21, "c": 0.2})
+    multi = rows_of("neds-mm", "finetuned-all", {"a": 0.1999, "b": 0.2099, "c": 0.1999})
+    metrics = pd.concat([single, multi])
+    fig, _ = pairs_figure(metrics, MODALITIES, rows=[[("neds-mm-finetuned-all", "neds-mm-scratch")]])
+    title = fig.axes[0].get_title(loc="left")
+    assert "Δ 0.000 ± 0.000" in title and "n = 3 (0 %)" in title
+    below = rows_of("linear", None, {"a": -0.001, "b": -0.002})
+    write_table(benchmark_table(below, MODALITIES, models=["linear"]), tmp_path / "benchmark")
+    assert "-0.00" not in (tmp_path / "benchmark.md").read_text()
 
 
 def test_pairs_csv_holds_the_sessions_that_both_models_have_and_the_papers_numbers(tmp_path):
@@ -135,7 +176,7 @@ def test_pairs_csv_holds_the_sessions_that_both_models_have_and_the_papers_numbe
     plotted = pd.read_csv(tmp_path / "gain.csv")
     assert plotted["eid"].tolist() == ["a", "b"]
     np.testing.assert_allclose(plotted["value_ours"], [0.15, 0.3])
-    assert plotted["relative_gain"].unique() == pytest.approx([0.5])
+    assert plotted["difference"].unique() == pytest.approx([np.mean([0.05, 0.1])])
     assert (plotted["paper_ours"].iloc[0], plotted["paper_other"].iloc[0]) == (0.27, 0.2)
     with pytest.raises(NothingToDraw):
         pairs_figure(metrics, MODALITIES, rows=[[("neds-mm-finetuned-all", "rrr-multi")]])
@@ -221,7 +262,8 @@ def test_benchmark_table_has_the_means_in_three_forms(tmp_path):
     assert row["spikes: bits per spike, s.e.m."] == pytest.approx(0.1)
     assert (row["spikes: bits per spike, n"], row["wheel speed: R², n"]) == (2, 1)
     assert numbers.loc["NEDS multi-session (paper)", "choice: accuracy"] == 0.91
-    assert "| unimodal NEDS single-session | 0.20 ± 0.10 | 0.50 | – | – |" in (tmp_path / "benchmark.md").read_text()
+    markdown = re.sub(" +", " ", (tmp_path / "benchmark.md").read_text())
+    assert "| unimodal NEDS single-session | 0.20 ± 0.10 | 0.50 | – | – |" in markdown
     latex = (tmp_path / "benchmark.tex").read_text()
     assert r"unimodal NEDS single-session & 0.20 $\pm$ 0.10 & 0.50 & -- & -- \\" in latex
     assert r"\shortstack{wheel speed\\R$^2$}" in latex

@@ -17,7 +17,8 @@ import torch
 import yaml
 
 from neds.model.checkpoint import read_checkpoint
-from neds.training.stage import TrainingRun, run_training
+from neds.training.settings import TrainingRun
+from neds.training.stage import run_training
 from tests import slurm_cluster
 from tests.alf_trees import SESSION_PATH, write_session
 from tests.aligned_sessions import make_session
@@ -42,7 +43,7 @@ CONFIG = {
     "model": {"dim": 16, "layers": 1, "heads": 2, "mlp": 16},
     # Two processes train as one does when nothing is dropped out at random.
     "training": {"validate_every": 2},
-    "training_overrides": {"pretrain": {"epochs": 100}, "finetuned": {"epochs": 1}},
+    "overrides": {"pretrain": {"training.epochs": 100}, "finetuned": {"training.epochs": 1}},
 }
 for dropout in ("token_dropout", "mlp_dropout", "unit_dropout"):
     CONFIG["model"][dropout] = 0.0
@@ -198,8 +199,12 @@ def stopped_in_training(cluster: Cluster, folder: Path, snakemake: subprocess.Po
                 cluster.query("scancel", "--signal=STOP", stopped[mode]["id"])
         return len(stopped) == len(MODES)
 
+    def states() -> set[str]:
+        return {state_of(cluster, job["id"]) for job in stopped.values()}
+
     wait_until(all_stopped, "all pretrainings are under way")
-    assert {state_of(cluster, job["id"]) for job in stopped.values()} == {"STOPPED"}, "one has ended before"
+    wait_until(lambda: "SIGNALING" not in states(), "SLURM has sent the signals")
+    assert states() == {"STOPPED"}, "one has ended before"
     return stopped
 
 
@@ -306,7 +311,7 @@ def test_what_was_interrupted_ends_with_the_weights_of_an_undisturbed_run(fate, 
 
 
 def test_two_nodes_train_as_one_process_does(ordeal, cluster, tmp_path):
-    folder = copy_without(ordeal.folder, tmp_path, model_of("mm"), training_overrides={"pretrain": {"epochs": 8}})
+    folder = copy_without(ordeal.folder, tmp_path, model_of("mm"), overrides={"pretrain": {"training.epochs": 8}})
     set_profile(folder, pretrain_nodes="2")
     finish(start(folder, cluster, f"{model_of('mm')}/best.safetensors"), folder)
     job = cluster.jobs()[-1]

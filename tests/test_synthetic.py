@@ -31,7 +31,7 @@ def generate(folder: Path, *, place: int = 0, **changes) -> tuple[Path, Path]:
         session_path=session.path,
         alf_root=alf_root,
         truth=truth,
-        with_cameras=session.path.split("/")[2] not in settings.missing_whisker,
+        without_cameras=session.path.split("/")[2] in settings.missing_whisker,
     )
     return alf_root / session.path, truth
 

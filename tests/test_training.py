@@ -16,16 +16,23 @@ import torch
 
 from neds.data.store import TrialStore
 from neds.data.subset import with_training_trials
-from neds.errors import UserError
+from neds.errors import Interrupted, UserError
+from neds.evaluation.predict import predict
 from neds.files.aligned import write_aligned
 from neds.model.checkpoint import load_network, read_checkpoint
-from neds.training.resume import Interrupted, Progress, load_state, save_state
-from neds.training.stage import TrainingRun, run_training
+from neds.provenance import read_stamp
+from neds.training.distributed import alone
+from neds.training.resume import Progress, load_state, save_state
+from neds.training.settings import TrainingRun
+from neds.training.stage import run_training
 from tests.aligned_sessions import make_session, unusable_session
 
 TINY = {"dim": 16, "layers": 1, "heads": 2, "mlp": 16}
 TIMES = ["seconds", "trials_per_second"]
 NAMES = ["spikes", "wheel_speed", "whisker_motion_energy", "choice", "block"]
+
+
+NO_DROPOUT = {"token_dropout": 0.0, "mlp_dropout": 0.0, "unit_dropout": 0.0}
 
 
 def settings(*, mode="mm", seed=0, model=(), **training) -> dict:
@@ -39,7 +46,7 @@ def settings(*, mode="mm", seed=0, model=(), **training) -> dict:
     }
 
 
-def train_to(folder, values: dict, *sessions, pretrained=None, should_stop=lambda: False):
+def train_to(folder, values: dict, *sessions, pretrained=None, should_stop=lambda: False, same_torch=False):
     folder.mkdir(exist_ok=True)
     paths = []
     for session in sessions:
@@ -53,6 +60,7 @@ def train_to(folder, values: dict, *sessions, pretrained=None, should_stop=lambd
         log_csv=folder / "log.csv",
         pretrained=pretrained,
         should_stop=should_stop,
+        same_torch=same_torch,
     )
     return folder
 
@@ -102,7 +110,7 @@ def test_one_batch_can_be_learned_by_heart(tmp_path):
         validate_every=50,
         lr=1e-2,
         weight_decay=0.0,
-        model={"token_dropout": 0.0, "mlp_dropout": 0.0, "dim": 32},
+        model=NO_DROPOUT | {"dim": 32},
     )
     train_to(tmp_path, values, session)
     log = pd.read_csv(tmp_path / "log.csv")
@@ -125,7 +133,7 @@ def test_killed_run_ends_with_the_weights_of_an_undisturbed_one(tmp_path):
     folder = tmp_path / "killed"
     folder.mkdir()
     write_aligned(folder / "mouse1.h5", make_session())
-    command = [sys.executable, "-m", "workflow_scripts.train", "--aligned", folder / "mouse1.h5"]
+    command = [sys.executable, "-m", "workflow_scripts", "train", "--aligned", folder / "mouse1.h5"]
     command += ["--best", folder / "best.safetensors", "--last", folder / "last.safetensors"]
     command += ["--log-csv", folder / "log.csv", "--settings", json.dumps(values), "--state-seconds", 0]
     state = folder / "unfinished.safetensors"
@@ -162,14 +170,28 @@ def test_state_of_another_run_is_not_resumed(tmp_path):
     optimizer = torch.optim.AdamW(model.parameters())
     scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=1.0, total_steps=10)
     parts = {"model": model, "optimizer": optimizer, "scheduler": scheduler}
-    assert load_state(tmp_path / "absent", fingerprint="a", **parts) is None
-    assert load_state(tmp_path / "garbage", fingerprint="a", **parts) is None
+    assert load_state(tmp_path / "absent", fingerprint="a", processes=alone(), **parts) is None
+    assert load_state(tmp_path / "garbage", fingerprint="a", processes=alone(), **parts) is None
 
     train_to(tmp_path / "a", settings(), make_session())
     undisturbed = last_weights(tmp_path / "a")
     other_state = tmp_path / "a" / "unfinished.safetensors"
     save_state(other_state, fingerprint="of another run", progress=Progress(epoch=5), best={}, **parts)
     assert_same(undisturbed, last_weights(train_to(tmp_path / "a", settings(), make_session())))
+
+
+@pytest.mark.parametrize("same_torch", [False, True])
+def test_state_of_another_torch_goes_on_with_a_warning_or_not_at_all(same_torch, tmp_path, monkeypatch, caplog):
+    values, session = settings(epochs=4), make_session()
+    with monkeypatch.context() as patched:
+        patched.setattr(torch, "__version__", "1.13.1")
+        with pytest.raises(Interrupted):
+            train_to(tmp_path / "a", values, session, should_stop=after(12))
+    caplog.set_level("INFO")
+    train_to(tmp_path / "a", values, session, same_torch=same_torch)
+    said = [record.getMessage() for record in caplog.records]
+    assert any("began with torch 1.13.1" in line for line in said)
+    assert any("resumed after epoch" in line for line in said) != same_torch
 
 
 def test_best_checkpoint_is_the_one_of_the_best_validation(tmp_path):
@@ -185,20 +207,6 @@ def test_patience_stops_early(tmp_path):
     log = pd.read_csv(tmp_path / "log.csv")
     assert len(log) < 200
     assert log["val_score"].idxmax() == len(log) - 3
-
-
-def test_fine_tuning_starts_from_the_pretrained_network(tmp_path):
-    """With a learning rate near zero the fine-tuned network is the pretrained one plus the new session's maps."""
-    pretrained = train_to(tmp_path / "pre", settings(), make_session(), make_session("mouse2"))
-    values = settings(epochs=1, lr=1e-12)
-    tuned = train_to(
-        tmp_path / "tuned", values, make_session("mouse3", n_units=5), pretrained=pretrained / "best.safetensors"
-    )
-    network, checkpoint = load_network(tuned / "last.safetensors")
-    source, _ = load_network(pretrained / "best.safetensors")
-    assert [s.eid for s in checkpoint.sessions] == ["mouse3"]
-    assert torch.allclose(network.position, source.position)
-    assert torch.allclose(network.stitchers.session[0], source.stitchers.session.mean(0), atol=1e-6)
 
 
 def test_unusable_sessions_are_left_out_and_said(tmp_path):
@@ -223,7 +231,7 @@ def training_together(folder, values: dict, number: int, *sessions) -> list[str]
     paths = [folder / f"{session.eid}.h5" for session in sessions]
     for path, session in zip(paths, sessions, strict=True):
         write_aligned(path, session)
-    command = [sys.executable, "-m", "workflow_scripts.train_together", "--processes", number]
+    command = [sys.executable, "-m", "workflow_scripts", "train-together", "--processes", number]
     command += ["--aligned", *paths, "--settings", json.dumps(values)]
     command += ["--best", folder / "best.safetensors", "--last", folder / "last.safetensors"]
     command += ["--log-csv", folder / "log.csv", "--state-seconds", 0]
@@ -235,7 +243,7 @@ def unequal_sessions() -> tuple[dict, list]:
     """Settings with a last batch of one trial, and the sessions."""
     sessions = [make_session(n_trials=60), make_session("mouse2", n_units=4, n_trials=33)]
     n_train = sum(len(session.trials_of("train")) for session in sessions)
-    return settings(epochs=30, batch_size=n_train - 1, model={"token_dropout": 0.0, "mlp_dropout": 0.0}), sessions
+    return settings(epochs=30, batch_size=n_train - 1, model=NO_DROPOUT), sessions
 
 
 @pytest.fixture(scope="module")
@@ -252,6 +260,8 @@ def test_two_processes_train_as_one_does(unequal_sessions, trained_by_two, tmp_p
     one = train_to(tmp_path, values, *sessions)
     logs = [pd.read_csv(folder / "log.csv").drop(columns=TIMES) for folder in (one, trained_by_two)]
     pd.testing.assert_frame_equal(*logs, rtol=1e-3, atol=1e-4)
+    assert read_stamp(trained_by_two / "best.safetensors").output == "best"
+    assert not list(trained_by_two.glob(".*")), "processes other than the first leave nothing"
     weights = last_weights(one), last_weights(trained_by_two)
     assert all(torch.allclose(weights[0][name], weights[1][name], atol=1e-4) for name in weights[0])
 
@@ -273,31 +283,6 @@ def test_all_processes_leave_when_one_is_asked_to(unequal_sessions, trained_by_t
     assert state.exists() and not (tmp_path / "last.safetensors").exists()
     subprocess.run(command, check=True, capture_output=True)
     assert_same_run(trained_by_two, tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("freeze", "kept", "moved"),
-    [("encoder", "encoder.layers.0.up.weight", "position"), ("shared", "position", "stitchers.session")],
-)
-def test_frozen_parts_keep_their_pretrained_weights(freeze, kept, moved, tmp_path):
-    pretrained = train_to(tmp_path / "pre", settings(epochs=1), make_session()) / "best.safetensors"
-    values = settings(epochs=2, freeze=freeze)
-    tuned = last_weights(train_to(tmp_path / "tuned", values, make_session("mouse3"), pretrained=pretrained))
-    source = read_checkpoint(pretrained)[1]
-    assert torch.equal(tuned[kept], source[kept])
-    assert not torch.equal(tuned[moved], source[moved])
-
-
-def test_shared_parts_learn_slower_where_asked(tmp_path):
-    pretrained = train_to(tmp_path / "pre", settings(epochs=1), make_session()) / "best.safetensors"
-    source = read_checkpoint(pretrained)[1]["encoder.layers.0.up.weight"]
-
-    def distance(shared_lr: float) -> float:
-        values = settings(epochs=2, shared_lr=shared_lr)
-        folder = train_to(tmp_path / str(shared_lr), values, make_session("mouse3"), pretrained=pretrained)
-        return float((last_weights(folder)["encoder.layers.0.up.weight"] - source).norm())
-
-    assert 0 < distance(0.1) < 0.2 * distance(1.0)
 
 
 def test_fewer_training_trials_are_nested_and_change_no_other_split():
@@ -329,3 +314,46 @@ def test_training_runs_in_bfloat16_with_every_regularisation_on(stitcher, tmp_pa
     log = pd.read_csv(tmp_path / "log.csv")
     assert np.isfinite(log.to_numpy()).all()
     assert log["loss"].iloc[-1] < log["loss"].iloc[0]
+
+
+@pytest.mark.parametrize("validate_every", [1, 100])
+def test_training_that_diverges_fails_and_says_what_to_change(validate_every, tmp_path):
+    values = settings(epochs=3, lr=1e12, gradient_clip=1e6, validate_every=validate_every)
+    with pytest.raises(UserError, match=r"after epoch 1: training diverged.* lower training\.lr \(now 1000000000000"):
+        train_to(tmp_path, values, make_session())
+    assert not {"best.safetensors", "last.safetensors"} & {path.name for path in tmp_path.iterdir()}
+
+
+def test_predictions_that_are_never_finite_are_no_result(tmp_path, monkeypatch):
+    def rates_beyond_floats(model, store, index, split, task):
+        return {name: np.full_like(v, np.inf) for name, v in predict(model, store, index, split, task).items()}
+
+    monkeypatch.setattr("neds.training.validate.predict", rates_beyond_floats)
+    with pytest.raises(
+        UserError, match="predictions are not finite in any validation up to epoch 4: training diverged"
+    ):
+        train_to(tmp_path, settings(epochs=4), make_session())
+    assert not (tmp_path / "best.safetensors").exists()
+
+
+def test_last_weights_are_kept_where_validation_can_score_nothing(tmp_path, caplog):
+    """A single class and a trace that does not move in the validation trials."""
+    session = make_session(names=("spikes", "wheel_speed", "choice"))
+    val = session.trials_of("val")
+    session.values["wheel_speed"][val], session.values["choice"][val] = 5.0, 1
+    values = settings(mode="decoding", patience=1) | {"modalities": ["spikes", "wheel_speed", "choice"]}
+    train_to(tmp_path, values, session)
+    assert "nothing in the validation trials can be scored, so the last weights are the best" in caplog.text
+    (best, weights), (last, last_weights) = (read_checkpoint(tmp_path / f"{n}.safetensors") for n in ("best", "last"))
+    assert_same(weights, last_weights)
+    assert (best.record["epoch"], best.record["validation_score"]) == (6, None) and last.record["epoch"] == 6
+
+
+def test_log_has_the_learning_rates_of_both_parts_of_the_network(tmp_path):
+    train_to(tmp_path, settings(epochs=4, shared_lr=0.1, validate_every=1), make_session())
+    log = pd.read_csv(tmp_path / "log.csv")
+    np.testing.assert_allclose(log["lr_shared"], 0.1 * log["lr"], rtol=1e-6)
+    assert log["lr"].max() > 2e-3
+    pretrained = tmp_path / "best.safetensors"
+    train_to(tmp_path / "tuned", settings(epochs=2, freeze="shared"), make_session(), pretrained=pretrained)
+    assert pd.read_csv(tmp_path / "tuned" / "log.csv")["lr_shared"].eq(0).all()

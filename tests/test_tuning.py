@@ -2,30 +2,35 @@
 
 import json
 import os
+import pickle
 import re
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 import yaml
+from ray import tune
 
 from neds.config import Config, check_config
 from neds.errors import UserError
 from neds.figures.save import NothingToDraw
 from neds.figures.search import search_figure
 from neds.files.aligned import write_aligned
+from neds.files.private import private_folder
 from neds.model.checkpoint import read_checkpoint
 from neds.model.settings import MaskingSettings, ModelSettings
-from neds.training.settings import TrainingSettings
-from neds.training.stage import TrainingRun
+from neds.training.settings import TrainingRun, TrainingSettings
 from neds.tuning import stage
 from neds.tuning.best import BestTrial, with_best, write_best
 from neds.tuning.search import Outcome, Resources, run_search
+from neds.tuning.settings import TuningRun
 from neds.tuning.space import Domain, paper_space, space_faults
-from neds.tuning.stage import TuningRun, run_tuning
+from neds.tuning.stage import run_tuning
 from tests.aligned_sessions import make_session, unusable_session
 from tests.test_config import ROOT, faults
 from tests.test_training import settings
@@ -35,6 +40,11 @@ BLOCKS = {"model": ModelSettings(), "masking": MaskingSettings(), "training": Tr
 SPACE = {"model.mlp": {"choice": [8, 16]}, "training.lr": {"loguniform": [1e-4, 1e-2]}}
 
 
+@pytest.fixture(autouse=True)
+def state_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
 def tuning(method="random", space=SPACE, n_trials=4, **training) -> dict:
     search = {"method": method, "n_trials": n_trials, "seed": 0, "space": space}
     return {"run": settings(validate_every=1, **training), "search": search}
@@ -42,7 +52,7 @@ def tuning(method="random", space=SPACE, n_trials=4, **training) -> dict:
 
 def command(folder, values: dict) -> list[str]:
     write_aligned(folder / "mouse1.h5", make_session())
-    parts = [sys.executable, "-m", "workflow_scripts.tune", "--aligned", folder / "mouse1.h5"]
+    parts = [sys.executable, "-m", "workflow_scripts", "tune", "--aligned", folder / "mouse1.h5"]
     parts += ["--best", folder / "best.yaml", "--trials-csv", folder / "trials.csv", "--settings", json.dumps(values)]
     return [str(part) for part in parts]
 
@@ -83,7 +93,7 @@ def test_papers_space_is_valid():
         ({"space": {"training.lr": {}}}, "space.training.lr: give exactly one of choice, uniform and loguniform"),
         ({"space": {"training.lr": {"choices": [1.0]}}}, "space.training.lr.choices: unknown key"),
         ({"stages": [], "finetune_space": {"model.dim": {"choice": [8]}}}, "finetune_space.model.dim: cannot"),
-        ({"stages": ["finetune"]}, "stages.0: input should be 'pretrain', 'scratch' or 'finetuned'"),
+        ({"stages": ["finetune"]}, "stages.0: must be pretrain, scratch or finetuned, not 'finetune'"),
     ],
 )  # fmt: skip
 def test_fault_of_a_space_is_named(tune, message):
@@ -112,7 +122,7 @@ def test_asha_stops_poor_trials_and_outlives_failed_ones(tmp_path):
     assert (trials.loc[stopped, "epochs"] < 6).all() and stopped.any()
     assert (trials.loc[~failed & ~stopped, "epochs"] == 6).all()
     assert best["model"]["dim"] == 16
-    assert not (tmp_path / "unfinished").exists()
+    assert not list(tmp_path.glob("state/neds/*"))
 
 
 @pytest.mark.slow
@@ -136,7 +146,73 @@ def test_killed_search_goes_on_without_repeating_trials(tmp_path):
     trials, _ = table_and_best(tmp_path)
     assert trials["trial"].tolist() == [1, 2, 3, 4]
     assert (trials["status"] == "finished").all() and (trials["epochs"] == 10).all()
-    assert not (tmp_path / "unfinished").exists()
+    assert not list(tmp_path.glob("state/neds/*"))
+
+
+class Hostile:
+    """Unpickled, it leaves a file."""
+
+    def __init__(self, trace):
+        self._trace = trace
+
+    def __reduce__(self):
+        return Path.touch, (self._trace,)
+
+
+@pytest.mark.slow
+def test_pickles_in_the_results_are_not_read(tmp_path):
+    """Where an earlier version kept its state, under every name that a search could have."""
+    parts, state = command(tmp_path, tuning(epochs=1, n_trials=1)), tmp_path / "unfinished" / "search"
+    state.mkdir(parents=True)
+    (state / "experiment_state-2026.json").write_text("{}")
+    for name in ("tuner.pkl", "trainable.pkl"):
+        (state / name).write_bytes(pickle.dumps(Hostile(tmp_path / "trace")))
+    subprocess.run(parts, check=True, capture_output=True)
+    assert (tmp_path / "best.yaml").exists() and not (tmp_path / "trace").exists()
+
+
+def test_state_lies_where_nobody_else_can_write(tmp_path):
+    folder = private_folder("search-1")
+    assert folder == tmp_path / "state" / "neds" / "search-1"
+    assert all(path.stat().st_mode & 0o777 == 0o700 for path in (folder, folder.parent))
+    for changed in (folder, folder.parent):
+        changed.chmod(0o770)
+        with pytest.raises(UserError, match="not a folder that you alone can write"):
+            private_folder("search-1")
+        changed.chmod(0o700)
+    folder.rmdir()
+    folder.symlink_to(tmp_path)
+    with pytest.raises(UserError, match=r"search-1: is not a folder that you alone can write.* XDG_STATE_HOME"):
+        private_folder("search-1")
+
+
+@pytest.mark.slow
+def test_ray_listens_on_loopback_and_a_trial_without_gpus_sees_none(tmp_path, monkeypatch):
+    """Nor does it write a token that others can read."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+
+    def trial(values):
+        driver = next(p for p in reversed(psutil.Process().parents()) if "pytest" in " ".join(p.cmdline()))
+        processes = [driver, *driver.children(recursive=True)]
+        listening = [c.laddr.ip for p in processes for c in p.net_connections() if c.status == psutil.CONN_LISTEN]
+        found = {"listening": listening, "gpus": os.environ["CUDA_VISIBLE_DEVICES"]}
+        (tmp_path / "found.json").write_text(json.dumps(found))
+        tune.report({"score": 1.0, "epoch": 1, "validation": 1})
+
+    run_search(
+        trial,
+        search=TuningRun.model_validate(tuning(n_trials=1)).search,
+        n_validations=1,
+        resources=Resources(cpus=1),
+        state=tmp_path / "search",
+        description="search",
+    )
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert found["listening"] and all(ip.removeprefix("::ffff:").startswith("127.") for ip in found["listening"])
+    assert found["gpus"] == ""
+    assert not (tmp_path / "home" / ".ray").exists()
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "0" and "RAY_AUTH_TOKEN" not in os.environ
 
 
 def failed_outcome(number: int) -> Outcome:
@@ -146,16 +222,14 @@ def failed_outcome(number: int) -> Outcome:
 def test_search_without_any_score_says_why(tmp_path, monkeypatch):
     write_aligned(tmp_path / "mouse1.h5", make_session())
     outputs = {"best": tmp_path / "best.yaml", "trials_csv": tmp_path / "trials.csv"}
-    (tmp_path / "unfinished").mkdir()
     monkeypatch.setattr(stage, "run_search", lambda *_, **__: [failed_outcome(1), failed_outcome(2)])
     with pytest.raises(UserError, match="all 2 trials failed; the first: reason 1"):
         run_tuning(
-            tuning=TuningRun.model_validate(tuning()),
+            settings=TuningRun.model_validate(tuning()),
             aligned=[tmp_path / "mouse1.h5"],
-            resources=Resources(cpus=1),
             **outputs,
         )
-    assert not any(path.exists() for path in (*outputs.values(), tmp_path / "unfinished"))
+    assert not any(path.exists() for path in outputs.values()) and not list(tmp_path.glob("state/neds/*"))
 
 
 def test_trial_that_wants_more_cores_than_there_are_is_refused(tmp_path):
@@ -173,11 +247,10 @@ def test_trial_that_wants_more_cores_than_there_are_is_refused(tmp_path):
 def test_search_on_an_unusable_session_is_skipped(tmp_path):
     write_aligned(tmp_path / "mouse1.h5", unusable_session("mouse1", "no whisker"))
     run_tuning(
-        tuning=TuningRun.model_validate(tuning()),
+        settings=TuningRun.model_validate(tuning()),
         aligned=[tmp_path / "mouse1.h5"],
         best=tmp_path / "best.yaml",
         trials_csv=tmp_path / "trials.csv",
-        resources=Resources(cpus=1),
     )
     run = TrainingRun.model_validate(settings())
     assert with_best(run, tmp_path / "best.yaml") == run
@@ -189,7 +262,7 @@ def test_training_takes_the_best_values(tmp_path):
     write_aligned(tmp_path / "mouse1.h5", make_session())
     values = {"model": {"mlp": 24}, "masking": {"ratio": 0.3}, "training": {"lr": 0.002}}
     write_best(tmp_path / "tuned.yaml", BestTrial(score=0.1, trial=2, **values))
-    parts = [sys.executable, "-m", "workflow_scripts.train", "--aligned", tmp_path / "mouse1.h5"]
+    parts = [sys.executable, "-m", "workflow_scripts", "train", "--aligned", tmp_path / "mouse1.h5"]
     parts += ["--best", tmp_path / "best.safetensors", "--last", tmp_path / "last.safetensors"]
     parts += ["--log-csv", tmp_path / "log.csv", "--settings", json.dumps(settings(epochs=1))]
     parts = [str(part) for part in [*parts, "--tuned", tmp_path / "tuned.yaml"]]
@@ -202,7 +275,7 @@ def test_training_takes_the_best_values(tmp_path):
     write_best(tmp_path / "tuned.yaml", BestTrial(training={"lr": -1.0}))
     done = subprocess.run(parts, capture_output=True, text=True)
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith("error: ") and "training.lr: input should be gre" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("error: ") and "training.lr: must be above 0" in done.stderr
 
 
 def test_figure_has_a_panel_per_key_and_leaves_out_failed_trials():
@@ -221,7 +294,7 @@ def test_searched_stages_are_planned_before_their_training(tmp_path):
     config = TINY | {"baselines": ["psth"]}
     off = planned(tmp_path, config)
     scratch = planned(tmp_path, config | {"tune": {"stages": ["scratch"]}})
-    assert scratch == off | {"tune_scratch": 2, "figure_search": 2}
+    assert scratch == off | {"tune_scratch": 2, "search_figure": 2}
     every = planned(tmp_path, config | {"tune": {"stages": ["pretrain", "scratch", "finetuned"]}})
-    assert every == off | {"tune_pretrain": 1, "tune_scratch": 2, "tune_finetune": 2, "figure_search": 5}
+    assert every == off | {"tune_pretrain": 1, "tune_scratch": 2, "tune_finetune": 2, "search_figure": 5}
     assert not any(rule.startswith("tune_") for rule in off)

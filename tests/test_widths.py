@@ -54,10 +54,10 @@ def test_components_hold_the_share_of_the_variance_that_was_asked_for():
     everywhere = np.ones(20, bool)
     three = fit_components(values, everywhere, PartitionSettings())
     assert len(three.weights) == 3 and three.variance_share.sum() > 0.99
-    np.testing.assert_allclose(three.restored(three.of(values)), values, atol=0.02)
+    np.testing.assert_allclose(three.restored(three.project(values)), values, atol=0.02)
     rows = values.reshape(-1, 40) - values.mean((0, 1))
     singular = np.linalg.svd(rows, compute_uv=False)
-    np.testing.assert_allclose(three.of(values).reshape(-1, 3).std(0), singular[:3] / np.sqrt(200), rtol=1e-4)
+    np.testing.assert_allclose(three.project(values).reshape(-1, 3).std(0), singular[:3] / np.sqrt(200), rtol=1e-4)
     assert len(fit_components(values, everywhere, PartitionSettings(max_components=2)).weights) == 2
     half = PartitionSettings(component_variance=0.5)
     assert len(fit_components(values, everywhere, half).weights) == 1

@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from neds.catalogue import Catalogue
 from neds.config import check_config
 from neds.errors import UserError
 from neds.evaluation.score import score
 from neds.files.raw import Trace
 from neds.modalities import PAPER, Modality
+from neds.plan.figures import FIGURES
+from neds.plan.plan import Plan
 from tests.test_blocks import smallest_distance_s
 from tests.test_config import ROOT
 from tests.test_partition import recording, run, with_trace
@@ -99,5 +100,8 @@ def test_figures_and_baseline_of_condition_averages_are_left_out():
     values = {"partition": WINDOWS, "modalities": list(CONTINUOUS)}
     config, sessions = check_config(values, base=ROOT)
     assert config.baselines_in_use(sessions) == ["linear", "rrr", "oracle"]
-    left_out = Catalogue(config, sessions).left_out()
-    assert {name for name, how in left_out.items() if "align trials" in how} == {"{eid}/psths", "{eid}/raster"}
+    found = Plan(config, sessions)
+    assert {drawn.name for drawn in FIGURES if "align trials" in drawn.missing(found)} == {
+        "{eid}/psths",
+        "{eid}/raster",
+    }

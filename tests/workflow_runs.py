@@ -6,14 +6,17 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 
 import psutil
 import pytest
 import yaml
+
+from neds.files.atomic import write_text
 
 ROOT = Path(__file__).parents[1]
 TINY = {
@@ -21,7 +24,7 @@ TINY = {
     "partition": {"bin_s": 0.1, "min_units": 5},
     "model": {"dim": 16, "layers": 1, "heads": 2, "mlp": 16},
     "training": {"epochs": 2, "validate_every": 1},
-    "training_overrides": {"pretrain": {"epochs": 10}},
+    "overrides": {"pretrain": {"training.epochs": 10}, "finetuned": {"training.shared_lr": 0.3}},
     "baselines": ["psth", "oracle"],
     "regions": {"projection": "pca"},
 }
@@ -33,10 +36,13 @@ LISTED = {"configuration_table", "software_table", "table_page"}
 
 def command(folder: Path, *arguments: object, config: dict = TINY, project: Path = ROOT) -> list[str]:
     """Command that runs the workflow of `project` in `folder`."""
-    with tempfile.NamedTemporaryFile("w", dir=folder, prefix=".config-", suffix=".yaml", delete=False) as handle:
-        yaml.safe_dump(config, handle)
+    text = yaml.safe_dump(config)
+    # The table of the configuration names the file, so the same configuration has the same name.
+    file = Path(folder, f".config-{sha256(text.encode()).hexdigest()[:8]}.yaml")
+    if not file.exists():
+        write_text(file, text)
     parts = [Path(sys.executable).with_name("snakemake"), "--snakefile", project / "Snakefile", "--directory", folder]
-    return [str(part) for part in [*parts, "--configfile", handle.name, "--cores", 2, *arguments]]
+    return [str(part) for part in [*parts, "--configfile", str(file), "--cores", 2, *arguments]]
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -53,9 +59,9 @@ def snakemake(folder: Path, *arguments: object, check: bool = True, **options) -
     return printed
 
 
-def planned(folder: Path, config: dict = TINY, *, project: Path = ROOT) -> Counter:
+def planned(folder: Path, config: dict = TINY, *, project: Path = ROOT, arguments: Sequence[object] = ()) -> Counter:
     """Jobs that a dry run would start, by rule; without those of `TARGETS` and `LISTED`."""
-    printed = snakemake(folder, "-n", config=config, project=project)
+    printed = snakemake(folder, "-n", *arguments, config=config, project=project)
     jobs = Counter(re.findall(r"^(?:local)?rule (\w+):", printed, re.MULTILINE))
     return Counter({rule: n for rule, n in jobs.items() if rule not in TARGETS | LISTED})
 

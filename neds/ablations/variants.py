@@ -1,15 +1,12 @@
 """The variants that a configuration asks for: the paper's ablations and one's own."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pydantic import ValidationError
-
-from neds.ablations.changes import Changes, with_changes
+from neds.ablations.changes import Changes, changed_blocks, key_faults
 from neds.ablations.settings import AblationName, AblationSettings
-from neds.faults import described, did_you_mean
 from neds.model.settings import ModelSettings
+from neds.run import name_fault
 from neds.settings import Settings
 
 _PAPER_LAYERS = (5, 22)
@@ -84,41 +81,28 @@ def variant_faults(settings: AblationSettings, blocks: Mapping[str, Settings]) -
     Args:
         blocks: the settings that a variant may change, by the first part of its keys; `model` among them.
     """
-    paper = paper_ablations(blocks["model"])
+    model = blocks["model"]
+    assert isinstance(model, ModelSettings)
+    paper = paper_ablations(model)
     reserved = {name for ablation in paper.values() for name in ablation.variants}
     places = {name: f"config key ablations.variants.{name}" for name in settings.variants}
     faults = []
     for name, place in places.items():
         if name in reserved:
             faults.append(f"{place}: an ablation of the paper is called so; choose another name")
-        if not re.fullmatch("[A-Za-z0-9_-]+", name) or re.search("(^|-)[0-9]+trials$", name):
-            faults.append(f"{place}: a name may hold letters, digits, - and _, and may not end like 50trials")
+        if fault := name_fault(name):
+            faults.append(f"{place}: {fault}")
     for table in settings.tables:
         places |= {name: f"config key ablations.tables: {table}, {name}" for name in paper[table].variants}
-    for name, changes in variants_in_use(settings, blocks["model"]).items():
+    for name, changes in variants_in_use(settings, model).items():
         faults += _faults(changes, blocks, places[name])
     return faults
 
 
 def _faults(changes: Changes, blocks: Mapping[str, Settings], place: str) -> list[str]:
-    plain = {name: block.model_dump() for name, block in blocks.items()}
-    known = [f"{name}.{key}" for name, block in plain.items() for key in block]
-    faults = []
-    for key in changes:
-        block, _, rest = key.partition(".")
-        field, _, inner = rest.partition(".")
-        if f"{block}.{field}" not in known or (inner and not isinstance(plain[block][field], dict)):
-            hint = did_you_mean(key, known, otherwise=f"a variant changes keys of {', '.join(plain)}")
-            faults.append(f"{place}.{key}: no key that a variant may change; {hint}")
-    if faults:
-        return faults
-    changed = {}
-    for name, values in with_changes(plain, changes).items():
-        try:
-            changed[name] = type(blocks[name]).model_validate(values)
-        except ValidationError as error:
-            prefix = f"{place}.{name}".removeprefix("config key ")
-            faults += described(error, type(blocks[name]), values, prefix=prefix)
-    if not faults and changed == dict(blocks):
-        faults.append(f"{place}: changes nothing, the configuration has these values already")
-    return faults
+    faults = key_faults(changes, blocks, whose="a variant")
+    if not faults:
+        changed, faults = changed_blocks(changes, blocks)
+        if not faults and changed == dict(blocks):
+            return [f"{place}: changes nothing, the configuration has these values already"]
+    return [f"{place}.{key}: {text}" for key, text in faults]

@@ -18,7 +18,10 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Trials:
-    """Training trials of one session: inputs (K, T, N) and outputs (K, Q) to decode, (K, P) and (K, T, N) to encode."""
+    """Training trials of one session: inputs (K, T, N) and outputs (K, Q) to decode, (K, P) and (K, T, N) to encode.
+
+    Outputs are centred, NaN where unknown.
+    """
 
     inputs: Tensor
     outputs: Tensor
@@ -69,7 +72,7 @@ class Encoding:
 
 Direction = type[Decoding] | type[Encoding]
 Loss = Callable[[Tensor, Tensor], Tensor]
-"""Of predicted and true outputs, summed over trials."""
+"""Of predicted and true outputs, summed over trials and whatever is known."""
 
 
 def truncated_ridge(
@@ -83,7 +86,8 @@ def truncated_ridge(
 ) -> Factors:
     """Where a fit starts: the best approximation of this rank to the ridge weights of all sessions' units together.
 
-    Each session is first reduced to `rank` factors of its own, which is exact for one session and keeps many small.
+    Each session is first reduced to `rank` factors of its own, which is exact for one session and keeps many small. Unknown
+    outputs count as average here: the fit that starts from it leaves them out.
 
     Args:
         n_units: N of each session.
@@ -92,7 +96,7 @@ def truncated_ridge(
     """
     reduced = []
     for trials, number in zip(sessions, n_units, strict=True):
-        inputs, outputs = trials.inputs.flatten(1), trials.outputs.flatten(1)
+        inputs, outputs = trials.inputs.flatten(1), trials.outputs.flatten(1).nan_to_num(nan=0.0)
         inputs, outputs = inputs - inputs.mean(0), outputs - outputs.mean(0)
         gram = inputs @ inputs.T + strength * torch.eye(len(inputs), dtype=inputs.dtype)
         weights = inputs.T @ torch.cholesky_solve(outputs, torch.linalg.cholesky(gram))
@@ -116,7 +120,7 @@ def fit(
     )
     units, offsets = rest[: len(sessions)], rest[len(sessions) :]
     optimizer = torch.optim.LBFGS([temporal, *rest], max_iter=steps, line_search_fn="strong_wolfe")
-    n_values = sum(trials.outputs.numel() for trials in sessions)
+    n_values = sum(int(trials.outputs.isfinite().sum()) for trials in sessions)
 
     def objective() -> Tensor:
         optimizer.zero_grad()

@@ -1,5 +1,11 @@
-"""Names of the baselines, apart from their code so that reading a configuration loads none of it."""
+"""Names of the baselines as configurations and commands take them."""
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-BaselineName = Literal["psth", "linear", "rrr", "rrr-multi", "oracle"]
+from neds.baselines.registry import baselines
+
+# Each baseline says its own name, so that no list of them can be written here.
+if TYPE_CHECKING:
+    BaselineName = str
+else:
+    BaselineName = Literal[*baselines()]

@@ -10,17 +10,26 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 from torch.nn import functional
 
-from neds.baselines.inputs import standardised
+from neds.baselines.fitting import Given
+from neds.baselines.inputs import flat, scaler_of, standardised
 from neds.baselines.low_rank import Decoding, Encoding, Trials, fit, truncated_ridge
+from neds.baselines.registry import Baseline
 from neds.baselines.selection import BEST
 from neds.errors import UserError
 from neds.evaluation.results import Predicted
 from neds.evaluation.tasks import Task, tasks_of
 from neds.files.aligned import AlignedSession
+
+BASELINE = Baseline(
+    name="rrr",
+    rank=2,
+    title="RRR",
+    color="#CC79A7",
+    summary="reduced-rank regression of each session",
+)
 
 _RANKS = (2, 4, 8, 16)
 _STRENGTHS = (10000.0, 3000.0, 1000.0, 300.0, 100.0, 30.0)
@@ -67,6 +76,10 @@ def _inputs(session: AlignedSession, task: Task) -> Tensor:
     observed = [standardised(session, name) for name in task.observed]
     if task.name == "encoding":
         observed = [values.reshape(session.n_trials, -1) for values in observed]
+    else:
+        # One value per trial is a column of the first bin alone: a copy in each bin would be penalised less.
+        bins = ((0, 0), (0, session.n_bins - 1), (0, 0))
+        observed = [values if values.ndim == 3 else np.pad(values[:, None], bins) for values in observed]
     return torch.from_numpy(np.concatenate(observed, axis=-1)).float()
 
 
@@ -74,9 +87,9 @@ def _inputs(session: AlignedSession, task: Task) -> Tensor:
 class _Target:
     """One session's target in the form in which it is regressed.
 
-    `known` (k,) are the training trials whose target is known, `outputs` (k, ...) their values, `offset` (...) where the
-    outputs at zero input start; `restore` turns predicted outputs (K, ...) into predictions as `neds.baselines.selection`
-    takes them.
+    `known` (k,) are the training trials whose target is known, in some bin at least; `outputs` (k, ...) their values, NaN
+    where unknown; `offset` (...) where the outputs at zero input start; `restore` turns predicted outputs (K, ...) into
+    predictions as `neds.baselines.selection` takes them.
     """
 
     known: np.ndarray
@@ -86,12 +99,11 @@ class _Target:
 
 
 def _values_target(session: AlignedSession, name: str, *, by_bin: bool) -> _Target:
-    """Counts or continuous values, standardised; outputs (k, T, N) if `by_bin`, else (k, T N)."""
-    truth, train = session.values[name], session.trials_of("train")
-    flat = truth.reshape(len(truth), -1).astype(np.float64)
-    known = train[np.isfinite(flat[train]).all(1)]
-    scaler = StandardScaler().fit(flat[known])
-    outputs = torch.from_numpy(scaler.transform(flat[known])).float()
+    """Counts, continuous or scalar values, standardised; outputs (k, T, N) if `by_bin`, else (k, T N) or (k, 1)."""
+    truth, train, scaler = session.values[name], session.trials_of("train"), scaler_of(session, name)
+    columns = flat(truth)
+    known = train[np.isfinite(columns[train]).any(1)]
+    outputs = torch.from_numpy(scaler.transform(columns)[known]).float()
     outputs = outputs.reshape(-1, *truth.shape[1:]) if by_bin else outputs
     return _Target(
         known,
@@ -112,7 +124,7 @@ def _class_target(session: AlignedSession, name: str) -> _Target:
 
 
 def _half_squared_error(predicted: Tensor, outputs: Tensor) -> Tensor:
-    return (predicted - outputs).square().sum() / 2
+    return torch.where(outputs.isfinite(), predicted - outputs, 0.0).square().sum() / 2
 
 
 def _cross_entropy(predicted: Tensor, outputs: Tensor) -> Tensor:
@@ -120,16 +132,28 @@ def _cross_entropy(predicted: Tensor, outputs: Tensor) -> Tensor:
 
 
 def _candidates(sessions: list[AlignedSession], inputs: list[Tensor], task: Task, name: str) -> Iterator[np.ndarray]:
-    """Predictions of one target for all trials of the first session, of each strength and rank; the simplest first."""
-    encoding = task.name == "encoding"
-    direction = Encoding if encoding else Decoding
-    if sessions[0].modalities[name].kind == "categorical":
+    """Predictions of one target for all trials of the first session, of each strength and rank; the simplest first.
+
+    Sessions in which no training trial knows the target do not take part. Where the first is one of them, its target is
+    predicted as what it is at zero input, whatever the trial.
+    """
+    modality = sessions[0].modalities[name]
+    by_bin = task.name == "encoding" and not modality.per_trial
+    direction = Encoding if by_bin else Decoding
+    if task.name == "encoding" and modality.per_trial:
+        # Inputs of one bin: what has no bins is not encoded bin by bin.
+        inputs = [own[:, None] for own in inputs]
+    if modality.kind == "categorical":
         loss, targets = _cross_entropy, [_class_target(session, name) for session in sessions]
     else:
-        loss, targets = _half_squared_error, [_values_target(session, name, by_bin=encoding) for session in sessions]
-    trials = [Trials(own[target.known], target.outputs) for own, target in zip(inputs, targets, strict=True)]
-    n_units = [(each.outputs if encoding else each.inputs).shape[-1] for each in trials]
-    offsets = [target.offset for target in targets]
+        loss, targets = _half_squared_error, [_values_target(session, name, by_bin=by_bin) for session in sessions]
+    if not len(targets[0].known):
+        yield targets[0].restore(targets[0].offset.expand(len(inputs[0]), *targets[0].offset.shape))
+        return
+    fitted = [(own, target) for own, target in zip(inputs, targets, strict=True) if len(target.known)]
+    trials = [Trials(own[target.known], target.outputs) for own, target in fitted]
+    n_units = [(each.outputs if by_bin else each.inputs).shape[-1] for each in trials]
+    offsets = [target.offset for _, target in fitted]
     for strength in _STRENGTHS:
         start = truncated_ridge(
             direction, trials, n_units=n_units, offsets=offsets, strength=strength, rank=max(_RANKS)
@@ -138,3 +162,8 @@ def _candidates(sessions: list[AlignedSession], inputs: list[Tensor], task: Task
             factors = fit(direction, trials, start.cut(rank), strength=strength, loss=loss)
             predicted = direction.predict(inputs[0], factors.units[0], factors.temporal) + factors.offsets[0]
             yield targets[0].restore(predicted)
+
+
+def predict(session: AlignedSession, given: Given) -> list[Predicted]:
+    """As `predict_rrr`, which needs no other file."""
+    return predict_rrr(session)

@@ -13,9 +13,11 @@ import h5py
 import numpy as np
 
 from neds.conversion.settings import FileMapping
-from neds.conversion.source import NoSuchSeries, SourceSession, ascending_trace, plain_column
+from neds.conversion.source import NoSuchSeries, SourceSession, plain_column, recorded_of, regular_times, source_trace
 from neds.errors import UserError
-from neds.files.raw import Trace
+from neds.files import hdf5
+from neds.files.raw import Recorded, Trace
+from neds.signals.clock import ClockFault, spikes_in_order
 
 _SERIES = ("IrregularTimeSeries", "RegularTimeSeries")
 
@@ -32,6 +34,7 @@ def opened(path: Path, mapping: FileMapping) -> Iterator[SourceSession]:
     except OSError as error:
         raise UserError(f"{path}: damaged, or no brainsets file ({' '.join(str(error).split())})") from None
     with handle:
+        hdf5.refuse_foreign(handle, path)
         if handle.attrs.get("object") != "Data":
             raise UserError(f"{path}: no brainsets file (the attribute object of its root is not Data)")
         absent = [name for name in ("spikes/timestamps", "spikes/unit_index", "units") if name not in handle]
@@ -39,18 +42,31 @@ def opened(path: Path, mapping: FileMapping) -> Iterator[SourceSession]:
             raise UserError(
                 f"{path}: the file has no {', '.join(absent)}, so there are no units; it has {_listed(handle)}"
             )
-        yield _session(handle, mapping)
+        yield _session(path, handle, mapping)
 
 
-def _session(handle: h5py.File, mapping: FileMapping) -> SourceSession:
+def _session(path: Path, handle: h5py.File, mapping: FileMapping) -> SourceSession:
     spikes, trials = handle["spikes"], handle.get(mapping.trials_table)
-    times = np.asarray(spikes["timestamps"][:], np.float64)
-    units = spikes["unit_index"][:].astype(np.int32)
-    order = slice(None) if (np.diff(times) >= 0).all() else np.argsort(times, kind="stable")
     n_units = max((len(column) for column in handle["units"].values() if isinstance(column, h5py.Dataset)), default=0)
+    hdf5.require_memory({name: spikes[name] for name in ("timestamps", "unit_index")}, path)
+    units = spikes["unit_index"][:]
+    if len(units) != len(spikes["timestamps"]):
+        raise UserError(
+            f"{path}: {len(units)} of spikes/unit_index, but {len(spikes['timestamps'])} of spikes/timestamps"
+        )
+    if len(units) and (units.max() >= n_units or units.min() < -1):
+        raise UserError(
+            f"{path}: spikes/unit_index goes from {units.min()} to {units.max()}, but the file has {n_units} units; -1 "
+            "stands for a spike of no unit"
+        )
+    times = np.asarray(spikes["timestamps"][:], np.float64)
+    try:
+        rows, lost = spikes_in_order(times, units)
+    except ClockFault as fault:
+        raise UserError(f"{path}: {fault}") from None
     return SourceSession(
-        spike_times=times[order],
-        spike_units=units[order],
+        spike_times=times[rows],
+        spike_units=units[rows].astype(np.int32),
         n_units=n_units,
         series=lambda place: _series(handle, place),
         subject=_described(handle, "subject", "id"),
@@ -59,7 +75,18 @@ def _session(handle: h5py.File, mapping: FileMapping) -> SourceSession:
         units=_columns(handle["units"], n_units),
         trials=None if trials is None or "start" not in trials else _columns(trials, len(trials["start"])),
         tables=[name for name, group in handle.items() if _kind(group) == "Interval"],
+        recorded=_recorded(handle, n_units),
+        remarks={"spikes": "; ".join(lost)} if lost else {},
     )
+
+
+def _recorded(handle: h5py.File, n_units: int) -> Recorded | None:
+    """The domain of the spikes, or else of all of the file."""
+    for place in ("spikes/domain", "domain"):
+        if f"{place}/start" in handle and f"{place}/end" in handle:
+            domain_s = np.column_stack([handle[f"{place}/{name}"][:] for name in ("start", "end")])
+            return recorded_of([domain_s] * n_units, np.zeros((0, 2)))
+    return None
 
 
 def _columns(group: h5py.Group, length: int) -> dict[str, np.ndarray]:
@@ -71,7 +98,7 @@ def _columns(group: h5py.Group, length: int) -> dict[str, np.ndarray]:
     return {name: column for name, column in plain.items() if column is not None}
 
 
-def _series(handle: h5py.File, place: str) -> Trace:
+def _series(handle: h5py.File, place: str) -> tuple[Trace, list[str]]:
     """The attribute of a time series at a path, e.g. wheel/wheel_speed."""
     group_path, _, attribute = place.strip("/").rpartition("/")
     group = handle.get(group_path) if group_path else None
@@ -86,8 +113,9 @@ def _series(handle: h5py.File, place: str) -> Trace:
     if kind == "IrregularTimeSeries":
         times = group["timestamps"][:]
     else:
-        times = group["domain/start"][0] + np.arange(len(values)) / group.attrs["sampling_rate"]
-    return ascending_trace(times, values[:])
+        first_s, end_s = float(group["domain/start"][0]), float(group["domain/end"][-1])
+        times = regular_times(values, start_s=first_s, rate_hz=float(group.attrs["sampling_rate"]), end_s=end_s)
+    return source_trace(times, values[:])
 
 
 def _kind(item: h5py.Group | h5py.Dataset) -> str:

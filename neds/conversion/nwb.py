@@ -8,16 +8,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import h5py
 import numpy as np
-from hdmf.common import DynamicTable, VectorData, VectorIndex
+from hdmf.common import DynamicTable, EnumData, VectorData, VectorIndex
 from hdmf.container import AbstractContainer
 from pynwb import NWBHDF5IO, NWBFile, TimeSeries
 
 from neds.conversion.settings import FileMapping
-from neds.conversion.source import NoSuchSeries, SourceSession, ascending_trace, plain_column
+from neds.conversion.source import (
+    NoSuchSeries,
+    SourceSession,
+    plain_column,
+    recorded_of,
+    regular_times,
+    source_trace,
+)
 from neds.errors import UserError
-from neds.files.raw import Trace
+from neds.files import hdf5
+from neds.files.raw import Recorded, Trace
+from neds.signals.clock import ClockFault, spikes_in_order
 
+LONGEST_DETAIL = 300
+"""Characters of a message of pynwb, which may name every object of a file."""
 _PLACES = ("acquisition", "processing", "stimulus", "analysis", "scratch")
 
 
@@ -31,6 +43,7 @@ def opened(path: Path, mapping: FileMapping) -> Iterator[SourceSession]:
     with warnings.catch_warnings():
         # Of cached namespaces and the like, which no user can act on.
         warnings.simplefilter("ignore")
+        _refuse_foreign(path)
         try:
             io = NWBHDF5IO(path, "r", load_namespaces=True)
         except (OSError, KeyError, TypeError, ValueError) as error:
@@ -39,8 +52,20 @@ def opened(path: Path, mapping: FileMapping) -> Iterator[SourceSession]:
             try:
                 file = io.read()
             except Exception as error:  # hdmf raises exceptions of many kinds for files that break the schema
-                raise UserError(f"{path}: no NWB file that pynwb can read ({' '.join(str(error).split())})") from None
+                detail = " ".join(str(error).split())
+                detail = detail if len(detail) <= LONGEST_DETAIL else f"{detail[:LONGEST_DETAIL]} ..."
+                raise UserError(f"{path}: no NWB file that pynwb can read ({detail})") from None
             yield _session(path, file, mapping)
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Pynwb follows whatever links a file has, so they are looked at before."""
+    try:
+        handle = h5py.File(path, "r")
+    except OSError as error:
+        raise UserError(f"{path}: damaged, or no NWB file ({' '.join(str(error).split())})") from None
+    with handle:
+        hdf5.refuse_foreign(handle, path)
 
 
 def _session(path: Path, file: NWBFile, mapping: FileMapping) -> SourceSession:
@@ -49,23 +74,42 @@ def _session(path: Path, file: NWBFile, mapping: FileMapping) -> SourceSession:
     index = file.units["spike_times"]
     ends = np.asarray(index.data[:], np.int64)
     units = np.repeat(np.arange(len(ends), dtype=np.int32), np.diff(ends, prepend=0))
-    times = np.asarray(index.target.data[:], np.float64)[: len(units)]
-    order = np.argsort(times, kind="stable")
-    order = order[np.isfinite(times[order])]
+    times = np.asarray(index.target.data[: len(units)], np.float64)
+    try:
+        rows, lost = spikes_in_order(times, units)
+    except ClockFault as fault:
+        raise UserError(f"{path}: {fault}") from None
+    end_s = float(times[rows][-1]) if len(times[rows]) else 0.0
     tables = {table.name: table for table in (file.trials, *(file.intervals or {}).values()) if table is not None}
     trials = tables.get(mapping.trials_table)
     return SourceSession(
-        spike_times=times[order],
-        spike_units=units[order],
+        spike_times=times[rows],
+        spike_units=units[rows],
         n_units=len(ends),
-        series=lambda place: _series(file, place),
+        series=lambda place: _series(file, place, end_s),
         subject=(file.subject.subject_id if file.subject else "") or "",
         lab=file.lab or "",
         date=file.session_start_time.date().isoformat(),
         units=_columns(file.units) | _electrode_columns(file.units),
         trials=None if trials is None else _columns(trials),
         tables=list(tables),
+        recorded=_recorded(file, len(ends)),
+        remarks={"spikes": "; ".join(lost)} if lost else {},
     )
+
+
+def _recorded(file: NWBFile, n_units: int) -> Recorded | None:
+    """What `obs_intervals` of the units and `invalid_times` say, where there is one of them."""
+    intervals = [np.zeros((0, 2))] * n_units
+    if says_when := "obs_intervals" in file.units.colnames:
+        index = file.units["obs_intervals"]
+        rows = np.asarray(index.target.data[:], np.float64).reshape(-1, 2)
+        intervals = np.split(rows, np.asarray(index.data[:], np.int64)[:-1])
+    if file.invalid_times is None and not says_when:
+        return None
+    invalid = file.invalid_times
+    columns = () if invalid is None else (invalid["start_time"].data[:], invalid["stop_time"].data[:])
+    return recorded_of(intervals, np.column_stack(columns) if columns else np.zeros((0, 2)))
 
 
 def _columns(table: DynamicTable) -> dict[str, np.ndarray]:
@@ -75,7 +119,8 @@ def _columns(table: DynamicTable) -> dict[str, np.ndarray]:
         column = table[name]
         if isinstance(column, VectorIndex) or not isinstance(column, VectorData):
             continue
-        values = column.data[:]
+        # The values of an EnumData are numbers of its own list of names.
+        values = column.get(slice(None)) if isinstance(column, EnumData) else column.data[:]
         if len(values) and isinstance(values[0], AbstractContainer):
             values = [value.name for value in values]
         plain = plain_column(np.asarray(values), len(table))
@@ -90,14 +135,26 @@ def _electrode_columns(units: DynamicTable) -> dict[str, np.ndarray]:
         return {}
     index = units["electrodes"]
     ends = np.asarray(index.data[:], np.int64)
-    if (np.diff(ends, prepend=0) < 1).any():
-        return {}
-    rows = np.asarray(index.target.data[:], np.int64)[np.concatenate([[0], ends[:-1]])]
-    return {f"electrodes.{name}": values[rows] for name, values in _columns(index.target.table).items()}
+    located = np.diff(ends, prepend=0) > 0
+    table = index.target.table
+    rows = np.asarray(index.target.data[:], np.int64)[np.concatenate([[0], ends[:-1]])[located]]
+    there = (rows >= 0) & (rows < len(table))
+    located[located], rows = there, rows[there]
+    columns = {}
+    for name, values in _columns(table).items():
+        unknown = "" if values.dtype == object else np.nan
+        own = np.full(len(ends), unknown, object if values.dtype == object else np.float64)
+        own[located] = values[rows]
+        columns[f"electrodes.{name}"] = own if (~located).any() or values.dtype == object else values[rows]
+    return columns
 
 
-def _series(file: NWBFile, place: str) -> Trace:
-    """The TimeSeries at a path, e.g. processing/behavior/Position/paw; or the only one within what is there."""
+def _series(file: NWBFile, place: str, end_s: float) -> tuple[Trace, list[str]]:
+    """The TimeSeries at a path, e.g. processing/behavior/Position/paw; or the only one within what is there.
+
+    Args:
+        end_s: time of the last spike.
+    """
     first, *names = place.strip("/").split("/")
     if first not in _PLACES:
         raise NoSuchSeries(f"a path begins with {', '.join(_PLACES)}")
@@ -114,10 +171,11 @@ def _series(file: NWBFile, place: str) -> Trace:
     if not isinstance(found, TimeSeries):
         kind = "" if found is None else f"is a {type(found).__name__} and "
         raise NoSuchSeries(f"{here} {kind}has {', '.join(there) or 'nothing in it'}")
-    times = (
-        found.get_timestamps() if found.rate is None else found.starting_time + np.arange(len(found.data)) / found.rate
-    )
-    data = found.data[:]
-    if np.asarray(data).dtype.kind in "biuf":
-        data = found.get_data_in_units()
-    return ascending_trace(np.asarray(times[:], np.float64), np.asarray(data))
+    data = np.asarray(found.data[:])
+    if data.dtype.kind in "biuf":
+        data = np.asarray(found.get_data_in_units())
+    if found.rate is None:
+        times = np.asarray(found.get_timestamps()[:], np.float64)
+    else:
+        times = regular_times(data, start_s=found.starting_time, rate_hz=found.rate, end_s=end_s)
+    return source_trace(times, data)

@@ -1,43 +1,44 @@
 """Mappings from files of other formats to the names of a raw session file. Light: importing this imports no reader."""
 
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from pydantic import field_validator
+from pydantic import Field
 
-from neds.settings import Settings
+from neds.modalities import Modality
+from neds.settings import Settings, key
+from neds.values import Meanings
 
 RAW_TRACES = ("wheel_position", "wheel_velocity", "left_whisker_motion_energy", "right_whisker_motion_energy")
 """Traces of a raw file from which modalities are computed."""
+COMPUTED_FROM = {
+    "wheel_speed": ("wheel_velocity", "wheel_position"),
+    "wheel_velocity": ("wheel_position",),
+    "whisker_motion_energy": ("left_whisker_motion_energy", "right_whisker_motion_energy"),
+}
+"""Modality -> traces of a raw file, of which one is enough to compute it."""
 UnitColumn = Literal["uuid", "probe", "acronym", "beryl", "cosmos", "depth_um", "channel", "label"]
-Value = int | float | str
 
 
 class FileMapping(Settings):
     """Where the file of one session has what."""
 
-    series: dict[str, str] | None = None
+    series: dict[str, str] | None = key(
+        None, when="always for source nwb; for brainsets, for files of another layout than BrainWideBench's"
+    )
     """Modality -> path of the series in the file."""
-    trials_table: str = "trials"
+    trials_table: str = key("trials", when="when the file calls it otherwise")
     """Name of the table of trials in the file."""
-    trials: dict[str, str] | None = None
-    """Column of trials in the raw file -> column in the file. A categorical modality has a column of its own name; all other
-    columns of one value per trial keep their names, and `partition.align` names one of them."""
-    units: dict[UnitColumn, str] | None = None
+    trials: dict[str, str] | None = key(None, when="when columns have other names than the modalities and events")
+    """Column of trials in the raw file -> column in the file. A categorical or scalar modality has a column of its own name;
+    all other columns of one value per trial keep their names, and `partition.align` names one of them."""
+    units: dict[UnitColumn, str] | None = key(None, when="when columns have other names")
     """Column of units in the raw file -> column in the file: acronym is the brain region, label the quality from 0 to 1."""
-    values: dict[str, dict[str, Value]] | None = None
-    """Column in the raw file -> {value in the file: what it stands for}: a class name, or a number; "" for unknown."""
+    values: Meanings | None = key(None, when="when the file's values are not the names of the classes")
+    """Column in the raw file -> {value in the file: what it stands for}: a class name, or a number; "" for unknown. A
+    categorical column without an entry is read by what its values are declared to mean (docs/files.md)."""
     example: ClassVar[str]
     missing_series: Literal["error", "skip"]
     """When a file lacks a series: error stops the workflow; skip makes the session unusable where a modality needs it."""
-
-    @field_validator("values", mode="before")
-    @classmethod
-    def _keys_as_text(cls, values: Any) -> Any:
-        if not isinstance(values, dict):
-            return values
-        return {
-            k: {value_name(key): v for key, v in e.items()} if isinstance(e, dict) else e for k, e in values.items()
-        }
 
     def filled(self) -> Self:
         """With this format's usual names in the place of None."""
@@ -48,7 +49,9 @@ class NwbMapping(FileMapping):
     """NWB: series by the names of the objects they lie in."""
 
     example = "processing/behavior/Position/paw"
-    missing_series: Literal["error", "skip"] = "error"
+    missing_series: Literal["error", "skip"] = key(
+        "error", when="skip when some sessions were recorded without a series"
+    )
 
 
 class BrainsetsMapping(FileMapping):
@@ -58,17 +61,12 @@ class BrainsetsMapping(FileMapping):
     """
 
     example = "wheel/wheel_speed"
-    missing_series: Literal["error", "skip"] = "skip"
+    missing_series: Literal["error", "skip"] = key("skip", when="error when every session must have every series")
 
     def filled(self) -> Self:
         usual = _BRAIN_WIDE_BENCH if self.trials is None else _BRAIN_WIDE_BENCH | {"values": None}
         given = {name: value for name, value in self.model_dump().items() if value is not None}
-        return BrainsetsMapping.model_validate(usual | given)
-
-
-def value_name(value: object) -> str:
-    """A value as the key of `FileMapping.values` that stands for it: left, 0.5, 1 (also for true)."""
-    return f"{value:g}" if isinstance(value, int | float) else str(value)
+        return type(self).model_validate(usual | given)
 
 
 _BRAIN_WIDE_BENCH = {
@@ -110,3 +108,28 @@ _BRAIN_WIDE_BENCH = {
     "values": {"choice": {"0": "right", "1": "left", "2": ""}},
 }
 """As brainbench-org/ibl-bwb, ibl_brain_wide_bench_2026/pipeline.py writes it."""
+
+
+class FileMappings(Settings):
+    """The mapping of each format: a block of the configuration, called as the source is."""
+
+    nwb: NwbMapping = Field(default_factory=NwbMapping)
+    brainsets: BrainsetsMapping = Field(default_factory=BrainsetsMapping)
+
+
+MAPPINGS: dict[str, type[FileMapping]] = {name: type(mapping) for name, mapping in FileMappings()}
+
+
+if TYPE_CHECKING:
+    FormatName = str
+else:
+    FormatName = Literal[*MAPPINGS]
+
+
+class ConvertRun(Settings):
+    """Everything but the file that determines a conversion."""
+
+    modalities: list[Modality]
+    """Registry entries of one value per trial; columns of the categorical ones are written as class names."""
+    mapping: dict[str, Any] = {}
+    """Values of the mapping of the file's format."""

@@ -8,11 +8,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from neds.files.raw import Trace
+from neds.files.raw import Recorded, Trace
+from neds.signals.clock import ClockFault, trace_in_order
+from neds.values import as_text
 
 
 class NoSuchSeries(Exception):
     """A path leads to no series; the message says what is there instead."""
+
+
+class UnusableSeries(Exception):
+    """A series that is there cannot be used; the message says why."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,20 +31,24 @@ class SourceSession:
         n_units: N.
         units: columns (N,) of numbers or str.
         trials: columns (K,) of numbers or str; None where the file has no table of trials.
-        series: reads the series at a path; raises NoSuchSeries.
+        series: reads the series at a path, with remarks; raises NoSuchSeries and UnusableSeries.
         tables: names of the tables of trials that are there.
+        recorded: when the units were recorded; None where the file does not say.
+        remarks: what was dropped in reading, by what it is of.
     """
 
     spike_times: np.ndarray
     spike_units: np.ndarray
     n_units: int
-    series: Callable[[str], Trace]
+    series: Callable[[str], tuple[Trace, list[str]]]
     subject: str = ""
     lab: str = ""
     date: str = ""
     units: dict[str, np.ndarray] = field(default_factory=dict)
     trials: dict[str, np.ndarray] | None = None
     tables: list[str] = field(default_factory=list)
+    recorded: Recorded | None = None
+    remarks: dict[str, str] = field(default_factory=dict)
 
 
 def plain_column(values: np.ndarray, length: int) -> np.ndarray | None:
@@ -47,31 +57,108 @@ def plain_column(values: np.ndarray, length: int) -> np.ndarray | None:
     if values.shape != (length,):
         return None
     if values.dtype.kind == "S":
-        return np.char.decode(values, "utf-8").astype(object)
+        return np.array([as_text(value) for value in values], dtype=object)
     if values.dtype.kind == "U":
         return values.astype(object)
     if values.dtype.kind == "O":
-        decoded = [value.decode() if isinstance(value, bytes) else value for value in values]
+        decoded = [as_text(value) if isinstance(value, bytes) else value for value in values]
         return np.array(decoded, dtype=object) if all(isinstance(value, str) for value in decoded) else None
     if values.dtype.kind == "b":
         return values.astype(np.int8)
     return values if values.dtype.kind in "iuf" else None
 
 
-def ascending_trace(times: np.ndarray, values: np.ndarray) -> Trace:
-    """The samples whose time is known, in the order of time.
+def regular_times(values: np.ndarray, *, start_s: float, rate_hz: float, end_s: float) -> np.ndarray:
+    """Times (n,) of the samples of a series of a rate, (n,) or (n, width).
+
+    Args:
+        end_s: when the recording ends.
+
+    Raises:
+        UnusableSeries: an impossible rate, or an array whose second axis fits the recording as time and the first does not.
+    """
+    if not (np.isfinite([start_s, rate_hz]).all() and rate_hz > 0):
+        raise UnusableSeries(f"it starts at {start_s} s and has a rate of {rate_hz} Hz")
+    if values.ndim == 2 and values.shape[1] > values.shape[0]:
+        off_s = np.abs(start_s + np.array(values.shape) / rate_hz - end_s)
+        if off_s[1] < off_s[0]:
+            raise UnusableSeries(transposed(values.shape))
+    return start_s + np.arange(len(values)) / rate_hz
+
+
+def transposed(shape: tuple[int, ...]) -> str:
+    return f"its shape {shape} has time on the second axis, not the first; write the transposed array"
+
+
+def source_trace(times: np.ndarray, values: np.ndarray) -> tuple[Trace, list[str]]:
+    """The samples whose time is known, in the order of time, and what was left out.
 
     Args:
         times: (n,) seconds.
         values: (n,) or (n, width) numbers.
 
     Raises:
-        NoSuchSeries: they are of other shapes or no numbers.
+        UnusableSeries: they are of other shapes or no numbers, times go back, or 32 bits cannot hold the values.
     """
-    if values.dtype.kind not in "biuf" or values.ndim not in (1, 2) or len(values) != len(times):
-        raise NoSuchSeries(
-            f"it holds {values.dtype} of shape {values.shape} at {len(times)} times, not one or more numbers each"
-        )
-    known = np.isfinite(times)
-    order = np.flatnonzero(known)[np.argsort(times[known], kind="stable")]
-    return Trace(np.asarray(times, np.float64)[order], values[order].astype(np.float32))
+    if values.dtype.kind not in "biuf" or values.ndim not in (1, 2):
+        raise UnusableSeries(f"it holds {values.dtype} of shape {values.shape}, not one or more numbers at each time")
+    if values.ndim == 2 and values.shape[1] == len(times) != values.shape[0]:
+        raise UnusableSeries(transposed(values.shape))
+    if len(values) != len(times):
+        raise UnusableSeries(f"it holds {len(values)} values at {len(times)} times")
+    try:
+        trace, remarks = trace_in_order(times, values)
+    except ClockFault as fault:
+        raise UnusableSeries(str(fault)) from None
+    with np.errstate(over="ignore"):
+        small = trace.values.astype(np.float32)
+    if n_beyond := int(np.count_nonzero(np.isinf(small) & np.isfinite(trace.values))):
+        raise UnusableSeries(f"{n_beyond} values are beyond {np.finfo(np.float32).max:.1e}, the largest of 32 bits")
+    if n_infinite := int(np.count_nonzero(np.isinf(small))):
+        remarks.append(f"{n_infinite} infinite values are taken as unknown")
+        small[np.isinf(small)] = np.nan
+    if not len(trace.times):
+        raise UnusableSeries("it has no samples")
+    return Trace(trace.times, small), remarks
+
+
+def recorded_of(intervals: list[np.ndarray], invalid_s: np.ndarray) -> Recorded:
+    """When each unit was recorded.
+
+    Args:
+        intervals: of each unit, the stretches (m, 2) in which it was recorded, in seconds; none stands for always.
+        invalid_s: (k, 2) stretches that count for no unit.
+    """
+    sets: dict[bytes, int] = {}
+    of_unit, stretches, numbers = [], [], []
+    for own in intervals:
+        merged = _without(_merged(own if len(own) else np.array([[-np.inf, np.inf]])), _merged(invalid_s))
+        key = merged.tobytes()
+        if key not in sets:
+            sets[key] = len(sets)
+            stretches.append(merged)
+            numbers.append(np.full(len(merged), sets[key]))
+        of_unit.append(sets[key])
+    return Recorded(np.concatenate([np.zeros((0, 2)), *stretches]), np.concatenate([[], *numbers]), np.array(of_unit))
+
+
+def _merged(stretches: np.ndarray) -> np.ndarray:
+    """Stretches (m, 2) in order, with those that overlap or meet as one; those that hold no time are left out."""
+    stretches = np.asarray(stretches, np.float64).reshape(-1, 2)
+    stretches = stretches[stretches[:, 1] > stretches[:, 0]]
+    stretches = stretches[np.argsort(stretches[:, 0], kind="stable")]
+    if not len(stretches):
+        return stretches
+    reached = np.maximum.accumulate(stretches[:, 1])
+    starts = np.concatenate([[True], stretches[1:, 0] > reached[:-1]])
+    ends = np.concatenate([np.flatnonzero(starts)[1:] - 1, [len(stretches) - 1]])
+    return np.column_stack([stretches[starts, 0], reached[ends]])
+
+
+def _without(stretches: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Stretches (m, 2) less the others (k, 2), both merged."""
+    starts = np.concatenate([[-np.inf], others[:, 1]])
+    ends = np.concatenate([others[:, 0], [np.inf]])
+    starts = np.maximum(stretches[:, None, 0], starts)
+    ends = np.minimum(stretches[:, None, 1], ends)
+    return np.column_stack([starts.ravel(), ends.ravel()])[(ends > starts).ravel()]

@@ -5,50 +5,63 @@ Shapes: N units, K trials.
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from neds.conversion.settings import FileMapping, value_name
-from neds.conversion.source import NoSuchSeries, SourceSession
+from neds.conversion.settings import MAPPINGS, ConvertRun, FileMapping, FormatName, UnitColumn
+from neds.conversion.source import NoSuchSeries, SourceSession, UnusableSeries
 from neds.errors import UserError
 from neds.files.md5 import md5_of
 from neds.files.raw import RawSession, Trace, write_raw
+from neds.files.roles import InputFile, OutputFile
 from neds.modalities import Modality
-from neds.partition.array_values import categorical
+from neds.partition.array_values import categorical, meanings, value_names
+from neds.validation import validated
 
 Reader = Callable[[Path, FileMapping], AbstractContextManager[SourceSession]]
-_NUMBERS = {"depth_um": np.nan, "label": np.nan, "channel": -1}
+_NUMBERS: dict[UnitColumn, float] = {"depth_um": np.nan, "label": np.nan, "channel": -1}
+_GROUPS = ("electrode_group", "electrodes.group_name")
 _TEXTS = ("uuid", "probe", "acronym", "beryl", "cosmos")
 
 
 def convert(
     *,
-    path: Path,
+    format: FormatName,
+    file: InputFile,
     eid: str,
-    reader: Reader,
-    key: str,
-    mapping: FileMapping,
-    modalities: dict[str, Modality],
-    output: Path,
+    settings: ConvertRun,
+    output: OutputFile,
 ) -> None:
-    """Read one session from `path` and write it to the raw file `output`.
+    """Read one session from `file` and write it to the raw file `output`.
 
     Args:
-        reader: opens the format.
-        key: block of the configuration that holds the mapping, for messages.
-        modalities: those in use; columns of categorical ones are written as class names.
+        format: of the file.
+        file: the session's file.
+        eid: session id.
+        settings: `modalities` (list of registry entries, of which those of one value per trial count) and `mapping`
+            (config block nwb or brainsets).
+        output: raw session file to write.
 
     Raises:
         UserError: a file that cannot be read, or a mapping that does not fit it.
     """
+    path = Path(file)
+    if path.is_dir():
+        is_zarr = any((path / mark).exists() for mark in (".zgroup", ".zattrs", ".zmetadata", "zarr.json"))
+        what = "a Zarr folder; of NWB, HDF5 files are read: export it to one" if is_zarr else "a folder, not a file"
+        raise UserError(f"{path}: is {what}")
     if not path.is_file():
         raise UserError(f"{path}: no such file; correct the path in the sessions sheet")
+    mapping = validated(MAPPINGS[format], settings.mapping, where="mapping").filled()
+    # A reader is imported only where it is used: pynwb takes long to.
+    reader: Reader = import_module(f"neds.conversion.{format}").opened
     with reader(path, mapping) as source:
-        converted = _Conversion(path, key, mapping, source)
+        converted = _Conversion(path, format, mapping, source)
         traces, problems = converted.traces()
-        trials, no_trials = converted.trials([m for m in modalities.values() if m.kind == "categorical"])
+        trials, no_trials = converted.trials([m for m in settings.modalities if m.per_trial])
         units = converted.units(eid)
     write_raw(
         output,
@@ -67,7 +80,9 @@ def convert(
                 "mapping": mapping.model_dump(),
                 "mapped": [*(mapping.series or {}), *(mapping.trials or {})],
                 "problems": problems | no_trials,
+                "remarks": source.remarks | converted.remarks,
             },
+            recorded=source.recorded,
         ),
     )
 
@@ -77,22 +92,31 @@ class _Conversion:
 
     def __init__(self, path: Path, key: str, mapping: FileMapping, source: SourceSession) -> None:
         self._path, self._key, self._mapping, self._source = path, key, mapping, source
+        self.remarks: dict[str, str] = {}
 
     def traces(self) -> tuple[dict[str, Trace], dict[str, str]]:
         """The mapped series, and why others are absent."""
         traces, problems = {}, {}
         for name, place in (self._mapping.series or {}).items():
             try:
-                traces[name] = self._source.series(place)
-            except NoSuchSeries as problem:
+                traces[name], remarks = self._source.series(place)
+            except (NoSuchSeries, UnusableSeries) as problem:
+                what = f"no series {place}" if isinstance(problem, NoSuchSeries) else f"series {place} cannot be used"
                 if self._mapping.missing_series == "error":
                     how = f"correct it, or set {self._key}.missing_series: skip where some sessions lack it"
-                    raise self._fault(f"series.{name}", f"no series {place}: {problem}; {how}") from None
-                problems[name] = f"no series {place}: {problem}"
+                    raise self._fault(f"series.{name}", f"{what}: {problem}; {how}") from None
+                problems[name] = f"{what}: {problem}"
+                continue
+            if remarks:
+                self.remarks[name] = "; ".join(remarks)
         return traces, problems
 
     def trials(self, modalities: list[Modality]) -> tuple[pd.DataFrame, dict[str, str]]:
-        """Columns (K) of the trials; those of categorical modalities as class names, empty where unknown."""
+        """Columns (K) of the trials; those of categorical modalities as class names, empty where unknown.
+
+        Args:
+            modalities: of one value per trial.
+        """
         found = self._source.trials
         if found is None:
             there = ", ".join(self._source.tables) or "none"
@@ -100,44 +124,60 @@ class _Conversion:
                 "trials": f"the file has no table {self._mapping.trials_table}, its tables are {there}"
             }
         renamed = {name: self._column("trials", name) for name in self._mapping.trials or {}}
-        columns = {name: self._with_values(name, values) for name, values in (found | renamed).items()}
+        columns = dict(found | renamed)
         for modality in modalities:
             if modality.name not in columns:
                 there = ", ".join(found)
                 raise self._fault(f"trials.{modality.name}", f"name the column of {modality.title}; there are {there}")
-            where = f"{self._path}, config key {self._key}.trials.{modality.name}"
-            values = columns[modality.name]
-            values = values.astype(str) if values.dtype == object else values
-            index = categorical(values, modality, where=where)
-            columns[modality.name] = np.array([*modality.classes, ""], dtype=object)[index]
+        classes = {modality.name: modality for modality in modalities if modality.kind == "categorical"}
+        for name in columns.keys() - classes.keys():
+            columns[name] = self._with_values(name, columns[name])
+        for modality in modalities:
+            if modality.kind == "scalar":
+                self._require_numbers("trials", modality.name, columns[modality.name])
+        for name, modality in classes.items():
+            meaning = (self._mapping.values or {}).get(name)
+            block = "trials" if meaning is None else "values"
+            where = f"{self._path}, config key {self._key}.{block}.{name}"
+            reading = categorical(
+                columns[name], modality, where=where, meaning=meaning, key=f"{self._key}.values.{name}"
+            )
+            columns[name] = np.array([*modality.classes, ""], dtype=object)[reading.index]
+            self.remarks[name] = reading.told
         return pd.DataFrame(columns), {}
 
     def units(self, eid: str) -> pd.DataFrame:
         """Columns (N) of the units, as a raw file has them."""
         source, mapped = self._source, self._mapping.units or {}
-        columns = {name: self._with_values(name, self._column("units", name)) for name in mapped}
+        columns: dict[str, np.ndarray] = {name: self._with_values(name, self._column("units", name)) for name in mapped}
         n = source.n_units
         defaults = {
             "uuid": np.array([f"{eid}-{row}" for row in range(n)], dtype=object),
             "beryl": columns.get("acronym", np.full(n, "", object)),
         }
+        # Units of one group of electrodes were recorded together.
+        groups = next((source.units[name] for name in _GROUPS if name in source.units), None)
+        if groups is not None:
+            defaults["probe"] = groups
         table = {}
         for name in _TEXTS:
             column = columns.get(name, defaults.get(name, np.full(n, "", object)))
-            table[name] = (
-                column if column.dtype == object else np.array([value_name(v) for v in column.tolist()], object)
-            )
+            table[name] = column if column.dtype == object else np.array(value_names(column), object)
         for name, unknown in _NUMBERS.items():
             column = columns.get(name, np.full(n, unknown))
-            if column.dtype == object:
-                texts = ", ".join(sorted(set(column))[:5])
-                how = f"give each a number under {self._key}.values.{name}, or leave {name} out"
-                raise self._fault(f"units.{name}", f"column {mapped[name]} holds text ({texts}); {how}")
+            self._require_numbers("units", name, column)
             table[name] = column
         duration_s = np.ptp(source.spike_times) if len(source.spike_times) else 1.0
         table["cluster_id"] = np.arange(n)
         table["firing_rate_hz"] = np.bincount(source.spike_units, minlength=n) / max(duration_s, 1e-9)
         return pd.DataFrame(table, index=np.arange(n))
+
+    def _require_numbers(self, table: str, name: str, column: np.ndarray) -> None:
+        if column.dtype == object:
+            texts = ", ".join(sorted(set(map(str, column)))[:5])
+            how = f"give each a number under {self._key}.values.{name}, or leave {name} out"
+            mapped = (getattr(self._mapping, table) or {}).get(name, name)
+            raise self._fault(f"{table}.{name}", f"column {mapped} holds text ({texts}); {how}")
 
     def _column(self, table: str, name: str) -> np.ndarray:
         """The column of the file's `trials` or `units` that the mapping names for `name`."""
@@ -152,15 +192,18 @@ class _Conversion:
         meaning = (self._mapping.values or {}).get(name)
         if meaning is None:
             return column
-        texts = [value_name(value) for value in column.tolist()]
-        unknown = sorted(set(texts) - {*meaning, "nan", ""})
+        texts = value_names(column)
+        known = [value for value in meaning.values() if value != ""]
+        numeric = bool(known) and not any(isinstance(value, str) for value in known)
+        found = meanings(texts, {"nan": np.nan if numeric else "", "": np.nan if numeric else ""} | dict(meaning))
+        unknown = sorted({text for text, value in zip(texts, found, strict=True) if value is None})
         if unknown:
             raise self._fault(
                 f"values.{name}", f"says nothing of {', '.join(unknown[:5])}; it names {', '.join(meaning)}"
             )
-        numeric = all(not isinstance(value, str) for value in meaning.values())
-        meaning = {"nan": np.nan if numeric else "", "": np.nan if numeric else ""} | meaning
-        return np.array([meaning[text] for text in texts], dtype=float if numeric else object)
+        if numeric:
+            return np.array([np.nan if value == "" else value for value in found], dtype=float)
+        return np.array(found, dtype=object)
 
     def _fault(self, key: str, what: str) -> UserError:
         return UserError(f"{self._path}, config key {self._key}.{key}: {what}")

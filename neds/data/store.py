@@ -26,7 +26,7 @@ class TrialStore:
             names: modalities to hold.
 
         Raises:
-            UserError: sessions that differ in bins or lack a modality.
+            UserError: sessions that differ in their window or bins, or lack a modality.
         """
         first = sessions[0]
         self.n_bins, self.bin_s, self.device = first.n_bins, first.bin_s, device
@@ -35,6 +35,11 @@ class TrialStore:
                 raise UserError(
                     f"session {session.eid} has {session.n_bins} bins of {session.bin_s} s, session {first.eid} has "
                     f"{self.n_bins} of {self.bin_s} s; sessions that train together need the same bins"
+                )
+            if abs(session.window_start_s - first.window_start_s) > 1e-6:
+                raise UserError(
+                    f"bin 0 of session {session.eid} starts {session.window_start_s} s from the event, that of session "
+                    f"{first.eid} {first.window_start_s} s; sessions that train together need the same window"
                 )
             absent = [name for name in names if name not in session.values]
             if absent:
@@ -52,21 +57,22 @@ class TrialStore:
         values = {}
         for name, modality in self.modalities.items():
             array = session.values[name]
-            if modality.kind == "continuous":
+            if modality.kind in ("continuous", "scalar"):
                 statistics = session.statistics[name]
                 array = ((array - statistics["mean"]) / statistics["std"]).astype(np.float32)
-                array = np.pad(array, ((0, 0), (0, 0), (0, modality.width - array.shape[-1])))
+            if modality.kind == "continuous":
+                array = np.pad(array, ((0, 0), (0, 0), (0, modality.n_columns - array.shape[-1])))
             elif modality.kind == "counts" and array.dtype == np.uint16:
                 array = array.astype(np.int32)
             values[name] = torch.from_numpy(np.ascontiguousarray(array)).to(self._storage)
         return values
 
+    def _float(self, values: np.ndarray) -> Tensor:
+        return torch.as_tensor(values, dtype=torch.float32, device=self.device)
+
     def _scaling(self, session: AlignedSession) -> dict[str, tuple[Tensor, Tensor]]:
         return {
-            name: tuple(
-                torch.as_tensor(session.statistics[name][key], dtype=torch.float32, device=self.device)
-                for key in ("mean", "std")
-            )
+            name: (self._float(session.statistics[name]["mean"]), self._float(session.statistics[name]["std"]))
             for name, modality in self.modalities.items()
             if modality.kind != "categorical"
         }
@@ -89,7 +95,7 @@ class TrialStore:
         ends = [*starts[1:], len(sessions)]
         groups = [(int(s), slice(int(a), int(b))) for s, a, b in zip(present, starts, ends, strict=True)]
         rows = [torch.from_numpy(trials[span]).to(self._storage) for _, span in groups]
-        counts, scaled, continuous, columns, categorical, valid = {}, {}, {}, {}, {}, {}
+        counts, scaled, continuous, columns, categorical, scalar, valid = {}, {}, {}, {}, {}, {}, {}
         for name, modality in self.modalities.items():
             parts = [self._values[s][name][row].to(self.device) for (s, _), row in zip(groups, rows, strict=True)]
             if modality.kind == "counts":
@@ -103,7 +109,11 @@ class TrialStore:
                 continuous[name] = torch.where(known[..., None], values, 0.0)
                 widths = [len(self._scales[s][name][0]) for s, _ in groups]
                 own = torch.tensor(widths, device=self.device)[np.searchsorted(present, sessions)]
-                columns[name] = torch.arange(modality.width, device=self.device) < own[:, None]
+                columns[name] = torch.arange(modality.n_columns, device=self.device) < own[:, None]
+            elif modality.kind == "scalar":
+                values = torch.cat(parts)
+                known = values.isfinite()[:, None].expand(-1, self.n_bins)
+                scalar[name] = torch.where(values.isfinite(), values, 0.0)
             else:
                 values = torch.cat(parts).long()
                 known = (values >= 0)[:, None].expand(-1, self.n_bins)
@@ -117,6 +127,7 @@ class TrialStore:
             continuous=continuous,
             columns=columns,
             categorical=categorical,
+            scalar=scalar,
             valid=valid,
         )
 
@@ -160,7 +171,9 @@ class TrialStore:
             yield self.batch(np.full(len(chosen), session), chosen)
 
     def unscaled(self, session: int, name: str, values: Tensor) -> Tensor:
-        """Standardised values (..., width) of a continuous modality back in its own unit, of the session's own columns."""
+        """Standardised values (..., width) of a continuous modality, or (..., 1) of a scalar one, back in its own unit, of
+        the session's own columns.
+        """
         mean, std = self._scales[session][name]
         return values[..., : len(mean)] * std + mean
 
@@ -170,7 +183,9 @@ class TrialStore:
 
 def _common(of_sessions: list[Modality]) -> Modality:
     """One modality of all sessions, as wide as that of the widest."""
-    return of_sessions[0].model_copy(update={"width": max(modality.width for modality in of_sessions)})
+    if of_sessions[0].kind != "continuous":
+        return of_sessions[0]
+    return of_sessions[0].model_copy(update={"width": max(modality.n_columns for modality in of_sessions)})
 
 
 def _fits(n_bytes: int, device: torch.device) -> bool:

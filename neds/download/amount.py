@@ -4,6 +4,7 @@ import logging
 import shutil
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -32,7 +33,8 @@ def amounts(eids: list[str], *, cache_dir: Path, settings: DownloadSettings) -> 
     with explained(url, what=f"asking {url}"):
         database = retried(partial(connect, url, cache_dir, pause_s=settings.pause_s), what=url)
         for number, eid in enumerate(eids, start=1):
-            row = {"eid": eid, "files": 0, "bytes": 0, "bytes_missing": 0, "bytes_in_parts": 0, "problem": ""}
+            numbers = dict.fromkeys(("files", "bytes", "bytes_missing", "bytes_in_parts"), 0)
+            row: dict[str, Any] = {"eid": eid, **numbers, "problem": ""}
             try:
                 datasets = retried(partial(find_datasets, database, eid, settings), what=f"session {eid}")
             except UserError as error:

@@ -1,96 +1,149 @@
-"""Trials, wheel, licks and motion energy of one session, through ibllib's SessionLoader."""
+"""Trials, wheel, licks and motion energy of one session, as the IBL's SessionLoader reads them."""
+
+from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from brainbox.io.one import SessionLoader
+import pyarrow.parquet as pq
+from one.alf.io import load_object
+from one.alf.path import ALFPath
 
+from neds.download.frames import frame_times
 from neds.download.session_files import SessionFiles, Unavailable
 from neds.files.raw import Trace
+from neds.signals.clock import ClockFault, trace_in_order
+from neds.signals.wheel import NoVelocity, wheel_traces
 
-WHEEL_RATE_HZ = 1000
+UNUSED = "itiDuration"
+"""Attribute of the trials whose length is often another, and which nothing needs."""
 
 
-def load_trials(files: SessionFiles) -> pd.DataFrame:
-    """The trials table, one row per trial; numbers as float64, yes/no columns as bool, other columns left out.
+def find_trials(files: SessionFiles) -> list[ALFPath]:
+    """The datasets of the trials.
 
     Raises:
-        Unavailable: no trials, or trials datasets that do not fit together.
+        Unavailable: there are none.
     """
-    collection = files.collection_of("_ibl_trials.table.pqt", default="alf")
-    files.fetch("trials", collection=collection)
-    loader = _loader(files)
-    try:
-        loader.load_trials(collection=collection)
-    except ValueError as error:
-        raise Unavailable(f"the trials datasets do not fit together ({error})") from None
-    if loader.trials.empty:
+    return files.find("trials", collection=files.collection_of("_ibl_trials.table.pqt", default="alf"))
+
+
+def load_trials(files: SessionFiles) -> tuple[pd.DataFrame, str]:
+    """The trials table, one row per trial, and a remark, often empty.
+
+    Numbers are float64, yes/no columns bool, other columns left out. There are as many trials as the table has rows,
+    or, where there is no table, as most of the datasets have; datasets of another length are left out, with the
+    remark.
+
+    Raises:
+        Unavailable: no trials, or no length that most datasets have.
+    """
+    found = find_trials(files)
+    files.use(found)
+    # By name, as attributes may be there twice, on two clocks (intervals, intervals_bpod).
+    datasets = {file.stem.split(".", 1)[1]: file for file in found}
+    lengths = {name: _n_rows(file) for name, file in datasets.items() if name != UNUSED}
+    n_trials = lengths.get("table")
+    if n_trials is None:
+        common = Counter(lengths.values()).most_common(2)
+        if len(common) == 2 and common[0][1] == common[1][1]:
+            described = ", ".join(f"{name} {n}" for name, n in sorted(lengths.items()))
+            raise Unavailable(f"the trials datasets do not fit together (rows: {described})")
+        n_trials = common[0][0] if common else 0
+    left_out = {name: n for name, n in sorted(lengths.items()) if n != n_trials}
+    loaded = load_object([file for name, file in datasets.items() if lengths.get(name) == n_trials])
+    trials = loaded.to_df()
+    if trials.empty:
         raise Unavailable("the trials table is empty")
     # A single text or yes/no column makes ALF's table reader return every column as objects.
-    trials = loader.trials.infer_objects().select_dtypes(["number", "bool"])
-    return trials.astype(dict.fromkeys(trials.select_dtypes("number"), np.float64))
+    trials = trials.infer_objects().select_dtypes(["number", "bool"])
+    described = ", ".join(f"{name} ({n} rows)" for name, n in left_out.items())
+    remark = f"{described} left out, as there are {n_trials} trials" if left_out else ""
+    return trials.astype(dict.fromkeys(trials.select_dtypes("number"), np.float64)), remark
 
 
-def load_wheel(files: SessionFiles) -> dict[str, Trace]:
-    """`wheel_position` (rad) and `wheel_velocity` (rad/s, low-pass filtered at 20 Hz), both at 1 kHz.
+def _n_rows(file: Path) -> int:
+    if file.suffix == ".npy":
+        return len(np.load(file, mmap_mode="r", allow_pickle=False))
+    return pq.read_metadata(file).num_rows if file.suffix == ".pqt" else len(pd.read_csv(file))
+
+
+def find_wheel(files: SessionFiles) -> list[ALFPath]:
+    """The datasets of the wheel.
 
     Raises:
-        Unavailable: no wheel datasets, or ones that SessionLoader refuses.
+        Unavailable: one is missing.
     """
     collection = files.collection_of("_ibl_wheel.position.npy", default="alf")
-    files.fetch("wheel", needed=("position", "timestamps"), collection=collection)
-    loader = _loader(files)
-    try:
-        loader.load_wheel(fs=WHEEL_RATE_HZ, collection=collection)
-    except ValueError as error:
-        raise Unavailable(f"the wheel datasets cannot be used ({error})") from None
-    wheel = loader.wheel
-    # SessionLoader's float32 clock is off by up to half a sample late in a session; the samples are evenly spaced.
-    times = float(wheel["times"].iloc[0]) + np.arange(len(wheel)) / WHEEL_RATE_HZ
-    return {
-        "wheel_position": Trace(times=times, values=wheel["position"].to_numpy()),
-        "wheel_velocity": Trace(times=times, values=wheel["velocity"].to_numpy()),
-    }
+    return files.find("wheel", needed=("position", "timestamps"), collection=collection)
 
 
-def load_licks(files: SessionFiles) -> Trace:
-    """The times of the licks, each with the value 1.
+def load_wheel(files: SessionFiles) -> tuple[dict[str, Trace], str]:
+    """`wheel_position` (rad) and `wheel_velocity` (rad/s, low-pass filtered at 20 Hz), both at 1 kHz, and a remark.
 
     Raises:
-        Unavailable: no lick times, or times that do not ascend.
+        Unavailable: no wheel datasets, ones that do not fit together, times that go back, or too few positions.
     """
-    datasets = files.fetch("licks", needed=("times",), collection="alf")
-    times = np.load(datasets["times"], allow_pickle=False).astype(np.float64)
-    if not (np.diff(times) >= 0).all():
-        raise Unavailable("the lick times do not ascend")
-    return Trace(times=times, values=np.ones(len(times), np.float32))
+    datasets = files.use(find_wheel(files))
+    loaded = load_object([datasets[name] for name in ("position", "timestamps")])
+    position, times = np.asarray(loaded["position"]), np.asarray(loaded["timestamps"])
+    if len(position) != len(times):
+        raise Unavailable(f"the wheel datasets cannot be used ({len(position)} positions at {len(times)} times)")
+    try:
+        trace, remarks = trace_in_order(times, position)
+        traces, unknown = wheel_traces(trace)
+    except (ClockFault, NoVelocity) as fault:
+        raise Unavailable(f"the wheel datasets cannot be used ({fault})") from None
+    return traces, "; ".join([*remarks, *unknown])
 
 
-def load_whisker_motion_energy(files: SessionFiles, view: str) -> tuple[Trace, str]:
-    """Motion energy (a.u.) of the whisker pad in the `view` ("left" or "right") camera, and a remark, often empty.
-
-    NaN values are kept. Camera times in excess of the frames are dropped from the start, as the IBL does.
+def find_licks(files: SessionFiles) -> list[ALFPath]:
+    """The dataset of the licks.
 
     Raises:
-        Unavailable: datasets missing, fewer times than frames, or times that do not ascend.
+        Unavailable: there is none.
+    """
+    return files.find("licks", needed=("times",), collection="alf")
+
+
+def load_licks(files: SessionFiles) -> tuple[Trace, str]:
+    """The times of the licks, each with the value 1, and a remark.
+
+    Raises:
+        Unavailable: no lick times, or times that go back.
+    """
+    datasets = files.use(find_licks(files))
+    times = np.load(datasets["times"], allow_pickle=False)
+    try:
+        trace, remarks = trace_in_order(times, np.ones(len(times), np.float32))
+    except ClockFault as fault:
+        raise Unavailable(f"the licks cannot be used ({fault})") from None
+    return trace, "; ".join(remarks)
+
+
+def find_whisker_motion_energy(files: SessionFiles, view: str) -> list[ALFPath]:
+    """The datasets of the whisker pad's motion energy in the `view` ("left" or "right") camera.
+
+    Raises:
+        Unavailable: one is missing.
     """
     needed = ("times", "ROIMotionEnergy")
-    datasets = files.fetch(f"{view}Camera", needed=needed, attribute=list(needed))
-    n_times, n_frames = (len(np.load(datasets[name], mmap_mode="r", allow_pickle=False)) for name in needed)
-    loader = _loader(files)
+    return files.find(f"{view}Camera", needed=needed, attribute=list(needed))
+
+
+def load_whisker_motion_energy(files: SessionFiles, view: str, *, most_surplus_s: float) -> tuple[Trace, str]:
+    """Motion energy (a.u.) of the whisker pad in the `view` ("left" or "right") camera, and a remark, often empty.
+
+    NaN values are kept. Camera times in excess of the frames are treated as `frame_times` says.
+
+    Raises:
+        Unavailable: datasets missing, or camera times that cannot be used.
+    """
+    datasets = files.use(find_whisker_motion_energy(files, view))
+    energy = np.load(datasets["ROIMotionEnergy"], allow_pickle=False)
+    times, remarks = frame_times(datasets["times"], len(energy), most_surplus_s=most_surplus_s)
     try:
-        loader.load_motion_energy(views=[view])
-    except ValueError as error:
-        raise Unavailable(f"the camera datasets do not fit together ({error})") from None
-    frames = loader.motion_energy[f"{view}Camera"]
-    times = frames["times"].to_numpy()
-    if len(times) == 0:
-        raise Unavailable("the camera has no frames")
-    if not (np.diff(times) >= 0).all():
-        raise Unavailable("the camera times do not ascend")
-    surplus = n_times - n_frames
-    remark = f"{surplus} camera times in excess of the frames were dropped from the start" if surplus else ""
-    return Trace(times=times, values=frames["whiskerMotionEnergy"].to_numpy()), remark
-
-
-def _loader(files: SessionFiles) -> SessionLoader:
-    return SessionLoader(one=files.one, eid=files.eid, revision=files.revision or "")
+        trace, lost = trace_in_order(times, energy)
+    except ClockFault as fault:
+        raise Unavailable(f"the camera cannot be used ({fault})") from None
+    return trace, "; ".join([*remarks, *lost])

@@ -1,6 +1,7 @@
 """Local field potentials of one session: their power in frequency bands around the trials, never the whole recording."""
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from one.alf.path import ALFPath
 from scipy.interpolate import interp1d
 
 from neds.download.band_power import band_power, damage_named, window_centres
+from neds.download.remote_file import RemoteFile
 from neds.download.session_files import SessionFiles, Unavailable
 from neds.download.settings import LfpSettings
 from neds.download.streamed import StreamedReader
@@ -22,6 +24,46 @@ AP_SAMPLES = 12
 _SUFFIXES = ((".lf.cbin", ".lf.ch", ".lf.meta", ".timestamps.npy"), (".lf.bin", ".lf.meta", ".timestamps.npy"))
 
 
+@dataclass(frozen=True)
+class Recording:
+    """An LFP recording that was found: its files, of which the last is its clock, and itself where it is read in parts."""
+
+    files: list[ALFPath]
+    remote: RemoteFile | None
+
+    def opened(self, files: SessionFiles) -> tuple[spikeglx.Reader, ALFPath]:
+        """The recording, ready to be read, and the path of its clock."""
+        files.use(self.files)
+        *_, timestamps = self.files
+        if self.remote:
+            with damage_named(Path(self.remote.name)):
+                return StreamedReader(self.remote), timestamps
+        with damage_named(self.files[0]):
+            return spikeglx.Reader(self.files[0]), timestamps
+
+
+def find_lfp(files: SessionFiles, probe: str) -> Recording:
+    """The LFP recording of a probe.
+
+    Raises:
+        Unavailable: there is none, or no clock of it.
+    """
+    folder = f"raw_ephys_data/{probe}/"
+    there = [path for path in files.available() if path.startswith(folder)]
+    for suffixes in _SUFFIXES:
+        found = {suffix: [path for path in there if path.endswith(suffix)] for suffix in suffixes}
+        if not found[suffixes[0]]:
+            continue
+        for suffix, paths in found.items():
+            if len(paths) != 1:
+                raise Unavailable(f"{folder} has {len(paths)} files *{suffix} beside its LFP recording, not one")
+        recording, *companions = [path for (path,) in found.values()]
+        # What is not compressed has no chunks that could be verified one by one.
+        remote = files.remote_file(recording) if suffixes[0].endswith(".cbin") else None
+        return Recording(files.find_paths(companions if remote else [recording, *companions]), remote)
+    raise Unavailable(f"the session has no LFP recording ({folder}*.lf.cbin or .lf.bin)")
+
+
 def load_lfp(files: SessionFiles, probe: str, trials: pd.DataFrame, settings: LfpSettings) -> Trace:
     """Band power of one probe, (n, groups of channels x bands) in dB, at multiples of the step around the trials.
 
@@ -32,7 +74,8 @@ def load_lfp(files: SessionFiles, probe: str, trials: pd.DataFrame, settings: Lf
     unset = [key for key, value in settings.model_dump().items() if value is None]
     if unset:
         raise UserError(f"download.lfp.{unset[0]}: is not set; give a value where `partition` gives none")
-    reader, timestamps = _open(files, probe)
+    assert settings.step_s is not None
+    reader, timestamps = find_lfp(files, probe).opened(files)
     clock = np.load(timestamps, allow_pickle=False)
     sample_at = interp1d(clock[:, 1], clock[:, 0] / AP_SAMPLES, fill_value="extrapolate")
     with reader:
@@ -62,30 +105,6 @@ def merged(probes: dict[str, Trace]) -> Trace:
         times = np.intersect1d(times, other.times, assume_unique=True)
     rows = [np.searchsorted(trace.times, times) for trace in probes.values()]
     return Trace(times, np.hstack([trace.values[row] for trace, row in zip(probes.values(), rows, strict=True)]))
-
-
-def _open(files: SessionFiles, probe: str) -> tuple[spikeglx.Reader, ALFPath]:
-    """The recording, ready to be read, and the path of its clock."""
-    folder = f"raw_ephys_data/{probe}/"
-    there = [path for path in files.available() if path.startswith(folder)]
-    for suffixes in _SUFFIXES:
-        found = {suffix: [path for path in there if path.endswith(suffix)] for suffix in suffixes}
-        if not found[suffixes[0]]:
-            continue
-        for suffix, paths in found.items():
-            if len(paths) != 1:
-                raise Unavailable(f"{folder} has {len(paths)} files *{suffix} beside its LFP recording, not one")
-        recording, *companions = [path for (path,) in found.values()]
-        # What is not compressed has no chunks that could be verified one by one.
-        remote = files.remote_file(recording) if suffixes[0].endswith(".cbin") else None
-        if remote:
-            *_, timestamps = files.bring(companions)
-            with damage_named(Path(remote.name)):
-                return StreamedReader(remote), timestamps
-        path, *_, timestamps = files.bring([recording, *companions])
-        with damage_named(path):
-            return spikeglx.Reader(path), timestamps
-    raise Unavailable(f"the session has no LFP recording ({folder}*.lf.cbin or .lf.bin)")
 
 
 def _intervals(trials: pd.DataFrame, settings: LfpSettings, end_s: float) -> np.ndarray:

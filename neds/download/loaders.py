@@ -1,22 +1,34 @@
 """One session of a ONE instance, loaded through ibllib's own loaders."""
 
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from importlib.metadata import version
 
 import numpy as np
 import pandas as pd
-from iblatlas.regions import BrainRegions
 from one.api import One
 
-from neds.download.behaviour import load_licks, load_trials, load_wheel, load_whisker_motion_energy
-from neds.download.cameras import load_paw_speeds, load_pupil
-from neds.download.lfp import load_lfp, merged
-from neds.download.session_files import NeededFiles, Planned, SessionFiles, Unavailable
+from neds.download.behaviour import (
+    find_licks,
+    find_trials,
+    find_wheel,
+    find_whisker_motion_energy,
+    load_licks,
+    load_trials,
+    load_wheel,
+    load_whisker_motion_energy,
+)
+from neds.download.cameras import find_tracking, load_paw_speeds, load_pupil
+from neds.download.lfp import find_lfp, load_lfp, merged
+from neds.download.session_files import SessionFiles, Unavailable
 from neds.download.settings import DownloadSettings
-from neds.download.spike_sorting import Probe, load_probe
+from neds.download.spike_sorting import KnownRegions, Probe, find_sorting, load_probe
 from neds.download.verified import VerifyingOne
 from neds.errors import UserError
 from neds.files.raw import RawSession, Trace
 
+VIEWS = ("left", "right")
 UNIT_COLUMNS = (
     "uuid", "probe", "cluster_id", "acronym", "beryl", "cosmos", "depth_um", "channel", "label", "firing_rate_hz",
 )  # fmt: skip
@@ -39,11 +51,13 @@ def load_session(one: One, *, one_eid: str, eid: str, source: str, settings: Dow
     files = SessionFiles(one, one_eid, revision=settings.revision_before)
     lab, subject, date, _ = files.path.session_parts
     try:
-        trials = load_trials(files)
+        trials, remark = load_trials(files)
     except Unavailable as reason:
         raise _of_no_use(eid, reason) from None
-    problems, remarks = {}, {}
-    traces = _load_traces(files, problems, remarks) | _load_extras(files, settings, trials, problems)
+    problems: dict[str, str] = {}
+    remarks = {"trials": remark} if remark else {}
+    traces = _load_traces(files, settings, problems, remarks)
+    traces |= _load_extras(files, settings, trials, problems, remarks)
     probes = _load_probes(files, settings, problems, remarks)
     spike_times, spike_units, units = _merge(probes)
     provenance = {
@@ -72,22 +86,31 @@ def load_session(one: One, *, one_eid: str, eid: str, source: str, settings: Dow
 def needed_datasets(database: VerifyingOne, *, eid: str, settings: DownloadSettings) -> pd.DataFrame:
     """Records of the datasets that `load_session` would download, indexed by session and dataset id.
 
-    The loaders run as for the session, up to the point where each would use its files.
-
     Raises:
         UserError: the session has no trials.
     """
-    files = NeededFiles(database, eid, revision=settings.revision_before)
+    files = SessionFiles(database, eid, revision=settings.revision_before)
+    probes, regions = settings.probes or files.probes(), KnownRegions()
+    finders: list[Callable[[], object]] = [partial(find_wheel, files)]
+    finders += [partial(find_whisker_motion_energy, files, view) for view in VIEWS]
+    of_extras: dict[str, list[Callable[[], object]]] = {
+        "pupil": [partial(find_tracking, files, "features")],
+        "paws": [partial(find_tracking, files, settings.pose_tracker)],
+        "licks": [partial(find_licks, files)],
+        "lfp": [partial(find_lfp, files, probe) for probe in probes],
+    }
+    finders += [find for extra in settings.extras or [] for find in of_extras[extra]]
+    find_of_probe = partial(find_sorting, files, spike_sorter=settings.spike_sorter, regions=regions)
+    finders += [partial(find_of_probe, probe) for probe in probes]
     with database.planning() as asked_for:
         try:
-            load_trials(files)
-        except Planned:
-            pass
+            find_trials(files)
         except Unavailable as reason:
             raise _of_no_use(eid, reason) from None
-        _load_traces(files, {}, {})
-        _load_extras(files, settings, pd.DataFrame(), {})
-        _load_probes(files, settings, {}, {})
+        for find in finders:
+            # What a session lacks is not downloaded, and said when it is loaded.
+            with suppress(Unavailable):
+                find()
     datasets = pd.concat(asked_for)
     return datasets[~datasets.index.duplicated()]
 
@@ -98,39 +121,55 @@ def _of_no_use(eid: str, reason: Unavailable) -> UserError:
     )
 
 
-def _load_traces(files: SessionFiles, problems: dict[str, str], remarks: dict[str, str]) -> dict[str, Trace]:
-    traces = {}
-    try:
-        traces |= load_wheel(files)
-    except Unavailable as reason:
-        problems["wheel"] = str(reason)
-    for view in ("left", "right"):
-        name = f"{view}_whisker_motion_energy"
-        try:
-            traces[name], remark = load_whisker_motion_energy(files, view)
-        except Unavailable as reason:
-            problems[name] = str(reason)
-            continue
-        if remark:
-            remarks[name] = remark
-    return traces
+def _load_traces(
+    files: SessionFiles, settings: DownloadSettings, problems: dict[str, str], remarks: dict[str, str]
+) -> dict[str, Trace]:
+    loaders = {"wheel": lambda: load_wheel(files)}
+    for view in VIEWS:
+        loaders[f"{view}_whisker_motion_energy"] = partial(_whisker_motion_energy, files, view, settings)
+    return _loaded(loaders, problems, remarks)
+
+
+def _whisker_motion_energy(files: SessionFiles, view: str, settings: DownloadSettings) -> tuple[dict[str, Trace], str]:
+    trace, remark = load_whisker_motion_energy(files, view, most_surplus_s=settings.most_surplus_s)
+    return {f"{view}_whisker_motion_energy": trace}, remark
 
 
 def _load_extras(
-    files: SessionFiles, settings: DownloadSettings, trials: pd.DataFrame, problems: dict[str, str]
+    files: SessionFiles,
+    settings: DownloadSettings,
+    trials: pd.DataFrame,
+    problems: dict[str, str],
+    remarks: dict[str, str],
 ) -> dict[str, Trace]:
+    most_surplus_s = settings.most_surplus_s
+
+    def named(name: str, loaded: tuple[Trace, str]) -> tuple[dict[str, Trace], str]:
+        return {name: loaded[0]}, loaded[1]
+
     loaders = {
-        "pupil": lambda: {"pupil_diameter": load_pupil(files)},
-        "paws": lambda: load_paw_speeds(files, settings.pose_tracker),
-        "licks": lambda: {"licks": load_licks(files)},
-        "lfp": lambda: _load_lfp(files, settings, trials, problems),
+        "pupil": lambda: named("pupil_diameter", load_pupil(files, most_surplus_s=most_surplus_s)),
+        "paws": lambda: load_paw_speeds(files, settings.pose_tracker, most_surplus_s=most_surplus_s),
+        "licks": lambda: named("licks", load_licks(files)),
+        "lfp": lambda: (_load_lfp(files, settings, trials, problems), ""),
     }
-    traces = {}
-    for extra in settings.extras or []:
+    return _loaded({extra: loaders[extra] for extra in settings.extras or []}, problems, remarks)
+
+
+def _loaded(
+    loaders: dict[str, Callable[[], tuple[dict[str, Trace], str]]], problems: dict[str, str], remarks: dict[str, str]
+) -> dict[str, Trace]:
+    """What the loaders find; why one finds nothing goes to `problems`, what it had to mend to `remarks`."""
+    traces: dict[str, Trace] = {}
+    for name, load in loaders.items():
         try:
-            traces |= loaders[extra]()
+            found, remark = load()
         except Unavailable as reason:
-            problems[extra] = str(reason)
+            problems[name] = str(reason)
+            continue
+        traces |= found
+        if remark:
+            remarks[name] = remark
     return traces
 
 
@@ -152,7 +191,7 @@ def _load_probes(
     names = settings.probes or files.probes()
     if not names:
         problems["spikes"] = "the session has no probes"
-    regions = BrainRegions()
+    regions = KnownRegions()
     probes = {}
     for name in names:
         try:

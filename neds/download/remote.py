@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 from one.alf.spec import is_uuid_string
 
-from neds.download.connection import connect, explained
+from neds.download.connection import connect_once_for_all, explained
 from neds.download.loaders import load_session, needed_datasets
 from neds.download.retries import retried
 from neds.download.settings import DownloadSettings
@@ -21,8 +21,8 @@ def load_remote(*, eid: str, cache_dir: Path, settings: DownloadSettings) -> Raw
     All datasets that are needed are brought to the cache and verified before the first of them is loaded, but for
     recordings that are read in parts.
 
-    The account is taken from the environment (ONE_TOKEN, or ONE_USERNAME and ONE_PASSWORD), else from ONE's stored
-    parameters. Nothing is asked; ONE keeps the token that it is given in its parameters, as always.
+    The account is taken from the environment (ONE_TOKEN, or ONE_USERNAME and ONE_PASSWORD), where it is for this database,
+    else from ONE's stored parameters. Nothing is asked; ONE keeps the token that it is given in its parameters, as always.
 
     Raises:
         UserError: no account, a refused login, an unknown session, a failing network, a session without trials, or a
@@ -30,7 +30,7 @@ def load_remote(*, eid: str, cache_dir: Path, settings: DownloadSettings) -> Raw
     """
     url = settings.base_url.rstrip("/")
     with explained(url, what=f"session {eid}: the download from {url}"):
-        database = retried(partial(connect, url, cache_dir, pause_s=settings.pause_s), what=url)
+        database = connect_once_for_all(url, cache_dir, pause_s=settings.pause_s)
         datasets = retried(partial(find_datasets, database, eid, settings), what=f"session {eid}")
         database.bring(datasets[~datasets["in_parts"]])
         return load_session(database, one_eid=eid, eid=eid, source="one", settings=settings)

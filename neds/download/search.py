@@ -2,6 +2,7 @@
 
 import logging
 import tempfile
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -115,7 +116,7 @@ def _regions(alyx: AlyxClient, eid: str) -> list[str]:
     return sorted(set(names) - {"root", "void"})
 
 
-def _all(records) -> list[dict]:
+def _all(records: Iterable[dict]) -> list[dict]:
     """All of a list that comes page by page."""
     records = list(records)
     if None in records:

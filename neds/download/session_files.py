@@ -1,6 +1,7 @@
 """The files of one session as ONE finds them: brought to the disk, checked, and recorded for the provenance."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -16,10 +17,6 @@ from neds.files.md5 import md5_of
 
 class Unavailable(Exception):
     """A part of a session cannot be loaded; the message is the reason, one sentence."""
-
-
-class Planned(Unavailable):
-    """A part of a session was noted as needed, not loaded."""
 
 
 class SessionFiles:
@@ -71,8 +68,8 @@ class SessionFiles:
                 names.add(folders[0])
         return sorted(names)
 
-    def fetch(self, name: str, *, needed: tuple[str, ...] = (), **filters) -> dict[str, ALFPath]:
-        """Bring the datasets of the ALF object `name` to the disk; they come back by attribute.
+    def find(self, name: str, *, needed: tuple[str, ...] = (), **filters: Any) -> list[ALFPath]:
+        """Bring the datasets of the ALF object `name` to the disk, or, while the instance plans, note that they are needed.
 
         Args:
             needed: attributes without which the object is of no use.
@@ -80,7 +77,6 @@ class SessionFiles:
 
         Raises:
             Unavailable: the session has no such object, it is ambiguous, or a needed attribute is missing.
-            UserError: a damaged file.
         """
         collection = filters.get("collection")
         there = [rel_path_parts(path, as_dict=True, assert_valid=False) for path in self.available()]
@@ -91,26 +87,18 @@ class SessionFiles:
         if missing:
             raise Unavailable(f"the session has no {' and no '.join(f'{name}.{attribute}' for attribute in missing)}")
         try:
-            files = self.one.load_object(self.eid, name, revision=self.revision, download_only=True, **filters)
+            return self.one.load_object(self.eid, name, revision=self.revision, download_only=True, **filters)
         except ALFObjectNotFound:
             raise Unavailable(f"the session has no {name} datasets") from None
         except ALFError as error:
             raise Unavailable(f"{name} is ambiguous: {error.message}") from None
-        self.use(files)
-        return {file.attribute: file for file in files}
 
-    def bring(self, paths: list[str]) -> list[ALFPath]:
-        """Bring the datasets of the given `available` paths to the disk; their files, in the same order.
-
-        Raises:
-            UserError: a damaged file.
-        """
-        files = [self.one.load_dataset(self.eid, path, download_only=True) for path in paths]
-        self.use(files)
-        return files
+    def find_paths(self, paths: list[str]) -> list[ALFPath]:
+        """Likewise the datasets of the given `available` paths, in the same order."""
+        return [self.one.load_dataset(self.eid, path, download_only=True) for path in paths]
 
     def remote_file(self, path: str) -> RemoteFile | None:
-        """The dataset of the given `available` path, to be read in parts where it lies on a server; None: `bring` it."""
+        """The dataset of the given `available` path, to be read in parts where it lies on a server; None: find it whole."""
         if not isinstance(self.one, VerifyingOne):
             return None
         remote = self.one.remote_file(self.eid, path)
@@ -118,8 +106,8 @@ class SessionFiles:
             self._read_in_parts.append(path)
         return remote
 
-    def use(self, files: list[ALFPath]) -> None:
-        """Check `files` and note them for the record.
+    def use(self, files: list[ALFPath]) -> dict[str, ALFPath]:
+        """Check the files that were found and note them for the record; they come back by attribute.
 
         Raises:
             UserError: a damaged file, or an array of Python objects.
@@ -127,6 +115,7 @@ class SessionFiles:
         for file in files:
             _check_readable(file)
         self._used.update(files)
+        return {file.attribute: file for file in files}
 
     def record(self) -> list[dict]:
         """The datasets used so far: collection, name, revision, hash (MD5) and size in bytes.
@@ -144,13 +133,6 @@ class SessionFiles:
             known_hash = table["hash"].get(path)
             entries.append(_named(path) | {"hash": known_hash or md5_of(file), "size": file.stat().st_size})
         return sorted(entries, key=lambda entry: (entry["collection"], entry["revision"], entry["name"]))
-
-
-class NeededFiles(SessionFiles):
-    """A session of which files are found but neither downloaded nor loaded: their use ends in `Planned`."""
-
-    def use(self, files: list[ALFPath]) -> None:
-        raise Planned("its files are to be downloaded")
 
 
 def _named(path: str) -> dict[str, str]:

@@ -9,13 +9,26 @@ from brainbox.io.one import SpikeSortingLoader
 from iblatlas.regions import BrainRegions
 from one.alf.exceptions import ALFError
 from one.alf.io import load_object
+from one.alf.path import ALFPath
 
 from neds.download.session_files import SessionFiles, Unavailable
+from neds.signals.clock import ClockFault, spikes_in_order
 
 LOCATIONS = ".brainLocationIds_ccf_2017."
 SPIKES = ("times", "clusters")
 SPIKES_FOR_METRICS = ("amps", "depths")
 UNKNOWN_REGION = "unknown"
+
+
+MOST_UNKNOWN = 0.1
+"""Share of spikes of clusters that the sorting does not list, above which its files are not of one sorting."""
+
+
+class KnownRegions(BrainRegions):
+    """The Allen regions, of which an id that they do not have is void; the original shifts the regions of all others."""
+
+    def get(self, ids: np.ndarray) -> dict:
+        return super().get(np.where(np.isin(ids, self.id), ids, 0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,12 +50,32 @@ class Probe:
     remarks: list[str] = field(default_factory=list)
 
 
-def load_probe(files: SessionFiles, name: str, *, spike_sorter: str, regions: BrainRegions) -> Probe:
-    """Load the spike sorting of probe `name`, by preference that of `spike_sorter`.
+@dataclass(frozen=True)
+class Sorting:
+    """A spike sorting that was found.
+
+    Attributes:
+        loader: of its clusters and channels.
+        chosen: the loader's options.
+        collection: e.g. alf/probe00/pykilosort.
+        spikes: files of its spikes.
+    """
+
+    loader: SpikeSortingLoader
+    chosen: dict[str, str | None]
+    collection: str
+    spikes: list[ALFPath]
+
+    @property
+    def has_metrics(self) -> bool:
+        return _has_metrics(self.loader)
+
+
+def find_sorting(files: SessionFiles, name: str, *, spike_sorter: str, regions: BrainRegions) -> Sorting:
+    """The spike sorting of probe `name`, by preference that of `spike_sorter`.
 
     Raises:
-        Unavailable: no spike sorting, or datasets that do not fit together.
-        UserError: a damaged file.
+        Unavailable: there is none.
     """
     # Without `atlas` the loader downloads the Allen volumes; only their table of regions is needed.
     loader = SpikeSortingLoader(one=files.one, eid=files.eid, pname=name, atlas=SimpleNamespace(regions=regions))
@@ -56,8 +89,24 @@ def load_probe(files: SessionFiles, name: str, *, spike_sorter: str, regions: Br
     except ALFError as error:
         raise Unavailable(f"the spike sorting is incomplete, missing or ambiguous: {error.message}") from None
     collection = loader.files["clusters"][0].collection
-    has_metrics = any(file.attribute == "metrics" for file in loader.files["clusters"])
-    spikes = _load_spikes(files, collection, SPIKES if has_metrics else (*SPIKES, *SPIKES_FOR_METRICS))
+    attributes = SPIKES if _has_metrics(loader) else (*SPIKES, *SPIKES_FOR_METRICS)
+    return Sorting(loader, chosen, collection, _find_spikes(files, collection, attributes))
+
+
+def _has_metrics(loader: SpikeSortingLoader) -> bool:
+    return any(file.attribute == "metrics" for file in loader.files["clusters"])
+
+
+def load_probe(files: SessionFiles, name: str, *, spike_sorter: str, regions: BrainRegions) -> Probe:
+    """Load the spike sorting of probe `name`, by preference that of `spike_sorter`.
+
+    Raises:
+        Unavailable: no spike sorting, or datasets that do not fit together.
+        UserError: a damaged file.
+    """
+    sorting = find_sorting(files, name, spike_sorter=spike_sorter, regions=regions)
+    loader, chosen, collection = sorting.loader, sorting.chosen, sorting.collection
+    spikes = _load_spikes(files, sorting.spikes)
     files.use([file for object_files in loader.files.values() for file in object_files])
     remarks = []
     if any(LOCATIONS in file.name for file in loader.files["channels"] + loader.files.get("electrodeSites", [])):
@@ -68,41 +117,84 @@ def load_probe(files: SessionFiles, name: str, *, spike_sorter: str, regions: Br
         remarks.append("the channels have no brain locations, so the units' regions are unknown")
     clusters = load_object(loader.filter_files_by_namespace(loader.files["clusters"], None), wildcards=True)
     _check_consistent(spikes, clusters, channels)
+    rows, lost = _rows_in_use(spikes, len(clusters["channels"]))
+    spikes = {name: np.asarray(values)[rows] for name, values in spikes.items()}
+    elsewhere = (clusters["channels"] < 0) | (clusters["channels"] >= min(len(values) for values in channels.values()))
+    clusters["channels"] = np.where(elsewhere, 0, clusters["channels"])
+    remarks += lost
+    if elsewhere.any():
+        remarks.append(
+            f"{elsewhere.sum()} clusters lie on channels that the probe does not have; their regions are unknown"
+        )
+    if "atlas_id" in channels and (strange := ~np.isin(channels["atlas_id"], regions.id)).any():
+        named = ", ".join(map(str, np.unique(channels["atlas_id"][strange])[:5]))
+        remarks.append(
+            f"{strange.sum()} channels lie in regions that the atlas does not have ({named}): region unknown"
+        )
+        channels["acronym"] = np.where(strange, UNKNOWN_REGION, channels["acronym"])
     recompute = not _metrics_usable(clusters)
     if recompute:
-        if has_metrics:
-            spikes |= _load_spikes(files, collection, SPIKES_FOR_METRICS)
+        if sorting.has_metrics:
+            further = _load_spikes(files, _find_spikes(files, collection, SPIKES_FOR_METRICS))
+            spikes |= {name: np.asarray(values)[rows] for name, values in further.items()}
         remarks.append("clusters.metrics is missing or incomplete, so unit quality was computed from the spikes")
     # merge_clusters removes the metrics it merges; the channels keep their own quality under `labels`.
     merged = loader.merge_clusters(spikes, clusters, channels, compute_metrics=recompute)
+    units = _unit_table(merged, probe=name, eid=files.eid, regions=regions)
+    units.loc[elsewhere, ["acronym", "beryl", "cosmos"]] = UNKNOWN_REGION
+    units.loc[elsewhere, ["depth_um", "channel"]] = np.nan, -1
     return Probe(
         times=spikes["times"],
         clusters=spikes["clusters"].astype(np.int32),
-        units=_unit_table(merged, probe=name, eid=files.eid, regions=regions),
+        units=units,
         collection=collection,
         remarks=remarks,
     )
 
 
-def _load_spikes(files: SessionFiles, collection: str, attributes: tuple[str, ...]) -> dict[str, np.ndarray]:
+def _find_spikes(files: SessionFiles, collection: str, attributes: tuple[str, ...]) -> list[ALFPath]:
     """Some attributes of the spikes, the bulk of a session's data; SpikeSortingLoader would always download all four."""
-    found = files.fetch("spikes", needed=attributes, collection=collection, attribute=list(attributes))
-    return dict(load_object(list(found.values()), wildcards=True))
+    return files.find("spikes", needed=attributes, collection=collection, attribute=list(attributes))
+
+
+def _load_spikes(files: SessionFiles, found: list[ALFPath]) -> dict[str, np.ndarray]:
+    return dict(load_object(list(files.use(found).values()), wildcards=True))
 
 
 def _check_consistent(spikes: dict, clusters: dict, channels: dict) -> None:
     if "channels" not in clusters:
         raise Unavailable("the spike sorting has no clusters.channels")
     n_clusters = len(clusters["channels"])
-    n_channels = min(len(values) for values in channels.values())
     if len(spikes["times"]) != len(spikes["clusters"]):
         raise Unavailable(f"{len(spikes['times'])} spike times but {len(spikes['clusters'])} spike clusters")
     if n_clusters == 0 or len(spikes["times"]) == 0:
         raise Unavailable("the spike sorting is empty")
-    if spikes["clusters"].min() < 0 or spikes["clusters"].max() >= n_clusters:
-        raise Unavailable(f"spikes.clusters names clusters beyond the {n_clusters} of clusters.channels")
-    if clusters["channels"].min() < 0 or clusters["channels"].max() >= n_channels:
-        raise Unavailable(f"clusters.channels names channels beyond the {n_channels} of the probe")
+
+
+def _rows_in_use(spikes: dict, n_clusters: int) -> tuple[np.ndarray | slice, list[str]]:
+    """Which spikes to take, in the order of time, and remarks on those that were left out.
+
+    Raises:
+        Unavailable: many are of clusters that are not there, none is left, or the times of a cluster go back.
+    """
+    clusters = np.asarray(spikes["clusters"])
+    strange = (clusters < -1) | (clusters >= n_clusters)
+    if strange.mean() > MOST_UNKNOWN:
+        raise Unavailable(
+            f"spikes.clusters names clusters beyond the {n_clusters} of clusters.channels, in {strange.sum()} of "
+            f"{len(clusters)} spikes"
+        )
+    remarks = []
+    if strange.any():
+        remarks.append(f"{strange.sum()} of {len(clusters)} spikes are of clusters that are not listed")
+        clusters = np.where(strange, -1, clusters)
+    try:
+        rows, lost = spikes_in_order(np.asarray(spikes["times"]), clusters)
+    except ClockFault as fault:
+        raise Unavailable(str(fault)) from None
+    if not len(clusters[rows]):
+        raise Unavailable("the spike sorting has no spike with a time and a cluster")
+    return rows, remarks + lost
 
 
 def _metrics_usable(clusters: dict) -> bool:
@@ -118,17 +210,23 @@ def _metrics_usable(clusters: dict) -> bool:
 def _unit_table(merged: dict, *, probe: str, eid: str, regions: BrainRegions) -> pd.DataFrame:
     n_units = len(merged["channels"])
     cluster_id = np.arange(n_units)
-    acronym = merged.get("acronym")
-    located = acronym is not None
-    unknown = np.full(n_units, UNKNOWN_REGION)
+    unknown = np.full(n_units, UNKNOWN_REGION, object)
+    acronym = np.asarray(merged.get("acronym", unknown)).astype(object)
+    located = acronym != UNKNOWN_REGION
+
+    def mapped(mapping: str) -> np.ndarray:
+        names = unknown.copy()
+        names[located] = regions.acronym2acronym(acronym[located].astype(str), mapping=mapping)
+        return names
+
     return pd.DataFrame(
         {
             "uuid": merged["uuids"] if "uuids" in merged else [f"{eid}-{probe}-{index}" for index in cluster_id],
             "probe": probe,
             "cluster_id": cluster_id,
-            "acronym": acronym if located else unknown,
-            "beryl": regions.acronym2acronym(acronym, mapping="Beryl") if located else unknown,
-            "cosmos": regions.acronym2acronym(acronym, mapping="Cosmos") if located else unknown,
+            "acronym": acronym,
+            "beryl": mapped("Beryl"),
+            "cosmos": mapped("Cosmos"),
             "depth_um": np.asarray(merged.get("depths", np.full(n_units, np.nan)), float),
             "channel": merged["channels"],
             "label": merged["label"],

@@ -3,7 +3,9 @@
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
+from requests import Response
 from requests.adapters import HTTPAdapter
 
 STALLED_AFTER_S = 60.0
@@ -17,15 +19,15 @@ def stalls_ended() -> Iterator[None]:
     """
     before, send = socket.getdefaulttimeout(), HTTPAdapter.send
 
-    def send_with_limit(self, request, *args, **options):
+    def send_with_limit(self: HTTPAdapter, *args: Any, **options: Any) -> Response:
         if options.get("timeout") is None:
             options["timeout"] = STALLED_AFTER_S
-        return send(self, request, *args, **options)
+        return send(self, *args, **options)
 
     socket.setdefaulttimeout(STALLED_AFTER_S)
-    HTTPAdapter.send = send_with_limit
+    HTTPAdapter.send = send_with_limit  # type: ignore[method-assign]  # there is no setting for it
     try:
         yield
     finally:
-        HTTPAdapter.send = send
+        HTTPAdapter.send = send  # type: ignore[method-assign]  # likewise
         socket.setdefaulttimeout(before)

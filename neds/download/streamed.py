@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import spikeglx
@@ -44,7 +45,7 @@ class StreamedReader(spikeglx.Reader):
                 f"record says {remote.size}; {_ADVICE}"
             )
 
-    def read(self, nsel=slice(0, 10000), csel=slice(None), sync=True):
+    def read(self, nsel: slice = slice(0, 10000), csel: slice = slice(None), sync: bool = True) -> Any:
         for chunks in self._missing(nsel.start, nsel.stop):
             self._download(chunks)
         return super().read(nsel, csel, sync)

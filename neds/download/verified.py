@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from one.alf.path import ALFPath
@@ -33,7 +34,7 @@ class VerifyingOne(OneAlyx):
     plan and the loading, which may be hours later and then needs no network.
     """
 
-    def __init__(self, *, pause_s: float, **options):
+    def __init__(self, *, pause_s: float, **options: Any):
         """Log in; `options` are those of OneAlyx. Two downloads begin at least `pause_s` seconds apart."""
         self._pause_s = pause_s
         self._last_start = -pause_s
@@ -42,7 +43,15 @@ class VerifyingOne(OneAlyx):
         self._planned: list[pd.DataFrame] | None = None
         super().__init__(mode="remote", silent=True, **options)
 
-    def list_datasets(self, eid=None, *, details=False, keep_eid_index=False, query_type=None, **filters):
+    def list_datasets(
+        self,
+        eid: Any = None,
+        *,
+        details: bool = False,
+        keep_eid_index: bool = False,
+        query_type: Any = None,
+        **filters: Any,
+    ) -> Any:
         if eid not in self._listed:
             self._listed[eid] = super().list_datasets(eid, details=True, keep_eid_index=True, qc=QC.CRITICAL)
         # ONE's own tables in memory do not keep what the database calls the default revision.
@@ -51,7 +60,7 @@ class VerifyingOne(OneAlyx):
         datasets = filter_datasets(datasets, **filters, **exactly)
         return datasets if details else sorted(datasets["rel_path"])
 
-    def eid2path(self, eid, query_type=None):
+    def eid2path(self, eid: Any, query_type: str | None = None) -> Any:
         return super().eid2path(eid, query_type="local") or super().eid2path(eid, query_type=query_type)
 
     @contextmanager
@@ -127,7 +136,9 @@ class VerifyingOne(OneAlyx):
             )
         return content
 
-    def _check_filesystem(self, datasets, offline=None, update_exists=True, check_hash=True):
+    def _check_filesystem(
+        self, datasets: pd.DataFrame, offline: Any = None, update_exists: bool = True, check_hash: bool = True
+    ) -> list[Path]:
         if self._planned is not None:
             self._planned.append(datasets.assign(in_parts=False))
             return [self._path(index, record) for index, record in datasets.iterrows()]
@@ -137,7 +148,7 @@ class VerifyingOne(OneAlyx):
             self._verified.update(datasets.index)
         return files
 
-    def _download_datasets(self, dsets, **options):
+    def _download_datasets(self, dsets: pd.DataFrame, **options: Any) -> list[ALFPath]:
         return [self._download_verified(dsets.loc[[index]]) for index in dsets.index]
 
     def _download_verified(self, dataset: pd.DataFrame) -> ALFPath:

@@ -1,52 +1,75 @@
 """Definitions of every score, as plain functions of arrays.
 
-Shapes: K trials, T bins, N units, C conditions. NaN in a truth array means unknown and is left out.
+Shapes: K trials, T bins, N units, C conditions. NaN in a truth array means unknown and is left out, of the prediction too.
+A score that is not defined is NaN.
 """
 
 import numpy as np
 
+LEAST_RELATIVE_STD = 1e-6
+"""A truth whose standard deviation is at most this share of its largest absolute value is constant: 32-bit floats resolve
+a little more than a tenth of it."""
+_SMALLEST_RATE = 1e-9
+
 
 def bits_per_spike(rates: np.ndarray, counts: np.ndarray, null_rates: np.ndarray | None = None) -> np.ndarray:
-    """Poisson log-likelihood gain over a constant rate, in bits per spike of each unit (N,); NaN for a silent unit.
+    """Poisson log-likelihood gain over a constant rate, in bits per spike of each unit (N,).
 
-    (log L(rates) - log L(null)) / (n_spikes ln 2), the convention of the Neural Latents Benchmark (Pei et al. 2021).
+    (log L(rates) - log L(null)) / (n_spikes ln 2), the convention of the Neural Latents Benchmark (Pei et al. 2021). NaN
+    for a unit without a spike, without a null rate above 0, or with a rate that is not finite.
 
     Args:
         rates: (K, T, N) expected spikes per bin.
         counts: (K, T, N) spikes.
         null_rates: (N,) expected spikes per bin of the null model; each unit's mean over `counts` when omitted.
     """
+    n_spikes = counts.sum((0, 1), dtype=np.float64)
+    gain = bits_by_trial(rates, counts, null_rates).sum(0)
+    return np.divide(gain, n_spikes, out=np.full(len(n_spikes), np.nan), where=n_spikes > 0)
+
+
+def bits_by_trial(rates: np.ndarray, counts: np.ndarray, null_rates: np.ndarray | None = None) -> np.ndarray:
+    """Poisson log-likelihood gain (K, N) of each trial over a constant rate, in bits; arguments as of `bits_per_spike`."""
     counts = counts.astype(np.float64)
-    n_spikes = counts.sum((0, 1))
-    n_bins = counts.shape[0] * counts.shape[1]
     if null_rates is None:
-        null_rates = n_spikes / n_bins
-    smallest = 1e-9
-    log_likelihood = (counts * np.log(np.maximum(rates, smallest)) - rates).sum((0, 1), dtype=np.float64)
-    null = n_spikes * np.log(np.maximum(null_rates, smallest)) - n_bins * null_rates
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(n_spikes > 0, (log_likelihood - null) / (n_spikes * np.log(2)), np.nan)
+        null_rates = counts.mean((0, 1))
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        log_ratio = np.log(np.maximum(rates, _SMALLEST_RATE) / null_rates)
+        gain = (counts * log_ratio - rates + null_rates).sum(1, dtype=np.float64) / np.log(2)
+    return np.where((null_rates > 0) & np.isfinite(rates).all((0, 1)), gain, np.nan)
 
 
-def r2(truth: np.ndarray, predicted: np.ndarray) -> float:
-    """Coefficient of determination over all values; NaN when the truth does not vary."""
-    known = np.isfinite(truth)
-    truth, predicted = truth[known].astype(np.float64), predicted[known].astype(np.float64)
-    total = np.square(truth - truth.mean()).sum() if len(truth) else 0.0
-    return float(1 - np.square(truth - predicted).sum() / total) if total > 0 else float("nan")
+def r2(truth: np.ndarray, predicted: np.ndarray, *, least_std: float = 0.0) -> float:
+    """Coefficient of determination over all known values.
+
+    NaN when the truth does not vary: its standard deviation is at most `least_std`, or `LEAST_RELATIVE_STD` of its
+    largest absolute value.
+    """
+    return r2_weighted(truth[..., None], predicted[..., None], least_std=least_std)
 
 
-def r2_by_column(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """R2 (width,) of each column of (K, T, width), which may have units of their own."""
-    return np.array([r2(truth[..., column], predicted[..., column]) for column in range(truth.shape[-1])])
+def r2_by_column(truth: np.ndarray, predicted: np.ndarray, *, least_std: np.ndarray | float = 0.0) -> np.ndarray:
+    """R2 (width,) of each column of (K, T, width), which may have units of their own; `least_std` (width,) as of `r2`."""
+    columns = range(truth.shape[-1])
+    least = np.broadcast_to(least_std, len(columns))
+    return np.array([r2(truth[..., c], predicted[..., c], least_std=least[c]) for c in columns])
 
 
-def r2_weighted(truth: np.ndarray, predicted: np.ndarray) -> float:
-    """R2 over the columns of (K, T, width) weighted by variance: the share of all variance that is explained."""
+def r2_weighted(truth: np.ndarray, predicted: np.ndarray, *, least_std: np.ndarray | float = 0.0) -> float:
+    """R2 over the columns of (K, T, width) weighted by variance: the share of all variance that is explained.
+
+    Columns whose truth does not vary (`least_std` (width,), as of `r2`) take no part; NaN when none does.
+    """
     known = np.isfinite(truth).all(-1)
     truth, predicted = truth[known].astype(np.float64), predicted[known].astype(np.float64)
-    total = np.square(truth - truth.mean(0)).sum() if len(truth) else 0.0
-    return float(1 - np.square(truth - predicted).sum() / total) if total > 0 else float("nan")
+    if not len(truth):
+        return float("nan")
+    least = np.maximum(least_std, LEAST_RELATIVE_STD * np.abs(truth).max(0) + np.finfo(np.float32).tiny)
+    varies = truth.std(0) > least
+    truth, predicted = truth[:, varies], predicted[:, varies]
+    if not varies.any() or not np.isfinite(predicted).all():
+        return float("nan")
+    return float(1 - np.square(truth - predicted).sum() / np.square(truth - truth.mean(0)).sum())
 
 
 def mean_of_known(values: object) -> float:
@@ -56,35 +79,53 @@ def mean_of_known(values: object) -> float:
     return float(known.mean()) if len(known) else float("nan")
 
 
-def condition_averages(values: np.ndarray, condition: np.ndarray, *, min_trials: int = 2) -> np.ndarray:
-    """Trial average of each condition that has at least `min_trials` trials, (C, T, ...); NaN values left out."""
+def condition_averages(
+    values: np.ndarray, condition: np.ndarray, *, known: np.ndarray | None = None, min_trials: int = 2
+) -> np.ndarray:
+    """Trial average of each condition that has at least `min_trials` trials, (C, T, ...).
+
+    Args:
+        values: (K, T, ...).
+        condition: (K,) label of each trial's condition.
+        known: (K, T, ...) which values count; those that are finite when omitted. An average of fewer than `min_trials`
+            of them is NaN.
+    """
     labels, number = np.unique(condition, return_counts=True)
-    chosen = labels[number >= min_trials]
-    known = np.isfinite(values)
+    known = np.isfinite(values) if known is None else known
     filled = np.where(known, values, 0.0)
-    averages = [filled[condition == label].sum(0) / np.maximum(known[condition == label].sum(0), 1) for label in chosen]
-    return np.stack(averages) if averages else np.zeros((0, *values.shape[1:]))
+    averages = [np.zeros((0, *values.shape[1:]))]
+    for label in labels[number >= min_trials]:
+        own = condition == label
+        n_known = known[own].sum(0)
+        average = filled[own].sum(0) / np.maximum(n_known, 1)
+        averages.append(np.where(n_known >= min_trials, average, np.nan)[None])
+    return np.concatenate(averages)
 
 
-def r2_psth(truth: np.ndarray, predicted: np.ndarray, condition: np.ndarray) -> float:
-    """R2 between the condition averages of truth and prediction, both (K, T), over conditions and bins."""
-    return r2(condition_averages(truth, condition), condition_averages(predicted, condition))
+def r2_psth(truth: np.ndarray, predicted: np.ndarray, condition: np.ndarray, *, least_std: float = 0.0) -> float:
+    """R2 between the condition averages of truth and prediction, both (K, T), over conditions and bins.
+
+    Both are averaged over the trials whose truth is known; an average of fewer than two does not count.
+    """
+    known = np.isfinite(truth)
+    averages = [condition_averages(values, condition, known=known) for values in (truth, predicted)]
+    return r2(*averages, least_std=least_std)
 
 
-def r2_residual(truth: np.ndarray, predicted: np.ndarray, condition: np.ndarray) -> float:
+def r2_residual(truth: np.ndarray, predicted: np.ndarray, condition: np.ndarray, *, least_std: float = 0.0) -> float:
     """R2 of single-trial deviations: truth and prediction, both (K, T), each less its own condition average.
 
-    Trials whose condition occurs once have no deviation and are left out.
+    The averages are those of `r2_psth`. Values that have none, such as those of a trial whose condition occurs once, are
+    left out.
     """
     labels, number = np.unique(condition, return_counts=True)
     kept = np.isin(condition, labels[number >= 2])
-    if not kept.any():
-        return float("nan")
     truth, predicted, condition = truth[kept], predicted[kept], condition[kept]
-    row = np.unique(condition, return_inverse=True)[1]
-    return r2(
-        truth - condition_averages(truth, condition)[row], predicted - condition_averages(predicted, condition)[row]
-    )
+    row, known = np.unique(condition, return_inverse=True)[1], np.isfinite(truth)
+    deviations = [values - condition_averages(values, condition, known=known)[row] for values in (truth, predicted)]
+    # What rounding leaves of a constant trace is small against the trace, not against itself.
+    rounding = LEAST_RELATIVE_STD * np.abs(truth[known]).max(initial=0)
+    return r2(*deviations, least_std=max(least_std, rounding))
 
 
 def accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:
@@ -93,17 +134,22 @@ def accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:
 
 
 def balanced_accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:
-    """Mean over the classes present of the share of their trials that was predicted."""
+    """Mean over the classes present of the share of their trials that was predicted; NaN with fewer than two present.
+
+    Of a single class nothing is told apart: a model that always says it would be right in all trials. Chance is one over
+    the number of classes present.
+    """
     recalls = [np.mean(predicted[truth == label] == label) for label in np.unique(truth)]
-    return float(np.mean(recalls)) if recalls else float("nan")
+    return float(np.mean(recalls)) if len(recalls) > 1 else float("nan")
 
 
 def expected_accuracy(truth: np.ndarray, probabilities: np.ndarray) -> float:
     """Balanced accuracy of guessing at random with the predicted probabilities (K, classes).
 
     This is the mean over the classes present of the probability that their trials' true class (K,) was given. It has the
-    scale of balanced accuracy without its jumps of a whole trial, which are large where few trials validate a model.
+    scale of balanced accuracy without its jumps of a whole trial, which are large where few trials validate a model. NaN
+    with fewer than two classes present, as there.
     """
     given = probabilities[np.arange(len(truth)), truth]
     by_class = [np.mean(given[truth == label]) for label in np.unique(truth)]
-    return float(np.mean(by_class)) if by_class else float("nan")
+    return float(np.mean(by_class)) if len(by_class) > 1 else float("nan")

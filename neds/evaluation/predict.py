@@ -31,6 +31,8 @@ def predict(model: NEDS, store: TrialStore, session: int, split: str, task: Task
                 value = predictions.log_rates[name][0].float().exp()
             elif kind == "continuous":
                 value = store.unscaled(session, name, predictions.means[name].float())
+            elif kind == "scalar":
+                value = store.unscaled(session, name, predictions.scalars[name].float()[:, None])[:, 0]
             else:
                 value = predictions.logits[name].float().softmax(-1)
             parts[name].append(value.cpu().numpy())

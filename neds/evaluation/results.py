@@ -1,5 +1,6 @@
 """What every model's evaluation leaves behind, baselines included: metrics, scores of units, and predictions."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,16 +8,18 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from neds.evaluation.score import score, unit_scores
+from neds.evaluation.score import all_scores, unit_scores
 from neds.evaluation.tasks import Task
 from neds.files import hdf5
 from neds.files.aligned import AlignedSession
 from neds.files.atomic import replacing, write_csv, write_parquet
 
+log = logging.getLogger(__name__)
+
 FORMAT, VERSION = "neds-predictions", 1
 METRIC_COLUMNS = [
     *("eid", "subject", "model", "training", "seed", "task", "inputs"),
-    *("target", "metric", "value", "n_test_trials"),
+    *("target", "metric", "value", "n_test_trials", "n_scored", "n_classes"),
 ]
 _UNIT_COLUMNS = ("uuid", "probe", "acronym", "beryl", "cosmos")
 
@@ -52,6 +55,9 @@ def write_evaluation(
 ) -> None:
     """Score the predictions on the session's test trials and write the three files.
 
+    A score that is not defined has its row all the same, without a value; `n_scored` and `n_classes` are those of
+    `neds.evaluation.score.Score`.
+
     Of encoding tasks only the first, with all inputs, keeps its predicted rates.
     """
     trials = session.trials_of("test")
@@ -64,11 +70,17 @@ def write_evaluation(
             "inputs": item.task.inputs,
         }
         for target, values in item.values.items():
-            for metric, value in score(session, target, values, trials).items():
-                rows.append(known | {"target": target, "metric": metric, "value": value, "n_test_trials": len(trials)})
+            for metric, found in all_scores(session, target, values, trials).items():
+                numbers = {"n_test_trials": len(trials), **vars(found)}
+                rows.append(known | {"target": target, "metric": metric} | numbers)
             if session.modalities[target].kind == "counts":
                 unit_tables.append(_unit_table(session, target, values, trials, known))
-    write_csv(files.metrics, pd.DataFrame(rows, columns=METRIC_COLUMNS))
+    table = pd.DataFrame(rows, columns=METRIC_COLUMNS)
+    for target, own in table[table["value"].isna()].groupby("target", sort=False):
+        log.warning(
+            "session %s, %s: not defined on its test trials: %s", session.eid, target, ", ".join(own["metric"].unique())
+        )
+    write_csv(files.metrics, table.astype({"n_classes": "Int64"}))
     write_parquet(files.units, pd.concat(unit_tables) if unit_tables else pd.DataFrame({"eid": []}))
     _write_predictions(files.predictions, session.eid, trials, predicted)
 

@@ -1,7 +1,6 @@
 """The evaluation stage: a checkpoint and an aligned file -> scores and predictions on the test trials."""
 
 import logging
-from pathlib import Path
 
 import torch
 
@@ -12,34 +11,56 @@ from neds.evaluation.predict import predict
 from neds.evaluation.results import EvaluationFiles, Identity, Predicted, write_evaluation
 from neds.evaluation.tasks import tasks_of
 from neds.files.aligned import read_aligned
+from neds.files.roles import InputFile, OutputFile
 from neds.model.checkpoint import load_network, read_checkpoint
 
 log = logging.getLogger(__name__)
 
 
-def evaluate(*, aligned: Path, checkpoint: Path, identity: Identity, files: EvaluationFiles) -> None:
+def evaluate(
+    *,
+    aligned: InputFile,
+    checkpoint: InputFile,
+    model: str,
+    training: str,
+    seed: int,
+    metrics: OutputFile,
+    units: OutputFile,
+    predictions: OutputFile,
+) -> None:
     """Run every task that the model can do on the session's test trials and write the results.
 
     A session that cannot be used, or whose training was skipped for want of one, gets empty results.
 
+    Args:
+        aligned: aligned session file.
+        checkpoint: model trained on this session.
+        model: name of the model in tables, e.g. neds-mm.
+        training: how it was trained, e.g. scratch or finetuned-all.
+        seed: seed of the training.
+        metrics: CSV to write, one row per score.
+        units: Parquet to write, one row per unit and task.
+        predictions: HDF5 to write.
+
     Raises:
         UserError: damaged inputs, or a checkpoint that was not trained on this session.
     """
+    identity = Identity(model=model, training=training, seed=seed)
+    files = EvaluationFiles(metrics, units, predictions)
     session = read_aligned(aligned)
     skipped = session.reason or read_checkpoint(checkpoint, with_weights=False)[0].skipped
     if skipped:
         log.warning("session %s is not evaluated: %s", session.eid, skipped)
         write_evaluation(session, identity, [], files)
         return
-    model, description = load_network(checkpoint)
+    network, description = load_network(checkpoint)
     eids = [shape.eid for shape in description.sessions]
     if eids != [session.eid]:
         raise UserError(f"{checkpoint}: was trained on {', '.join(eids)}, not on session {session.eid}")
     session = with_training_trials(session, description.record["run"]["train_trials"])
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model.to(device)
-    design = model.design
-    store = TrialStore([session], names=list(design.modalities), device=device)
+    design = network.design
+    # Not on a GPU: a pass over few trials is not worth waiting for one, and trainings hold them.
+    store = TrialStore([session], names=list(design.modalities), device=torch.device("cpu"))
     tasks = tasks_of(design.modalities, inputs=design.mode.inputs, outputs=design.mode.outputs, each_input_alone=True)
-    predicted = [Predicted(task, predict(model, store, 0, "test", task)) for task in tasks]
+    predicted = [Predicted(task, predict(network, store, 0, "test", task)) for task in tasks]
     write_evaluation(session, identity, predicted, files)

@@ -1,6 +1,7 @@
 """The network as a drawing: values of a trial -> stitchers -> tokens -> encoder -> readouts, from its own settings."""
 
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -116,6 +117,7 @@ def _values(modality: Modality, n_bins: int) -> str:
         "counts": f"N units × {n_bins} bins",
         "continuous": f"{n_bins} bins" if modality.width == 1 else f"{_width(modality)} × {n_bins} bins",
         "categorical": f"one of {len(modality.classes)} classes",
+        "scalar": "one value",
     }[modality.kind]
 
 
@@ -126,11 +128,13 @@ def _stitcher(modality: Modality, settings: ModelSettings, n_bins: int) -> str:
             "counts": f"linear N → {dim}",
             "continuous": f"linear {width} → {dim}",
             "categorical": f"linear {classes} → {dim}",
+            "scalar": f"linear 1 → {dim}",
         }[modality.kind]
     return {
         "counts": f"N → 2N → {dim}",
         "continuous": f"{width} → {2 * width if modality.width else '2d'} → {dim}",
         "categorical": f"{classes} → 2 × {n_bins} → {dim}",
+        "scalar": f"1 → 2 × {n_bins} → {dim}",
     }[modality.kind]
 
 
@@ -139,6 +143,7 @@ def _readout(modality: Modality, settings: ModelSettings) -> str:
         "counts": f"linear {settings.dim} → N",
         "continuous": f"linear {settings.dim} → {_width(modality)}",
         "categorical": f"pool bins, {settings.dim} → {len(modality.classes)}",
+        "scalar": f"mean of bins, {settings.dim} → 1",
     }[modality.kind]
 
 
@@ -147,11 +152,12 @@ def _output(modality: Modality) -> str:
         "counts": "log rates, Poisson",
         "continuous": "values, squared error",
         "categorical": "logits, cross-entropy",
+        "scalar": "value, squared error",
     }[modality.kind]
 
 
 def _box(ax: Axes, column: str, y: float, text: str, *, own: bool) -> None:
-    style = {"linestyle": (0, (3, 2)) if own else "-", "linewidth": 0.8, "facecolor": "white"}
+    style: dict[str, Any] = {"linestyle": (0, (3, 2)) if own else "-", "linewidth": 0.8, "facecolor": "white"}
     shape = "round,pad=0,rounding_size=0.1"
     ax.add_patch(FancyBboxPatch((_X[column], y - 0.3), _WIDTH[column], 0.6, boxstyle=shape, **style))
     ax.text(_X[column] + _WIDTH[column] / 2, y, text, ha="center", va="center", fontsize=6)

@@ -1,19 +1,24 @@
 """Bars of the models' scores (paper: Fig. 2A): mean over sessions, with the sessions as dots."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from neds.evaluation.summary import drawn_metrics, n_text, over_sessions, session_scores
+from neds.evaluation.tables import metrics_table
+from neds.figures.drawing import ModelsDrawing
 from neds.figures.names import METRIC_TITLES, in_order, labels_of, model_family, model_title
 from neds.figures.panels import legend_below, note_above, panel_grid, panel_title
 from neds.figures.paper import PAPER_NOTE, PaperNumbers
-from neds.figures.save import NothingToDraw
+from neds.figures.save import NothingToDraw, draw
 from neds.figures.style import NOTE_COLOR, figure_style, model_style, paper_marker
-from neds.modalities import Modality
+from neds.files.roles import FigureStem, InputFile
+from neds.modalities import Modality, by_name
 
 _COLUMNS = ["target", "metric", "inputs", "model", "training", "eid", "n_seeds", "value", "mean", "sem", "n_sessions"]
 
@@ -47,8 +52,8 @@ def plot_metric_bars(
         if np.isfinite(sem):
             ax.errorbar(position, mean, yerr=sem, color="black", linewidth=0.9, capsize=2, capthick=0.9, zorder=4)
         spread = np.linspace(-0.22, 0.22, len(own)) if len(own) > 1 else np.zeros(1)
-        dots = {"s": 7, "facecolor": "white", "edgecolor": "black", "linewidth": 0.5, "zorder": 3, "clip_on": False}
-        ax.scatter(position + spread, own["value"], **dots)
+        dots: dict[str, Any] = {"s": 7, "facecolor": "white", "edgecolor": "black", "linewidth": 0.5, "zorder": 3}
+        ax.scatter(position + spread, own["value"], clip_on=False, **dots)
         published = paper.score(model_family(label), target, metric) if paper else None
         if published:
             marker = paper_marker(label="paper")
@@ -63,6 +68,27 @@ def plot_metric_bars(
     ax.spines["bottom"].set_visible(False)
     ax.set_ylabel(METRIC_TITLES[metric])
     return scores
+
+
+def chance_of(table: pd.DataFrame) -> float:
+    """Chance of balanced accuracy: the mean over the sessions that have it of one over the classes in their test trials.
+
+    Args:
+        table: rows of the metrics table, for one target and metric.
+    """
+    sessions = table.dropna(subset="value").groupby("eid")["n_classes"].first()
+    return float((1 / sessions.astype(float)).mean())
+
+
+def _not_scored(tables: dict[str, pd.DataFrame], modalities: dict[str, Modality]) -> str:
+    """The scores that some sessions lack, because their test trials do not define them."""
+    lacking = {name: table.loc[table["value"].isna(), "eid"].nunique() for name, table in tables.items()}
+    parts = [
+        f"{modalities[name].title} of {number} session{'' if number == 1 else 's'}"
+        for name, number in lacking.items()
+        if number
+    ]
+    return f" Without a score: {', '.join(parts)}." if parts else ""
 
 
 @figure_style()
@@ -93,10 +119,11 @@ def metrics_figure(
     if not tables:
         raise NothingToDraw("No test session could be evaluated, so there are no scores to draw.")
     fig, axes = panel_grid(len(tables), panels_per_row=5, panel_height_in=1.85)
-    plotted, entries = [], {}
+    plotted = []
+    entries: dict[str, Artist] = {}
     for ax, (name, table) in zip(axes, tables.items(), strict=True):
         modality, metric = modalities[name], table["metric"].iloc[0]
-        chance = 1 / len(modality.classes) if metric == "balanced_accuracy" else None
+        chance = chance_of(table) if metric == "balanced_accuracy" else None
         rows = plot_metric_bars(table, ax, chance=chance, paper=paper)
         panel_title(ax, modality.title, f"n = {n_text(rows, 'session')}")
         plotted.append(rows.assign(chance=np.nan if chance is None else chance))
@@ -108,5 +135,18 @@ def metrics_figure(
     titles = list(dict.fromkeys([*map(model_title, models), *entries]))
     legend_below(fig, [entries[title] for title in titles], titles)
     note = "Bars: mean over test sessions. Error bars: s.e.m. over sessions. Dots: sessions (mean over seeds)."
+    note += _not_scored(tables, modalities)
     note_above(fig, f"{note}\n{PAPER_NOTE}" if paper else note)
     return fig, scores
+
+
+def draw_metrics(*, metrics: InputFile, settings: ModelsDrawing, output: FigureStem) -> None:
+    """Draw the models' scores: a panel per modality, a bar per model.
+
+    Args:
+        metrics: metrics table of all evaluations, CSV.
+        settings: `modalities` (list of registry entries), `models` (labels to draw; all if absent), `paper` (its numbers).
+        output: files to write, without .pdf, .png and .csv.
+    """
+    scores, modalities = metrics_table([metrics]), by_name(settings.modalities)
+    draw(lambda: metrics_figure(scores, modalities, models=settings.models, paper=settings.paper), output)

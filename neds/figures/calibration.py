@@ -1,6 +1,8 @@
 """Calibration: how often a decoded class is right, against the probability that the model gives it."""
 
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -8,11 +10,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import binomtest
 
-from neds.figures.comparison import Comparison
+from neds.errors import UserError
+from neds.figures.comparison import Comparison, by_model, read_comparison
+from neds.figures.drawing import Drawing
 from neds.figures.names import in_order
-from neds.figures.panels import note_above, panel_grid, panel_title
-from neds.figures.save import NothingToDraw
+from neds.figures.panels import is_leftmost, note_above, panel_grid, panel_title
+from neds.figures.save import NothingToDraw, draw
 from neds.figures.style import NOTE_COLOR, figure_style, model_style
+from neds.files.roles import FigureStem, InputFiles
 
 _N_BINS = 10
 _DOT_AREA = 60
@@ -67,14 +72,20 @@ def reliability(probabilities: np.ndarray, truth: np.ndarray, *, n_bins: int = _
 
 def plot_reliability(ax: Axes, found: Reliability, *, color: str) -> None:
     """Accuracy against confidence: a dot per bin, its area in proportion to its trials; the diagonal is calibrated."""
-    bins = found.bins
+    bins = {name: column.to_numpy() for name, column in found.bins.items()}
     ax.plot([0, 1], [0, 1], color=NOTE_COLOR, linewidth=0.6, linestyle=(0, (3, 2)), zorder=1)
     intervals = [bins["accuracy"] - bins["ci_low"], bins["ci_high"] - bins["accuracy"]]
     ax.errorbar(
-        bins["confidence"], bins["accuracy"], yerr=intervals, fmt="none", ecolor=color, elinewidth=0.8, zorder=2
+        bins["confidence"],
+        bins["accuracy"],
+        yerr=np.stack(intervals),
+        fmt="none",
+        ecolor=color,
+        elinewidth=0.8,
+        zorder=2,
     )
     area = 4 + _DOT_AREA * bins["n_trials"] / bins["n_trials"].sum()
-    dots = {"color": color, "edgecolor": "black", "linewidth": 0.4, "zorder": 3, "clip_on": False}
+    dots: dict[str, Any] = {"color": color, "edgecolor": "black", "linewidth": 0.4, "zorder": 3, "clip_on": False}
     ax.scatter(bins["confidence"], bins["accuracy"], s=area, **dots)
     ax.set(xlim=(found.chance - 0.03, 1.03), ylim=(-0.03, 1.03), xticks=[0.5, 0.75, 1], yticks=[0, 0.5, 1])
 
@@ -112,7 +123,7 @@ def calibration_figure(comparisons: list[Comparison]) -> tuple[Figure, pd.DataFr
     targets = list(dict.fromkeys(target for target, _ in pooled))
     places = {(target, model): targets.index(target) * n_places + drawn.index(model) for target, model in pooled}
     n_panels = len(targets) * n_places
-    fig, axes = panel_grid(n_panels, panels_per_row=max(3, n_columns), panel_height_in=1.8, extra_height_in=0.35)
+    fig, axes = panel_grid(n_panels, panels_per_row=max(3, n_columns), panel_height_in=1.8, extra_height_in=0.5)
     for place in set(range(n_panels)) - set(places.values()):
         axes[place].remove()
     plotted = []
@@ -122,14 +133,39 @@ def calibration_figure(comparisons: list[Comparison]) -> tuple[Figure, pd.DataFr
         plot_reliability(ax, found, color=style.color)
         panel_title(ax, style.title, f"{modalities[target].title}\nECE = {found.ece:.2f}, n = {n_trials}")
         ax.set_xlabel("probability")
-        if ax.get_subplotspec().is_first_col():
+        if is_leftmost(ax):
             ax.set_ylabel("share of trials right")
         known = {"target": target, "model": model, "n_sessions": n_sessions, "ece": found.ece}
         plotted.append(found.bins.assign(**known))
     note_above(
         fig,
-        "Test trials of all test sessions by the probability of their most probable class; bars: 95 % interval; "
-        "dashed: calibrated.",
+        f"Dots: test trials of all test sessions in {_N_BINS} bins of the probability of their most probable class, area in "
+        "proportion to the trials of the bin; bars: 95 % interval (Wilson) over trials; dashed: calibrated; n: trials.",
     )
     table = pd.concat(plotted, ignore_index=True)
     return fig, table[["target", "model", "n_sessions", "ece", *pooled[next(iter(pooled))][0].bins.columns]]
+
+
+def draw_calibration(
+    *, aligned: InputFiles, predictions: InputFiles, models: list[str], settings: Drawing, output: FigureStem
+) -> None:
+    """Draw how often decoded classes are right, against the probability that the models give them.
+
+    Args:
+        aligned: aligned session files.
+        predictions: of each model, those of a session after one another.
+        models: name of each model.
+        settings: modalities, whose labels and units are shown.
+        output: files to write, without .pdf, .png and .csv.
+    """
+    if len(predictions) != len(models) * len(aligned):
+        raise UserError("--predictions: give one file for each session and model")
+    comparisons = []
+    for index, path in enumerate(aligned):
+        of_session = predictions[index * len(models) : (index + 1) * len(models)]
+        # A session that cannot be used is left out.
+        with suppress(NothingToDraw):
+            given = by_model(models, of_session)
+            shown = settings.modalities
+            comparisons.append(read_comparison(aligned=path, predictions=given, task="decoding", modalities=shown))
+    draw(lambda: calibration_figure(comparisons), output)

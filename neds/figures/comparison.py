@@ -3,14 +3,15 @@
 Shapes: K test trials, T bins, N units.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from neds.errors import UserError
 from neds.evaluation.results import read_predictions
+from neds.figures.names import EVENT_TITLES
 from neds.figures.save import NothingToDraw
 from neds.figures.style import bin_centers_s
 from neds.files.aligned import AlignedSession, read_aligned
@@ -40,6 +41,14 @@ class Comparison:
     def cut_into(self) -> str:
         """What the recording was cut into, in the singular."""
         return "window" if self.session.settings.get("align") == NO_EVENT else "trial"
+
+    @property
+    def event(self) -> str:
+        """What happens at 0 s. A user's own arrays do not say of which event their zero is."""
+        align = self.session.settings.get("align", "")
+        if not align or "arrays" in self.session.settings:
+            return "0 s of the arrays"
+        return "window start" if align == NO_EVENT else EVENT_TITLES.get(align, align)
 
     def targets(self, kind: Kind) -> list[Modality]:
         """The modalities of a kind that every model predicts, in the session's order."""
@@ -73,8 +82,7 @@ class Comparison:
             return names[self.truth(by)]
         if by in self.session.trials:
             values = self.session.trials[by].iloc[self.trials]
-            names = values.map("{:g}".format if pd.api.types.is_numeric_dtype(values) else str)
-            return np.where(values.isna(), "", by + " " + names).astype(object)
+            return np.where(values.isna(), "", by + " " + values.map(_value_name)).astype(object)
         return None
 
     def first_movement_s(self) -> np.ndarray | None:
@@ -86,8 +94,18 @@ class Comparison:
         return times_s if np.isfinite(times_s).any() else None
 
 
-def read_comparison(*, aligned: Path, predictions: dict[str, Path], task: str | None) -> Comparison:
+def _value_name(value: object) -> str:
+    """A task variable's value in full: a whole number without a decimal point, of which missing values make a float."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def read_comparison(
+    *, aligned: Path, predictions: dict[str, Path], task: str | None, modalities: Sequence[Modality] = ()
+) -> Comparison:
     """Read a session and the predictions of a task, None for all, by model label; a model that kept none is left out.
+
+    Args:
+        modalities: registry entries whose labels and units are shown.
 
     Raises:
         NothingToDraw: the session cannot be used, or no model kept predictions.
@@ -108,4 +126,20 @@ def read_comparison(*, aligned: Path, predictions: dict[str, Path], task: str | 
             predicted[model] = of_task
     if not predicted:
         raise NothingToDraw(f"No model was evaluated on session {session.eid} ({task or 'any task'}).")
-    return Comparison(session, trials, predicted)
+    called = {modality.name: modality for modality in modalities}
+    shown = {
+        name: own.model_copy(update={"label": called[name].label, "unit": called[name].unit}) if name in called else own
+        for name, own in session.modalities.items()
+    }
+    return Comparison(replace(session, modalities=shown), trials, predicted)
+
+
+def by_model(models: Sequence[str], predictions: Sequence[Path]) -> dict[str, Path]:
+    """Files of predictions by the name of their model.
+
+    Raises:
+        UserError: not one name of its own for each file.
+    """
+    if len(models) != len(predictions) or len(set(models)) != len(models):
+        raise UserError("--models: give each file of --predictions one name of its own")
+    return dict(zip(models, predictions, strict=True))

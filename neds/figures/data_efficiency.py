@@ -4,15 +4,20 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
 from neds.evaluation.summary import drawn_metrics, n_text, session_scores
+from neds.evaluation.tables import metrics_table
+from neds.figures.drawing import CurvesDrawing
 from neds.figures.names import METRIC_TITLES, labels_of, model_family, model_title
 from neds.figures.panels import legend_below, note_above, panel_grid, panel_title
-from neds.figures.save import NothingToDraw
+from neds.figures.save import NothingToDraw, draw
 from neds.figures.scaling import plot_scaling, scale_amounts
 from neds.figures.style import figure_style, model_style
-from neds.modalities import Modality
+from neds.files.roles import FigureStem, InputFile
+from neds.files.tables import read_csv
+from neds.modalities import Modality, by_name
 
 
 @figure_style()
@@ -46,7 +51,8 @@ def data_efficiency_figure(
         raise NothingToDraw("No test session could be evaluated, so there are no scores to draw.")
 
     fig, axes = panel_grid(len(panels), panels_per_row=5, panel_height_in=1.7)
-    plotted, entries = [], {}
+    plotted = []
+    entries: dict[str, Artist] = {}
     for ax, (target, metric, drawn) in zip(axes, panels, strict=True):
         here = []
         for rows in drawn:
@@ -74,3 +80,18 @@ def _with_amounts(scores: pd.DataFrame, curve: Mapping[str, str], available: pd.
     step, amount = rows["label"].map(asked_for), rows["eid"].map(available)
     fewer = pd.to_numeric(step, errors="coerce")
     return rows.assign(step=step, amount=np.fmin(amount, fewer))
+
+
+def draw_data_efficiency(
+    *, metrics: InputFile, sessions: InputFile, settings: CurvesDrawing, output: FigureStem
+) -> None:
+    """Draw scores against the number of trials that a model was trained or fine-tuned with.
+
+    Args:
+        metrics: metrics table of all evaluations, CSV.
+        sessions: sessions table, CSV.
+        settings: `modalities` (list of registry entries), `curves` (lists of model labels by number of trials).
+        output: files to write, without .pdf, .png and .csv.
+    """
+    scores, table, modalities = metrics_table([metrics]), read_csv(sessions), by_name(settings.modalities)
+    draw(lambda: data_efficiency_figure(scores, table, modalities, curves=settings.curves), output)

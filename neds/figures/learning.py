@@ -4,20 +4,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from neds.errors import UserError
 from neds.evaluation.score import SELECTION_METRIC
+from neds.figures.drawing import Drawing
 from neds.figures.names import METRIC_TITLES, in_order, model_family
 from neds.figures.panels import legend_below, note_above, panel_grid, panel_title
-from neds.figures.save import NothingToDraw
-from neds.figures.style import LINE_STYLES, figure_style, model_style
-from neds.modalities import Modality
+from neds.figures.save import NothingToDraw, draw
+from neds.figures.style import LINE_STYLES, LineStyle, figure_style, model_style
+from neds.files.roles import FigureStem, InputFiles
+from neds.files.tables import read_csv
+from neds.modalities import Modality, by_name
 
 
 @dataclass(frozen=True)
-class Run:
-    """The log of one training: a row per validation with `epoch`, `loss` and `val_...`; no rows where it was skipped.
+class TrainingLog:
+    """One training and its log: a row per validation with `epoch`, `seconds`, `loss` and `val_...`; none if it was skipped.
 
     Attributes:
         label: the model, without its seed.
@@ -31,7 +36,7 @@ class Run:
 
 
 def plot_learning(
-    ax: Axes, table: pd.DataFrame, *, color: str, label: str, line_style: str | tuple = "-"
+    ax: Axes, table: pd.DataFrame, *, color: str, label: str, line_style: LineStyle = "-"
 ) -> pd.DataFrame:
     """A thin line per session and the mean over sessions, at the epochs that all of them reached.
 
@@ -52,7 +57,7 @@ def plot_learning(
 
 
 @figure_style()
-def learning_figure(runs: Sequence[Run], modalities: dict[str, Modality]) -> tuple[Figure, pd.DataFrame]:
+def learning_figure(runs: Sequence[TrainingLog], modalities: dict[str, Modality]) -> tuple[Figure, pd.DataFrame]:
     """Panels of the training loss, the mean validation score by which the best weights are chosen, and its parts.
 
     The runs should be of one mode: loss and mean score of models with different outputs do not compare.
@@ -77,7 +82,8 @@ def learning_figure(runs: Sequence[Run], modalities: dict[str, Modality]) -> tup
     }
 
     fig, axes = panel_grid(len(columns), panels_per_row=4, panel_height_in=1.5)
-    plotted, entries = [], {}
+    plotted = []
+    entries: dict[str, Artist] = {}
     for ax, (column, (title, axis_title)) in zip(axes, columns.items(), strict=True):
         for label in labels:
             own = table[(table["label"] == label) & table[column].notna()]
@@ -100,6 +106,31 @@ def learning_figure(runs: Sequence[Run], modalities: dict[str, Modality]) -> tup
 
 def _note(table: pd.DataFrame) -> str:
     n_sessions, n_seeds = table["eid"].nunique(), table["seed"].nunique()
+    note = f"Mean over {n_seeds} seeds." if n_seeds > 1 else "One seed."
     if n_sessions > 1:
-        return f"Mean over {n_sessions} test sessions; thin lines: sessions (mean over seeds)."
-    return f"Mean over {n_seeds} seeds." if n_seeds > 1 else "One seed."
+        note = f"Mean over {n_sessions} test sessions; thin lines: sessions (mean over seeds)."
+    minutes = table.groupby(["label", "eid", "seed"])["seconds"].max() / 60
+    times = f"{minutes.min():.2g} to {minutes.max():.2g}" if len(minutes) > 1 else f"{minutes.iloc[0]:.2g}"
+    return f"{note} Training took {times} min a model, with all its parts where it was interrupted."
+
+
+def draw_learning(
+    *, logs: InputFiles, models: list[str], eids: list[str], seeds: list[int], settings: Drawing, output: FigureStem
+) -> None:
+    """Draw learning curves: training loss and validation scores by epoch.
+
+    Args:
+        logs: validation log of each training, CSV.
+        models: label of each, e.g. neds-mm-scratch.
+        eids: session of each; - for several.
+        seeds: seed of each.
+        settings: `modalities` (list of registry entries).
+        output: files to write, without .pdf, .png and .csv.
+    """
+    if any(len(values) != len(logs) for values in (models, eids, seeds)):
+        raise UserError("--models, --eids, --seeds: give one value for each file of --logs")
+    runs = [
+        TrainingLog(label, eid, seed, read_csv(path))
+        for label, eid, seed, path in zip(models, eids, seeds, logs, strict=True)
+    ]
+    draw(lambda: learning_figure(runs, by_name(settings.modalities)), output)

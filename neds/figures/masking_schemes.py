@@ -4,7 +4,7 @@ Shapes: M modalities, T bins.
 """
 
 import itertools
-from typing import get_args
+from typing import Any, get_args
 
 import pandas as pd
 import torch
@@ -17,7 +17,7 @@ from neds.model.masking import draw_masks
 from neds.model.modes import Mode
 from neds.model.settings import Scheme
 
-STATES = {
+STATES: dict[str, dict[str, Any]] = {
     "seen": {"facecolor": SEEN_COLOR},
     "predicted": {"facecolor": PREDICTED_COLOR},
     "hidden": {"facecolor": HIDDEN_COLOR},
@@ -67,7 +67,7 @@ def example_masks(
 
 
 def _example(
-    modalities: dict[str, Modality], mode: Mode, scheme: str, *, n_bins: int, ratio: float, single_behaviour: float
+    modalities: dict[str, Modality], mode: Mode, scheme: Scheme, *, n_bins: int, ratio: float, single_behaviour: float
 ) -> pd.DataFrame:
     mask = draw_masks(
         list(modalities.values()),

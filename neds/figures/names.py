@@ -5,6 +5,9 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from neds.baselines.registry import NEDS_RANK, SAID, shown_baselines
+from neds.run import Run
+
 METRIC_TITLES = {
     "bits_per_spike": "bits per spike",
     "bits_per_spike_train_null": "bits per spike (null: training rate)",
@@ -16,13 +19,21 @@ METRIC_TITLES = {
     "expected_accuracy": "expected balanced accuracy",
 }
 
-# In the order of every legend. The paper's words: a single-session model is trained from scratch, a multi-session model is
-# pretrained on other sessions and fine-tuned; a unimodal model only encodes or only decodes.
+EVENT_TITLES = {
+    "stimOn_times": "stimulus onset",
+    "goCue_times": "go cue",
+    "firstMovement_times": "first movement",
+    "response_times": "response",
+    "feedback_times": "feedback",
+    "stimOff_times": "stimulus offset",
+    "intervals_0": "trial start",
+}
+"""Alignment events by the IBL's columns; a column of somebody else's is called as it is."""
+
+# In the order of every legend, where baselines come before and the oracle after. The paper's words: a single-session model
+# is trained from scratch, a multi-session model is pretrained on other sessions and fine-tuned; a unimodal model only
+# encodes or only decodes.
 MODEL_TITLES = {
-    "psth": "condition average",
-    "linear": "linear",
-    "rrr": "RRR",
-    "rrr-multi": "RRR multi-session",
     "NDT2": "NDT2 multi-session",
     "POYO+": "POYO+ multi-session",
     "neds-encoding-scratch": "unimodal NEDS single-session",
@@ -34,12 +45,7 @@ MODEL_TITLES = {
     "neds-mm-scratch": "NEDS single-session",
     "neds-mm-finetuned": "NEDS multi-session",
     "neds-mm-pretrained": "NEDS pretraining",
-    "oracle": "oracle (true rates)",
 }
-
-_NEDS = re.compile(
-    r"(?P<family>neds-[a-z]+-(?:scratch|finetuned|pretrained))(?:-(?P<set>.+?))?(?:-(?P<trials>\d+)trials)?"
-)
 
 
 def model_label(model: str, training: str) -> str:
@@ -59,26 +65,25 @@ def model_family(label: str) -> str:
 
     A label that is not known here is its own family, less its seed.
     """
-    label = _without_seed(label)
-    known = _NEDS.fullmatch(label)
-    return known["family"] if known else label
+    run = Run.parse(label)
+    return run.family if run else _without_seed(label)
 
 
 def model_title(label: str) -> str:
     """What a model is called, e.g. "NEDS multi-session (two, 50 trials)"; a set of all sessions goes without saying."""
-    title = MODEL_TITLES.get(model_family(label), _without_seed(label))
-    known = _NEDS.fullmatch(_without_seed(label))
-    details = []
-    if known and known["set"] not in (None, "all"):
-        details.append(known["set"])
-    if known and known["trials"]:
-        details.append(f"{known['trials']} trials")
-    return f"{title} ({', '.join(details)})" if details else title
+    family = model_family(label)
+    baseline = shown_baselines(SAID).get(family)
+    title = baseline.title if baseline else MODEL_TITLES.get(family, _without_seed(label))
+    run = Run.parse(label)
+    return f"{title} ({', '.join(run.details)})" if run and run.details else title
 
 
 def in_order(labels: Iterable[str]) -> list[str]:
     """Model labels in the order of every legend: baselines, then NEDS, then what is not known here, by name."""
-    ranks = {family: rank for rank, family in enumerate(MODEL_TITLES)}
+    own = shown_baselines(SAID).values()
+    families = [baseline.name for baseline in own if baseline.rank < NEDS_RANK]
+    families += [*MODEL_TITLES, *(baseline.name for baseline in own if baseline.rank >= NEDS_RANK)]
+    ranks = {family: rank for rank, family in enumerate(families)}
     return sorted(labels, key=lambda label: (ranks.get(model_family(label), len(ranks)), label))
 
 

@@ -1,4 +1,4 @@
-"""One model against another, session by session (paper: Fig. 2B and 3): scatter, mean relative gain and a paired test."""
+"""One model against another, session by session (paper: Fig. 2B and 3): scatter, paired difference and its test."""
 
 import textwrap
 from collections.abc import Sequence
@@ -12,15 +12,21 @@ from matplotlib.ticker import MaxNLocator
 from scipy.stats import wilcoxon
 
 from neds.evaluation.summary import drawn_metrics, session_scores
+from neds.evaluation.tables import metrics_table
+from neds.figures.drawing import PairsDrawing
 from neds.figures.names import METRIC_TITLES, labels_of, model_family, model_title
-from neds.figures.panels import note_above, panel_grid, panel_title
+from neds.figures.numbers import rounded, signed
+from neds.figures.panels import is_leftmost, note_above, panel_grid, panel_title
 from neds.figures.paper import PAPER_NOTE, PaperNumbers, PaperScore
-from neds.figures.save import NothingToDraw
+from neds.figures.save import NothingToDraw, draw
 from neds.figures.style import NOTE_COLOR, figure_style, model_style, paper_marker
-from neds.modalities import Modality
+from neds.files.roles import FigureStem, InputFile
+from neds.modalities import Modality, by_name
 
 FEWEST_SESSIONS = 6
 """With fewer pairs a two-sided Wilcoxon signed-rank test cannot give p < 0.05."""
+FEWEST_FOR_A_RATIO, WELL_ABOVE_ZERO = 3, 3.0
+"""A ratio of mean scores is given from so many sessions on, where both means lie so many standard errors above 0."""
 
 
 @dataclass(frozen=True)
@@ -29,25 +35,38 @@ class Difference:
 
     Attributes:
         n_sessions: pairs.
-        relative_gain: mean over sessions of (ours - other) / other, over the `n_gain` sessions with a positive score of
-            the other model; NaN where there is none.
+        difference: mean over sessions of ours - other.
+        difference_sem: its standard error over sessions; NaN for one pair.
+        relative_gain: ratio of the mean scores, less 1; NaN where they are not well above 0 (`WELL_ABOVE_ZERO`).
         wilcoxon_p: of the two-sided Wilcoxon signed-rank test; NaN for fewer than `FEWEST_SESSIONS` pairs, or without
             any difference.
     """
 
     n_sessions: int
+    difference: float
+    difference_sem: float
     relative_gain: float
-    n_gain: int
     wilcoxon_p: float
 
 
 def compare(ours: np.ndarray, other: np.ndarray) -> Difference:
     """Compare the scores (n,) of two models on the same sessions."""
-    positive = other > 0
-    gain = float(np.mean(ours[positive] / other[positive] - 1)) if positive.any() else np.nan
-    testable = len(ours) >= FEWEST_SESSIONS and np.any(ours != other)
-    p = float(wilcoxon(ours, other).pvalue) if testable else np.nan
-    return Difference(len(ours), gain, int(positive.sum()), p)
+    n_sessions = len(ours)
+    testable = n_sessions >= FEWEST_SESSIONS and np.any(ours != other)
+    has_ratio = n_sessions >= FEWEST_FOR_A_RATIO and all(
+        scores.mean() > WELL_ABOVE_ZERO * _sem(scores) for scores in (ours, other)
+    )
+    return Difference(
+        n_sessions=n_sessions,
+        difference=float(np.mean(ours - other)),
+        difference_sem=_sem(ours - other),
+        relative_gain=float(ours.mean() / other.mean() - 1) if has_ratio else np.nan,
+        wilcoxon_p=float(wilcoxon(ours, other).pvalue) if testable else np.nan,
+    )
+
+
+def _sem(values: np.ndarray) -> float:
+    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else np.nan
 
 
 def plot_pairs(
@@ -110,8 +129,8 @@ def pairs_figure(
         raise NothingToDraw("No two of these models were scored on the same test session.")
 
     n_columns = min(5, len({target for target, *_ in panels}))
-    fig, axes = panel_grid(len(panels), panels_per_row=max(3, n_columns), panel_height_in=2.0, extra_height_in=0.3)
-    plotted = []
+    fig, axes = panel_grid(len(panels), panels_per_row=max(3, n_columns), panel_height_in=2.3, extra_height_in=0.4)
+    plotted: list[pd.DataFrame] = []
     for ax, (target, (ours, other), both) in zip(axes, panels, strict=True):
         metric, difference = metric_of[target], compare(both[ours].to_numpy(), both[other].to_numpy())
         published = _paper_pair(paper, ours, other, target, metric)
@@ -119,28 +138,31 @@ def pairs_figure(
         verdict = _verdict(difference, _paper_gain(paper, ours, other, target))
         panel_title(ax, modalities[target].title, f"{METRIC_TITLES[metric]}\n{verdict}")
         ax.set_xlabel(textwrap.fill(model_title(other), 20, break_on_hyphens=False))
-        if not plotted or ax.get_subplotspec().is_first_col() or plotted[-1]["ours"].iloc[0] != ours:
+        if not plotted or is_leftmost(ax) or plotted[-1]["ours"].iloc[0] != ours:
             ax.set_ylabel(model_title(ours))
         known = {"target": target, "metric": metric, "ours": ours, "other": other, **vars(difference)}
         if published:
             known |= {"paper_ours": published[0].mean, "paper_other": published[1].mean}
         values = pd.DataFrame({"eid": both.index, "value_ours": both[ours], "value_other": both[other]})
         plotted.append(values.assign(**known))
-    note = "Dots: test sessions (mean over seeds). Percent: mean over sessions of the relative gain."
+    note = (
+        "Dots: test sessions (mean over seeds). Δ: mean paired difference ± s.e.m. over sessions. Percent: ratio of the"
+    )
+    note += f" means, from {FEWEST_FOR_A_RATIO} sessions on, where both lie {WELL_ABOVE_ZERO:.0f} s.e.m. above 0."
     test = f" p: Wilcoxon signed-rank test, two-sided, from {FEWEST_SESSIONS} sessions on."
     note_above(fig, note + test + (f"\n{PAPER_NOTE}" if paper else ""))
     return fig, pd.concat(plotted, ignore_index=True)
 
 
 def _verdict(difference: Difference, paper_percent: float | None) -> str:
-    lines = [f"n = {difference.n_sessions}"]
-    if difference.n_gain:
-        of_some = f" of {difference.n_gain}" if difference.n_gain < difference.n_sessions else ""
-        lines = [f"{100 * difference.relative_gain:+.0f} %{of_some}, {lines[0]}"]
+    error = f" ± {rounded(difference.difference_sem, 3)}" if difference.n_sessions > 1 else ""
+    lines = [f"Δ {signed(difference.difference, 3)}{error}"]
+    ratio = f" ({signed(100 * difference.relative_gain, 0)} %)" if np.isfinite(difference.relative_gain) else ""
+    lines.append(f"n = {difference.n_sessions}{ratio}")
     if np.isfinite(difference.wilcoxon_p):
         lines.append(f"p = {difference.wilcoxon_p:.2g}")
     if paper_percent is not None:
-        lines.append(f"paper: {paper_percent:+g} %")
+        lines.append(f"paper: {signed(paper_percent, 0)} %")
     return "\n".join(lines)
 
 
@@ -151,8 +173,8 @@ def _paper_pair(
     # The paper has one number for a family: nothing to compare among models that differ in their pretraining set alone.
     if paper is None or families[0] == families[1]:
         return None
-    pair = [paper.score(family, target, metric) for family in families]
-    return (pair[0], pair[1]) if all(pair) else None
+    first, second = (paper.score(family, target, metric) for family in families)
+    return (first, second) if first and second else None
 
 
 def _paper_gain(paper: PaperNumbers | None, ours: str, other: str, target: str) -> float | None:
@@ -160,3 +182,16 @@ def _paper_gain(paper: PaperNumbers | None, ours: str, other: str, target: str) 
     if paper is None or (model_family(ours), model_family(other)) != ("neds-mm-finetuned", "neds-mm-scratch"):
         return None
     return paper.gain_percent.get(target)
+
+
+def draw_pairs(*, metrics: InputFile, settings: PairsDrawing, output: FigureStem) -> None:
+    """Draw models against one another, session by session, with their paired difference and its test.
+
+    Args:
+        metrics: metrics table of all evaluations, CSV.
+        settings: `modalities` (list of registry entries), `rows` (of pairs of labels: ours, other), `paper` (its numbers).
+        output: files to write, without .pdf, .png and .csv.
+    """
+    scores, modalities = metrics_table([metrics]), by_name(settings.modalities)
+    rows = [[(ours, other) for ours, other in pairs] for pairs in settings.rows]
+    draw(lambda: pairs_figure(scores, modalities, rows=rows, paper=settings.paper), output)

@@ -28,6 +28,12 @@ def panel_grid(
     return fig, axes[:n_panels]
 
 
+def is_leftmost(ax: Axes) -> bool:
+    """Whether a panel of a grid begins a row."""
+    place = ax.get_subplotspec()
+    return place is not None and place.is_first_col()
+
+
 def panel_title(ax: Axes, title: str, note: str = "", *, width: int = 22) -> None:
     """A title that is wrapped after so many characters, and a note in the line below."""
     ax.set_title("\n".join(filter(None, [textwrap.fill(title, width, break_on_hyphens=False), note])), fontsize=7)

@@ -3,15 +3,20 @@
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
 from neds.evaluation.summary import drawn_metrics, n_text, session_scores
+from neds.evaluation.tables import metrics_table
+from neds.figures.drawing import PretrainingSizeDrawing
 from neds.figures.names import METRIC_TITLES, labels_of, model_family, model_title
 from neds.figures.panels import legend_below, note_above, panel_grid, panel_title
-from neds.figures.save import NothingToDraw
+from neds.figures.save import NothingToDraw, draw
 from neds.figures.scaling import plot_scaling, scale_amounts
 from neds.figures.style import figure_style, model_style
-from neds.modalities import Modality
+from neds.files.roles import FigureStem, InputFile
+from neds.files.tables import read_csv
+from neds.modalities import Modality, by_name
 
 
 @figure_style()
@@ -51,7 +56,8 @@ def pretraining_size_figure(
         raise NothingToDraw("No pretrained model could be evaluated on a test session.")
 
     fig, axes = panel_grid(len(panels), panels_per_row=5, panel_height_in=1.7)
-    plotted, entries = [], {}
+    plotted = []
+    entries: dict[str, Artist] = {}
     for ax, (target, rows) in zip(axes, panels, strict=True):
         pretrained = rows.loc[rows["pretraining_set"] != "", "label"].iloc[0]
         title = model_title(model_family(pretrained))
@@ -68,3 +74,18 @@ def pretraining_size_figure(
     note_above(fig, note)
     table = pd.concat(plotted, ignore_index=True).rename(columns={"amount": "n_pretraining_sessions"})
     return fig, table.drop(columns=["label", "step"])
+
+
+def draw_pretraining_size(
+    *, metrics: InputFile, sessions: InputFile, settings: PretrainingSizeDrawing, output: FigureStem
+) -> None:
+    """Draw scores against the number of sessions that a model was pretrained on.
+
+    Args:
+        metrics: metrics table of all evaluations, CSV.
+        sessions: sessions table, CSV.
+        settings: `modalities` (list of registry entries), `sets` (EIDs by name), `curves` (lists of model labels by set).
+        output: files to write, without .pdf, .png and .csv.
+    """
+    scores, table, modalities = metrics_table([metrics]), read_csv(sessions), by_name(settings.modalities)
+    draw(lambda: pretraining_size_figure(scores, table, modalities, sets=settings.sets, curves=settings.curves), output)

@@ -14,12 +14,15 @@ from matplotlib.ticker import MaxNLocator
 from scipy.ndimage import gaussian_filter1d
 
 from neds.evaluation.metrics import bits_per_spike, condition_averages
-from neds.figures.comparison import Comparison
+from neds.figures.comparison import Comparison, by_model, read_comparison
+from neds.figures.drawing import Drawing
 from neds.figures.names import METRIC_TITLES
+from neds.figures.numbers import rounded
 from neds.figures.panels import note_above
-from neds.figures.psths import units_to_draw
-from neds.figures.save import NothingToDraw
+from neds.figures.psths import ranking_note, units_to_draw
+from neds.figures.save import NothingToDraw, draw
 from neds.figures.style import WIDTH_IN, figure_style, model_style
+from neds.files.roles import FigureStem, InputFile, InputFiles
 
 _COLOR_MAP = "PuOr_r"
 _MARK_COLOR = "#000000"
@@ -55,7 +58,7 @@ def plot_raster(
     time_s: np.ndarray,
     largest_hz: float,
     first_movement_s: np.ndarray | None = None,
-    boundaries: Sequence[int] = (),
+    boundaries: Sequence[int] | np.ndarray = (),
 ) -> AxesImage:
     """Deviations of rates (K, T) of one unit as an image, the first trial on top.
 
@@ -87,7 +90,7 @@ def plot_raster(
 
 @figure_style()
 def raster_figure(comparison: Comparison, *, n_units: int = 3, group_by: str = "choice") -> tuple[Figure, pd.DataFrame]:
-    """Test trials of the units that the first model predicts best: truth beside each model, and what was plotted.
+    """Test trials of the `best_units` of the first model: truth beside each model, and what was plotted.
 
     Trials whose condition occurs once do not differ from its average and are left out.
 
@@ -98,7 +101,7 @@ def raster_figure(comparison: Comparison, *, n_units: int = 3, group_by: str = "
         NothingToDraw: the models predict no spikes, no unit fires in the test trials, or no condition has two of them.
     """
     target, chosen = units_to_draw(comparison, n_units)
-    units = [unit for unit, _ in chosen]
+    units = [ranked.unit for ranked in chosen]
     bin_s, time_s = comparison.session.bin_s, comparison.time_s
     counts, predicted = comparison.truth(target), comparison.predictions_of(target)
     scores = {model: bits_per_spike(rates, counts)[units] for model, rates in predicted.items()}
@@ -112,7 +115,7 @@ def raster_figure(comparison: Comparison, *, n_units: int = 3, group_by: str = "
     groups, moved_s = (None if values is None else values[kept] for values in (groups, moved_s))
     order = trial_order(series["truth"], groups=groups, first_movement_s=moved_s)
 
-    fig = Figure(figsize=(WIDTH_IN, 1.65 * len(units) + 0.7), layout="constrained")
+    fig = Figure(figsize=(WIDTH_IN, 1.65 * len(units) + 0.9), layout="constrained")
     axes = fig.subplots(len(units), len(series), squeeze=False, sharex=True, sharey=True)
     boundaries = np.array([], int) if groups is None else np.flatnonzero(groups[order][1:] != groups[order][:-1]) + 1
     headers = {model: model_style(model).title for model in predicted}
@@ -133,7 +136,8 @@ def raster_figure(comparison: Comparison, *, n_units: int = 3, group_by: str = "
                 boundaries=boundaries,
             )
             header = headers[name] if row == 0 else ""
-            score = f"{scores[name][row]:.2f} {METRIC_TITLES['bits_per_spike']}" if name in scores else ""
+            score = f"{rounded(scores[name][row], 2)} {METRIC_TITLES['bits_per_spike']}" if name in scores else ""
+            score = score or f"{chosen[row].n_spikes} spikes"
             ax.set_title("\n".join(filter(None, [header, score])), fontsize=7)
             ax.tick_params(axis="y", length=0)
             if column in (0, len(series) - 1):
@@ -141,11 +145,12 @@ def raster_figure(comparison: Comparison, *, n_units: int = 3, group_by: str = "
             plotted.append(_table(rates_hz[order, :, row], unit, name, comparison.trials[kept][order], time_s))
         axes[row, 0].set_ylabel(comparison.unit_title(unit) + ("\ntrial" if groups is None else ""))
     for ax in axes[-1]:
-        ax.set_xlabel("time from event (s)")
+        ax.set_xlabel(f"time from {comparison.event} (s)")
         ax.xaxis.set_major_locator(MaxNLocator(4))
     if groups is not None:
         _name_groups(axes[:, 0], groups[order], boundaries)
-    note_above(fig, _caption(len(order), groups is not None, group_by, moved_s is not None))
+    caption = _caption(len(order), len(kept), groups is not None, group_by, moved_s is not None)
+    note_above(fig, f"{caption}\n{ranking_note(chosen, next(iter(predicted)))}")
     return fig, pd.concat(plotted, ignore_index=True)
 
 
@@ -168,11 +173,12 @@ def _name_groups(axes: np.ndarray, groups: np.ndarray, boundaries: np.ndarray) -
         ax.set_yticks((edges[:-1] + edges[1:]) / 2, names, rotation=90, va="center")
 
 
-def _caption(n_trials: int, grouped: bool, group_by: str, moved: bool) -> str:
+def _caption(n_trials: int, n_test: int, grouped: bool, group_by: str, moved: bool) -> str:
     within = "time of first movement (dots)" if moved else "similarity (first principal component)"
     ordered = f"{group_by}, then by {within}" if grouped else within
     scales = "Per unit one colour scale for the truth, and one for the models."
-    return f"{n_trials} test trials less their condition's average, ordered by {ordered}. {scales}"
+    alone = f" ({n_test - n_trials} whose condition occurs once left out)" if n_trials < n_test else ""
+    return f"{n_trials} of {n_test} test trials less their condition's average{alone}, ordered by {ordered}. {scales}"
 
 
 def _table(rates_hz: np.ndarray, unit: int, series: str, trials: np.ndarray, time_s: np.ndarray) -> pd.DataFrame:
@@ -194,3 +200,24 @@ def _first_component(values: np.ndarray) -> np.ndarray:
     centered = values.reshape(len(values), -1) - values.reshape(len(values), -1).mean(0)
     left, singular, right = np.linalg.svd(centered, full_matrices=False)
     return left[:, 0] * singular[0] * np.sign(right[0, np.abs(right[0]).argmax()])
+
+
+def draw_raster(
+    *, aligned: InputFile, predictions: InputFiles, models: list[str], settings: Drawing, output: FigureStem
+) -> None:
+    """Draw single trials of a few units of one session, true and predicted.
+
+    Args:
+        aligned: aligned session file.
+        predictions: predictions of each model.
+        models: name of the model of each predictions file, e.g. neds-mm-scratch-seed0.
+        settings: modalities, whose labels and units are shown.
+        output: files to write, without .pdf, .png and .csv.
+    """
+    given = by_model(models, predictions)
+
+    def figure() -> tuple[Figure, pd.DataFrame]:
+        shown = settings.modalities
+        return raster_figure(read_comparison(aligned=aligned, predictions=given, task="encoding", modalities=shown))
+
+    draw(figure, output)

@@ -13,11 +13,14 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
+from neds.figures.drawing import RegionEncodingDrawing
 from neds.figures.names import METRIC_TITLES, in_order, labels_of, model_title
 from neds.figures.panels import legend_below, note_above
-from neds.figures.save import NothingToDraw
+from neds.figures.save import NothingToDraw, draw
 from neds.figures.style import NOTE_COLOR, WIDTH_IN, figure_style, model_style
-from neds.modalities import Modality
+from neds.files.roles import FigureStem, InputFiles
+from neds.files.tables import read_parquet
+from neds.modalities import Modality, by_name
 
 _COLOR_MAP = "viridis"
 _NO_REGIONS = ("", "root", "void")
@@ -133,14 +136,33 @@ def region_encoding_figure(
     right.set_title(f"{model_title(model)}, by input")
     fig.colorbar(image, ax=right, label=METRIC_TITLES["bits_per_spike"], pad=0.02, aspect=15)
     legend_below(fig, *left.get_legend_handles_labels())
-    note_above(fig, _note(counted, min_units, n_left_out=len(own) - len(regions)))
+    ours = labels_of(units) == model
+    n_all = len(units[ours].drop_duplicates(["eid", "target", "unit"]))
+    note_above(fig, _note(counted, min_units, n_left_out=len(own) - len(regions), n_all=n_all))
     return fig, drawn.reset_index(drop=True)
 
 
-def _note(counted: pd.DataFrame, min_units: int, *, n_left_out: int) -> str:
-    """What the figure shows; `counted` has the regions drawn."""
-    note = f"Means over the units of each region (in brackets: their number, {counted['n_units'].sum()} in all)"
+def _note(counted: pd.DataFrame, min_units: int, *, n_left_out: int, n_all: int) -> str:
+    """What the figure shows; `counted` has the regions drawn, `n_all` is the number of the model's units anywhere."""
+    n_drawn = counted["n_units"].sum()
+    note = f"Means over the units of each region (in brackets: their number, {n_drawn:,} of {n_all:,} in all)"
     note += "; bars: s.e.m. over units."
+    if n_drawn < n_all:
+        note += " The others have no known region or no score, or are in a region that is not drawn."
     if n_left_out:
         note += f" {n_left_out} regions not drawn: under {min_units} units, or beyond the {_MOST_REGIONS} largest."
     return note + "\nFrame: the one input that alone predicts a region best."
+
+
+def draw_region_encoding(*, units: InputFiles, settings: RegionEncodingDrawing, output: FigureStem) -> None:
+    """Draw how well the units of each brain region are predicted, and from which behaviour alone.
+
+    Args:
+        units: scores of units of each evaluation, Parquet.
+        settings: `modalities` (list of registry entries), `model` (label), `min_units` (of a region).
+        output: files to write, without .pdf, .png and .csv.
+    """
+    tables = [table for path in units if len(table := read_parquet(path))]
+    scores = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    modalities = by_name(settings.modalities)
+    draw(lambda: region_encoding_figure(scores, modalities, model=settings.model, min_units=settings.min_units), output)

@@ -1,6 +1,7 @@
 """Regions of units by their embeddings (paper: Fig. 4A-C): a map, how well regions are told apart, and their confusions."""
 
 import textwrap
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -8,9 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from neds.figures.drawing import RegionsDrawing
 from neds.figures.names import model_label
-from neds.figures.save import NothingToDraw
+from neds.figures.save import NothingToDraw, draw
 from neds.figures.style import NOTE_COLOR, WIDTH_IN, figure_style, model_style, paper_marker, region_looks
+from neds.files.roles import FigureStem, InputFile
+from neds.files.tables import read_csv, read_parquet
 
 _KINDS = {"neds-mm": "NEDS", "neds-encoding": "encoding-only NEDS", "neds-decoding": "decoding-only NEDS"}
 _WAYS = {"scratch": "single-session", "finetuned": "multi-session", "pretrained": "pretraining"}
@@ -89,10 +93,10 @@ def plot_region_scores(bars: pd.DataFrame, metric: str, chance: str, ax: Axes, *
         color = model_style(model_label(row["model"], row["training"])).color
         ax.barh(place, row[metric], height=0.72, color=color, zorder=2)
         if np.isfinite(row[metric + "_sem"]):
-            error = {"color": "black", "linewidth": 0.9, "capsize": 2, "capthick": 0.9, "zorder": 4}
+            error: dict[str, Any] = {"color": "black", "linewidth": 0.9, "capsize": 2, "capthick": 0.9, "zorder": 4}
             ax.errorbar(row[metric], place, xerr=row[metric + "_sem"], **error)
         spread = np.linspace(-0.2, 0.2, len(dots)) if len(dots) > 1 else np.zeros(len(dots))
-        look = {"s": 6, "facecolor": "white", "edgecolor": "black", "linewidth": 0.5, "zorder": 3}
+        look: dict[str, Any] = {"s": 6, "facecolor": "white", "edgecolor": "black", "linewidth": 0.5, "zorder": 3}
         ax.scatter(dots, place + spread, **look)
         ax.vlines(
             row[chance], place - 0.42, place + 0.42, color="black", linewidth=1.3, linestyle=(0, (1, 0.8)), zorder=5
@@ -113,20 +117,25 @@ def region_bars(scores: pd.DataFrame) -> pd.DataFrame:
         scores: as `neds.regions.stage.classify_regions` writes them.
 
     Returns:
-        A row per session of each bar: bar (title), space, model, training, eid, n_sessions, n_units (of all), and for
-        accuracy and balanced_accuracy the bar's score, its s.e.m. (NaN for none) and the session's
+        A row per session of each bar: bar (title), space, model, training, eid, n_sessions (with a score),
+        n_sessions_all, n_units (classified), n_units_all, and for accuracy and balanced_accuracy the bar's score, its
+        s.e.m. (NaN for none) and the session's, NaN where its units cannot be told apart
         (value_of_session_<metric>); chance_majority and chance_uniform.
     """
     metrics, chances = ["accuracy", "balanced_accuracy"], ["chance_majority", "chance_uniform"]
     known = ["space", "model", "training", "eid"]
-    sessions = scores.groupby(known, as_index=False, sort=False)[[*metrics, *chances, "n_units"]].mean()
+    numbers = ["n_units", "n_units_all"]
+    sessions = scores.groupby(known, as_index=False, sort=False)[[*metrics, *chances, *numbers]].mean()
     tables = []
     for (space, model, training), own in sessions.groupby(["space", "model", "training"], sort=False):
+        if own["accuracy"].isna().all():
+            continue
         each, whole = own[own["eid"] != "all"], own[own["eid"] == "all"]
         summary = own if whole.empty else whole
         table = each[["space", "model", "training", "eid"]].assign(
-            bar=_bar_title(model, training), n_sessions=len(each), n_units=int(each["n_units"].sum())
+            bar=_bar_title(model, training), n_sessions=each["accuracy"].count(), n_sessions_all=len(each)
         )
+        table = table.assign(**{name: int(summary[name].sum()) for name in numbers})
         for metric in metrics:
             table[metric] = summary[metric].mean()
             table[metric + "_sem"] = each[metric].sem() if space == "session" else np.nan
@@ -160,12 +169,16 @@ def regions_figure(
     Raises:
         NothingToDraw: no unit is of a class, or the classes cannot be told apart in any session.
     """
+    scores = scores if scores["accuracy"].notna().any() else scores.iloc[:0]
+    n_units_all, places = len(places), places.dropna(subset="x")
     if places.empty:
-        raise NothingToDraw("No unit is known to lie in one of the regions of the configuration.")
+        raise NothingToDraw(
+            f"Fewer than three of {n_units_all:,} units are known to lie in the regions of the configuration."
+        )
     bars = region_bars(scores) if len(scores) else None
     upper_in, lower_in = 2.75, 0.3 if bars is None else 0.75 + 0.27 * bars["bar"].nunique()
     fig = Figure(figsize=(WIDTH_IN, upper_in + lower_in), layout="constrained")
-    upper, lower = fig.subfigures(2, 1, height_ratios=[upper_in, lower_in])
+    upper, lower = fig.subfigures(2, 1, height_ratios=[upper_in, lower_in], squeeze=False)[:, 0]
     n_maps = 1 if places["eid"].nunique() == 1 else 2
     *maps, confusion = upper.subplots(1, n_maps + 1, width_ratios=[*[1] * n_maps, 1.15])
     _plot_maps(places, _ordered(places["region"], classes), maps, name={"umap": "UMAP", "pca": "PCA"}[projection])
@@ -179,13 +192,14 @@ def regions_figure(
         confusion.set_title(f"C  {_bar_title(shown['model'].iloc[0], shown['training'].iloc[0])}", fontsize=7)
         plotted += [bars.assign(panel="scores"), matrix.assign(panel="confusion")]
         _plot_both_scores(bars, lower, paper)
-    fig.suptitle(_note(places, scores, paper), color=NOTE_COLOR)
+    fig.suptitle(_note(places, n_units_all, scores, paper), color=NOTE_COLOR)
     return fig, pd.concat(plotted, ignore_index=True)
 
 
 def _plot_maps(places: pd.DataFrame, regions: list[str], axes: list[Axes], *, name: str) -> None:
     """The map by region and, where there is a second panel, by session."""
-    below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.09), "columnspacing": 0.8, "handletextpad": 0.1}
+    spacing = {"columnspacing": 0.8, "handletextpad": 0.1}
+    below: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.09)} | spacing
     axes[0].legend(handles=plot_unit_map(places, "region", regions, axes[0]), ncols=3, **below)
     axes[0].set_title(f"A  {name}, by region", fontsize=7)
     axes[0].set_ylabel(f"{name} 2", labelpad=2)
@@ -212,7 +226,7 @@ def _plot_both_scores(bars: pd.DataFrame, fig: Figure, paper: float | None) -> N
     plot_region_scores(bars, "balanced_accuracy", "chance_uniform", right)
     firsts = bars.drop_duplicates("bar")
     labels = [
-        f"{row.bar}\n{row.n_units} units, {'1 session' if row.n_sessions == 1 else f'{row.n_sessions} sessions'}"
+        f"{row.bar}\n{row.n_units:,} of {row.n_units_all:,} units, {row.n_sessions} of {row.n_sessions_all} sessions"
         for row in firsts.itertuples()
     ]
     left.set_yticks(range(len(labels)), labels)
@@ -236,10 +250,13 @@ def _shown_model(units: pd.DataFrame) -> pd.DataFrame:
     return best[1]
 
 
-def _note(places: pd.DataFrame, scores: pd.DataFrame, paper: float | None) -> str:
+def _note(places: pd.DataFrame, n_units_all: int, scores: pd.DataFrame, paper: float | None) -> str:
     title = _bar_title(places["model"].iloc[0], places["training"].iloc[0])
     n_sessions = places["eid"].nunique()
-    text = f"A: {len(places)} units of {n_sessions} session{'s' if n_sessions > 1 else ''}, {title}. "
+    text = (
+        f"A: {len(places):,} of {n_units_all:,} units of {n_sessions} session{'s' if n_sessions > 1 else ''}, {title}"
+    )
+    text += "; the others are in none of the regions. " if len(places) < n_units_all else ". "
     if scores.empty:
         text += "No two regions have enough units to be told apart."
     elif scores["hold_out"].iloc[0] == "sessions":
@@ -252,3 +269,23 @@ def _note(places: pd.DataFrame, scores: pd.DataFrame, paper: float | None) -> st
     if paper is not None and "joint" in set(scores["space"]):
         text += " Diamond: accuracy in the paper (other data)."
     return "\n".join(textwrap.wrap(text, 125))
+
+
+def draw_regions(
+    *, map: InputFile, scores: InputFile, units: InputFile, settings: RegionsDrawing, output: FigureStem
+) -> None:
+    """Draw the units by region, how well their regions are told apart, and which regions are confused.
+
+    Args:
+        map: units in a plane, Parquet.
+        scores: how well regions are told apart, CSV.
+        units: region and predicted region of every unit, Parquet.
+        settings: `regions` (config block), and `paper`: accuracy that the paper reports, or null.
+        output: files to write, without .pdf, .png and .csv.
+    """
+    tables = read_parquet(map), read_csv(scores), read_parquet(units)
+    regions = settings.regions
+    draw(
+        lambda: regions_figure(*tables, classes=regions.classes, projection=regions.projection, paper=settings.paper),
+        output,
+    )

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from neds.figures.style import WIDTH_IN, figure_style
 from neds.files.atomic import replacing, write_csv
+from neds.files.roles import with_suffix_added
 
 
 class NothingToDraw(Exception):
@@ -36,9 +37,9 @@ def save_figure(fig: Figure, stem: Path, data: pd.DataFrame) -> None:
     anonymous = {"pdf": {"CreationDate": None, "Creator": None, "Producer": None}, "png": {"Software": None}}
     with figure_style(), _quiet_font_subsetting():
         for suffix, metadata in anonymous.items():
-            with replacing(_beside(stem, suffix)) as temporary:
+            with replacing(with_suffix_added(stem, suffix)) as temporary:
                 fig.savefig(temporary, metadata=metadata)
-    write_csv(_beside(stem, "csv"), data)
+    write_csv(with_suffix_added(stem, "csv"), data)
 
 
 @figure_style()
@@ -59,7 +60,3 @@ def _quiet_font_subsetting() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(level)
-
-
-def _beside(stem: Path, suffix: str) -> Path:
-    return stem.with_name(f"{stem.name}.{suffix}")

@@ -1,5 +1,7 @@
 """A search: score of every trial against each hyper-parameter that was searched."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -9,8 +11,10 @@ from matplotlib.ticker import LogLocator, NullLocator
 from pandas.api.types import is_float_dtype
 
 from neds.figures.panels import note_above
-from neds.figures.save import NothingToDraw
+from neds.figures.save import NothingToDraw, draw
 from neds.figures.style import WIDTH_IN, figure_style
+from neds.files.roles import FigureStem, InputFile
+from neds.files.tables import read_csv
 
 _PANELS_PER_ROW = 4
 _TRIAL_COLOR = "#0072B2"
@@ -43,7 +47,7 @@ def search_figure(trials: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
         ax.remove()
     for ax in axes[:, 0]:
         ax.set_ylabel("validation score")
-    markers = {"marker": "o", "linestyle": "none", "markersize": 4}
+    markers: dict[str, Any] = {"marker": "o", "linestyle": "none", "markersize": 4}
     entries = {
         "trained to the end": Line2D([], [], color=_TRIAL_COLOR, **markers),
         "stopped early": Line2D([], [], color=_TRIAL_COLOR, markerfacecolor="white", **markers),
@@ -78,3 +82,14 @@ def _plot_key(trials: pd.DataFrame, key: str, ax: Axes) -> None:
     best = trials["score"].to_numpy().argmax()
     ax.scatter(positions[best], trials["score"].iloc[best], s=18, color=_BEST_COLOR, zorder=3)
     ax.set_xlabel(key)
+
+
+def draw_search(*, trials: InputFile, output: FigureStem) -> None:
+    """Draw a search: the score of every trial against each hyper-parameter.
+
+    Args:
+        trials: table of a search's trials, CSV.
+        output: files to write, without .pdf, .png and .csv.
+    """
+    table = read_csv(trials)
+    draw(lambda: search_figure(table), output)

@@ -4,18 +4,22 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import matplotlib
 import numpy as np
 from matplotlib.lines import Line2D
 
+from neds.baselines.registry import SAID, shown_baselines
 from neds.figures.names import model_family, model_title
 
 WIDTH_IN = 7.1
 """Width of a figure over two columns of a journal page."""
 
 TRUTH_COLOR = "#000000"
-LINE_STYLES = ("-", (0, (2.5, 1.2)), (0, (1, 1)), (0, (4, 1, 1, 1)))
+LineStyle = Literal["-"] | tuple[float, tuple[float, ...]]
+"""Unbroken, or the lengths of dashes and gaps, as matplotlib takes them."""
+LINE_STYLES: tuple[LineStyle, ...] = ("-", (0, (2.5, 1.2)), (0, (1, 1)), (0, (4, 1, 1, 1)))
 """What tells lines of one colour apart."""
 
 NOTE_COLOR = "#555555"
@@ -40,10 +44,6 @@ class ModelStyle:
 # them apart. A model that is fitted to many sessions has the darker shade of its single-session form. The unimodal models
 # share theirs, because no task has both.
 _COLORS = {
-    "psth": "#BBBBBB",
-    "linear": "#009E73",
-    "rrr": "#CC79A7",
-    "rrr-multi": "#882255",
     "neds-encoding-scratch": "#56B4E9",
     "neds-decoding-scratch": "#56B4E9",
     "neds-encoding-finetuned": "#0072B2",
@@ -53,7 +53,6 @@ _COLORS = {
     "neds-mm-scratch": "#E69F00",
     "neds-mm-finetuned": "#D55E00",
     "neds-mm-pretrained": "#D55E00",
-    "oracle": "#000000",
 }
 _COLORS_OF_OTHERS = ("#44AA99", "#AA4499", "#117733", "#661100", "#6699CC", "#999933")
 
@@ -61,7 +60,7 @@ _COLORS_OF_OTHERS = ("#44AA99", "#AA4499", "#117733", "#661100", "#6699CC", "#99
 _REGION_COLORS = ("#4477AA", "#EE6677", "#228833", "#CCBB44", "#AA3377", "#66CCEE", "#332288", "#882255")
 _REGION_MARKERS = ("o", "^", "s", "D", "v")
 
-_PARAMETERS = {
+_PARAMETERS: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 7,
     "axes.titlesize": 8,
@@ -84,6 +83,8 @@ _PARAMETERS = {
     "figure.constrained_layout.w_pad": 0.05,
     "figure.constrained_layout.h_pad": 0.05,
     "pdf.fonttype": 42,
+    # Labels may be the user's own, in which a dollar is a dollar.
+    "text.parse_math": False,
     "savefig.dpi": 200,
 }
 
@@ -106,11 +107,14 @@ def model_style(label: str) -> ModelStyle:
     NEDS keeps its colour whatever it was pretrained on. A model that is not known here keeps one colour in all figures, too.
     """
     family = model_family(label)
+    baseline = shown_baselines(SAID).get(family)
+    if baseline:
+        return ModelStyle(model_title(label), baseline.color, is_reference=baseline.is_reference)
     color = _COLORS.get(family, _COLORS_OF_OTHERS[zlib.crc32(family.encode()) % len(_COLORS_OF_OTHERS)])
-    return ModelStyle(model_title(label), color, is_reference=family == "oracle")
+    return ModelStyle(model_title(label), color)
 
 
-def paper_marker(**more: object) -> dict[str, object]:
+def paper_marker(**more: Any) -> dict[str, Any]:
     """Arguments of `Axes.errorbar` for a number of the paper, which is of other data than what is drawn beside it."""
     marker = {"fmt": "D", "markersize": 3.5, "markerfacecolor": "white", "markeredgewidth": 0.8, "color": PAPER_COLOR}
     return marker | {"elinewidth": 0.8, "capsize": 0} | more

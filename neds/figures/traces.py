@@ -9,10 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from neds.evaluation.metrics import r2
-from neds.figures.comparison import Comparison
+from neds.evaluation.score import LEAST_SHARE_OF_TRAINING_STD
+from neds.figures.comparison import Comparison, by_model, read_comparison
+from neds.figures.drawing import Drawing
 from neds.figures.names import METRIC_TITLES
+from neds.figures.numbers import rounded
 from neds.figures.panels import note_above
-from neds.figures.save import NothingToDraw
+from neds.figures.save import NothingToDraw, draw
 from neds.figures.style import (
     NOTE_COLOR,
     TRUTH_COLOR,
@@ -22,6 +25,7 @@ from neds.figures.style import (
     legend_lines,
     model_style,
 )
+from neds.files.roles import FigureStem, InputFile, InputFiles
 
 _GAP = 0.12
 """Gap between trials, as a share of a trial's duration."""
@@ -68,7 +72,9 @@ def traces_figure(comparison: Comparison, *, n_trials: int = 10) -> tuple[Figure
     Raises:
         NothingToDraw: the models predict no continuous modality.
     """
-    panels = [(m, column) for m in comparison.targets("continuous") for column in range(min(m.width, _MOST_COLUMNS))]
+    panels = [
+        (m, column) for m in comparison.targets("continuous") for column in range(min(m.n_columns, _MOST_COLUMNS))
+    ]
     if not panels:
         raise NothingToDraw(f"No model predicts a continuous modality of session {comparison.session.eid}.")
     shown = np.unique(np.linspace(0, len(comparison.trials) - 1, n_trials).round().astype(int))
@@ -86,17 +92,19 @@ def traces_figure(comparison: Comparison, *, n_trials: int = 10) -> tuple[Figure
             predicted={model: values[shown] for model, values in predicted.items()},
             trial_names=names,
         )
-        scores = {model: r2(truth, values) for model, values in predicted.items()}
-        _describe(ax, modality.title + (f" [{column}]" if modality.width > 1 else ""), modality.unit, scores)
+        least = LEAST_SHARE_OF_TRAINING_STD * comparison.session.statistics[modality.name]["std"][column]
+        scores = {model: r2(truth, values, least_std=least) for model, values in predicted.items()}
+        _describe(ax, modality.title + (f" [{column}]" if modality.n_columns > 1 else ""), modality.unit, scores)
         rows.insert(0, "behaviour", modality.name)
         rows.insert(1, "column", column)
         plotted.append(rows.assign(r2=rows["series"].map(scores)))
     start_s, end_s = comparison.session.window_start_s, comparison.session.window_start_s + _duration_s(comparison)
     axes[-1].set_xlabel(
-        f"test {comparison.cut_into} (index in the recording); each from {start_s:g} to {end_s:g} s, dotted line: 0 s"
+        f"test {comparison.cut_into} (index in the recording); each from {start_s:g} to {end_s:g} s, "
+        f"dotted line: {comparison.event}"
     )
     handles = legend_lines(comparison.predicted)
-    n_columns = legend_columns([handle.get_label() for handle in handles], WIDTH_IN)
+    n_columns = legend_columns([str(handle.get_label()) for handle in handles], WIDTH_IN)
     fig.legend(handles=handles, loc="outside lower center", ncols=n_columns)
     note_above(
         fig,
@@ -115,7 +123,7 @@ def _describe(ax: Axes, title: str, unit: str, scores: dict[str, float]) -> None
     ax.set_ylabel(unit)
     for place, (model, score) in enumerate(reversed(scores.items())):
         ax.annotate(
-            f"{METRIC_TITLES['r2']} = {score:.2f}",
+            f"{METRIC_TITLES['r2']} {f'= {rounded(score, 2)}' if np.isfinite(score) else 'undefined'}",
             (1, 1),
             (-50 * place, 5),
             xycoords="axes fraction",
@@ -123,3 +131,24 @@ def _describe(ax: Axes, title: str, unit: str, scores: dict[str, float]) -> None
             ha="right",
             color=model_style(model).color,
         )
+
+
+def draw_traces(
+    *, aligned: InputFile, predictions: InputFiles, models: list[str], settings: Drawing, output: FigureStem
+) -> None:
+    """Draw true against predicted traces of every continuous modality of one session.
+
+    Args:
+        aligned: aligned session file.
+        predictions: predictions of each model.
+        models: name of the model of each predictions file, e.g. neds-mm-scratch-seed0.
+        settings: modalities, whose labels and units are shown.
+        output: files to write, without .pdf, .png and .csv.
+    """
+    given = by_model(models, predictions)
+
+    def figure() -> tuple[Figure, pd.DataFrame]:
+        shown = settings.modalities
+        return traces_figure(read_comparison(aligned=aligned, predictions=given, task=None, modalities=shown))
+
+    draw(figure, output)

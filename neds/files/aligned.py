@@ -33,7 +33,7 @@ class Components:
     weights: np.ndarray
     variance_share: np.ndarray
 
-    def of(self, values: np.ndarray) -> np.ndarray:
+    def project(self, values: np.ndarray) -> np.ndarray:
         """Values (..., F) as components (..., d), float32; NaN where a value is unknown."""
         return ((values - self.mean) @ self.weights.T).astype(np.float32)
 
@@ -53,9 +53,9 @@ class AlignedSession:
             alignment event of its trial.
         modalities: what is stored, by name.
         values: array of each modality: counts (K, T, N) unsigned integers; continuous (K, T, width) float32, NaN where
-            unknown; categorical (K,) int8 class indices, -1 where unknown.
+            unknown; categorical (K,) int8 class indices, -1 where unknown; scalar (K,) float32, NaN where unknown.
         statistics: of the training trials only. counts: `mean` and `std` (N,) of the spikes per bin; continuous: `mean`
-            and `std` (width,); categorical: `frequency` (classes,).
+            and `std` (width,); scalar: the same (1,); categorical: `frequency` (classes,).
         components: of each modality that was reduced to principal components, what they are made of.
         units: (N rows) uuid, probe, acronym, beryl, cosmos, depth_um, channel, label, rate_hz (in the window, training
             trials).
@@ -66,6 +66,9 @@ class AlignedSession:
         n_trials_before: trials in the source before any was dropped.
         dropped: trials and units dropped, by reason, e.g. {"trials: no choice": 12, "units: rate below 2 Hz": 40}.
         settings: the stage settings that made the file.
+        remarks: how values were read, and what was dropped, guessed or mended in loading and cutting, a line each.
+        fingerprints: (K,) uint64, of the spikes in each trial's window whatever the order of units; 0 with too few spikes to
+            tell trials apart. The same trial has the same one in every file.
     """
 
     eid: str
@@ -84,6 +87,8 @@ class AlignedSession:
     n_trials_before: int = 0
     dropped: dict[str, int] = field(default_factory=dict)
     settings: dict = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+    fingerprints: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint64))
 
     @property
     def usable(self) -> bool:
@@ -126,6 +131,7 @@ def write_aligned(path: Path, session: AlignedSession) -> None:
             n_trials_before=session.n_trials_before,
             dropped=json.dumps(session.dropped),
             settings=json.dumps(session.settings),
+            remarks=json.dumps(session.remarks),
             modalities=json.dumps([m.model_dump() for m in session.modalities.values()]),
         )
         for name, values in session.values.items():
@@ -141,6 +147,7 @@ def write_aligned(path: Path, session: AlignedSession) -> None:
                 handle.create_dataset(f"components/{name}/{key}", data=value)
         hdf5.write_table(handle, "units", session.units)
         hdf5.write_table(handle, "trials", session.trials)
+        handle.create_dataset("fingerprints", data=session.fingerprints.astype(np.uint64))
         handle.create_dataset("split", data=session.split.astype(np.uint8)).attrs["names"] = list(SPLITS)
 
 
@@ -151,6 +158,8 @@ def read_aligned(path: Path, *, with_values: bool = True) -> AlignedSession:
         UserError: the file is missing, damaged, or of another format.
     """
     with hdf5.opened(path, file_format=FORMAT, version=VERSION) as handle:
+        if with_values:
+            hdf5.require_memory(dict(handle.get("values", {})), path)
         modalities = [Modality.model_validate(entry) for entry in json.loads(handle.attrs["modalities"])]
         return AlignedSession(
             eid=handle.attrs["eid"],
@@ -162,6 +171,8 @@ def read_aligned(path: Path, *, with_values: bool = True) -> AlignedSession:
             n_trials_before=int(handle.attrs["n_trials_before"]),
             dropped=json.loads(handle.attrs["dropped"]),
             settings=json.loads(handle.attrs["settings"]),
+            remarks=json.loads(handle.attrs.get("remarks", "[]")),
+            fingerprints=handle["fingerprints"][:] if "fingerprints" in handle else np.zeros(0, np.uint64),
             modalities={modality.name: modality for modality in modalities},
             values={name: dataset[:] for name, dataset in handle.get("values", {}).items()} if with_values else {},
             statistics={

@@ -2,32 +2,39 @@
 
 import errno
 import glob
-import json
 import os
 import platform
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from neds.errors import UserError
 from neds.processes import is_alive
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`; rename it to `path` when the block ends without an exception.
 
-    The temporary file keeps the suffix of `path`, because some writers choose their format by it.
+    The temporary file keeps the suffix of `path`, because some writers choose their format by it. Where `path` is this
+    process's temporary file already, whoever chose it renames it, and it is yielded itself.
 
     Raises:
         UserError: the disk is full.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _temporary(path)
+    if _is_temporary(path):
+        with _explained(path):
+            yield path
+        return
+    temporary = temporary_path(path)
     try:
         temporary.touch()
         mode = temporary.stat().st_mode
@@ -46,12 +53,19 @@ def replacing(path: Path) -> Iterator[Path]:
 def replacing_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder beside `path`; it takes the place of `path` when the block ends without an exception.
 
+    Where `path` is this process's temporary folder already, it is made and yielded itself.
+
     Raises:
         UserError: the disk is full.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _temporary(path)
+    if _is_temporary(path):
+        path.mkdir()
+        with _explained(path):
+            yield path
+        return
+    temporary = temporary_path(path)
     try:
         temporary.mkdir()
         with _explained(path):
@@ -62,7 +76,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _temporary(path: Path) -> Path:
+def temporary_path(path: Path) -> Path:
     """The name of this process's temporary file for `path`; those that killed processes of this machine left are removed."""
     parts = (f".{path.stem}.{platform.node()}.", f".partial{path.suffix}")
     for leftover in path.parent.glob("*".join(map(glob.escape, parts))):
@@ -70,6 +84,10 @@ def _temporary(path: Path) -> Path:
         if pid.isdigit() and not is_alive(int(pid)):
             shutil.rmtree(leftover, ignore_errors=True) if leftover.is_dir() else leftover.unlink(missing_ok=True)
     return path.with_name(f"{parts[0]}{os.getpid()}{parts[1]}")
+
+
+def _is_temporary(path: Path) -> bool:
+    return path.name.startswith(".") and f".{platform.node()}.{os.getpid()}.partial" in path.name
 
 
 @contextmanager
@@ -82,10 +100,20 @@ def _explained(path: Path) -> Iterator[None]:
         raise
 
 
-def is_full_disk(error: Exception) -> bool:
-    """Whether a writer failed for want of space. HDF5 and safetensors say so in their message alone."""
+def is_full_disk(error: BaseException | None) -> bool:
+    """Whether a writer failed for want of space. HDF5 and safetensors say so in their message alone; numpy says only how
+    much less was written than it wanted.
+
+    A writer may fail once more while it gives up; then what it failed of first counts.
+    """
     codes = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    return getattr(error, "errno", None) in codes or any(os.strerror(code) in str(error) for code in codes)
+    while error is not None:
+        told = any(os.strerror(code) in str(error) for code in codes)
+        cut_short = isinstance(error, OSError) and re.fullmatch(r"\d+ requested and \d+ written", str(error).strip())
+        if getattr(error, "errno", None) in codes or told or cut_short:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def write_text(path: Path, text: str) -> None:
@@ -93,15 +121,11 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_json(path: Path, value: object) -> None:
-    write_text(path, json.dumps(value, indent=2) + "\n")
-
-
-def write_csv(path: Path, table: pd.DataFrame) -> None:
+def write_csv(path: Path, table: "pd.DataFrame") -> None:
     with replacing(path) as temporary:
         table.to_csv(temporary, index=False)
 
 
-def write_parquet(path: Path, table: pd.DataFrame) -> None:
+def write_parquet(path: Path, table: "pd.DataFrame") -> None:
     with replacing(path) as temporary:
         table.to_parquet(temporary, index=False)

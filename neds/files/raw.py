@@ -22,6 +22,25 @@ class Trace:
     values: np.ndarray
 
 
+@dataclass(frozen=True)
+class Recorded:
+    """When units were recorded, as far as the source says so.
+
+    Attributes:
+        intervals_s: (n, 2) first and last moment of each stretch, in seconds; those of a set are in order and apart.
+        sets: (n,) number of the set that each stretch belongs to.
+        of_unit: (N,) number of the set of each unit.
+    """
+
+    intervals_s: np.ndarray
+    sets: np.ndarray
+    of_unit: np.ndarray
+
+    def of_set(self, number: int) -> np.ndarray:
+        """Stretches (m, 2) of one set."""
+        return self.intervals_s[self.sets == number]
+
+
 @dataclass(frozen=True, kw_only=True)
 class RawSession:
     """One recording session.
@@ -37,7 +56,9 @@ class RawSession:
         traces: `wheel_position` (rad), `wheel_velocity` (rad/s), `left_whisker_motion_energy`,
             `right_whisker_motion_energy` (a.u.); one that could not be loaded is absent.
         provenance: JSON-able record of where the data came from: datasets with revision, hash and size, versions of the
-            loaders, spike sorting used per probe, and under "problems" why something is absent.
+            loaders, spike sorting used per probe; under "problems" why something is absent, and under "remarks" what was
+            dropped, mended or guessed.
+        recorded: when the units were recorded; None where the source does not say.
     """
 
     eid: str
@@ -50,6 +71,7 @@ class RawSession:
     trials: pd.DataFrame
     traces: dict[str, Trace] = field(default_factory=dict)
     provenance: dict = field(default_factory=dict)
+    recorded: Recorded | None = None
 
 
 def write_raw(path: Path, session: RawSession) -> None:
@@ -71,6 +93,10 @@ def write_raw(path: Path, session: RawSession) -> None:
         )
         hdf5.write_table(handle, "units", session.units)
         hdf5.write_table(handle, "trials", session.trials)
+        if session.recorded is not None:
+            handle.create_dataset("recorded/intervals_s", data=session.recorded.intervals_s.astype(np.float64))
+            handle.create_dataset("recorded/sets", data=session.recorded.sets.astype(np.int32))
+            handle.create_dataset("recorded/of_unit", data=session.recorded.of_unit.astype(np.int32))
         for name, trace in session.traces.items():
             group = handle.create_group(f"traces/{name}")
             group.create_dataset("times", data=trace.times.astype(np.float64), compression="lzf", shuffle=True)
@@ -84,6 +110,9 @@ def read_raw(path: Path) -> RawSession:
         UserError: the file is missing, damaged, or of another format.
     """
     with hdf5.opened(path, file_format=FORMAT, version=VERSION) as handle:
+        bulk = [f"spikes/{name}" for name in handle["spikes"]]
+        bulk += [f"traces/{name}/values" for name in handle.get("traces", {})]
+        hdf5.require_memory({name: handle[name] for name in bulk}, path)
         return RawSession(
             eid=handle.attrs["eid"],
             subject=handle.attrs["subject"],
@@ -98,4 +127,7 @@ def read_raw(path: Path) -> RawSession:
                 for name, group in handle.get("traces", {}).items()
             },
             provenance=json.loads(handle.attrs["provenance"]),
+            recorded=Recorded(**{name: handle[f"recorded/{name}"][:] for name in ("intervals_s", "sets", "of_unit")})
+            if "recorded" in handle
+            else None,
         )

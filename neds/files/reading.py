@@ -7,7 +7,7 @@ from pathlib import Path
 
 from neds.errors import UserError
 
-_DAMAGE = (OSError, KeyError, ValueError, RuntimeError)
+_DAMAGE: tuple[type[Exception], ...] = (OSError, KeyError, ValueError, RuntimeError)
 
 
 def damaged(path: Path, what: object) -> UserError:
@@ -28,9 +28,10 @@ def reading(path: Path, *others: type[Exception]) -> Iterator[None]:
     """
     if not Path(path).is_file():
         raise UserError(f"{path}: no such file; run the stage that writes it")
+    faults = _DAMAGE + others
     try:
         yield
-    except (*_DAMAGE, *others) as error:
+    except faults as error:
         # An error number comes from the operating system: permissions, a failing network disk.
         if isinstance(error, OSError) and error.errno:
             raise UserError(f"{path}: cannot be read ({error.strerror})") from error

@@ -21,6 +21,7 @@ class Batch:
             a trial's own session.
         columns: of each continuous modality, (B, width) whether a column is one of the trial's session.
         categorical: of each categorical modality, (B,) class indices, 0 where unknown.
+        scalar: of each scalar modality, (B,) standardised values, 0 where unknown.
         valid: of every modality, (B, T) whether the value is known.
     """
 
@@ -31,6 +32,7 @@ class Batch:
     continuous: dict[str, Tensor]
     columns: dict[str, Tensor]
     categorical: dict[str, Tensor]
+    scalar: dict[str, Tensor]
     valid: dict[str, Tensor]
 
     @property
@@ -46,8 +48,10 @@ class Predictions:
         log_rates: of each predicted counts modality, one (b, T, N_s) tensor for each group: log expected spikes per bin.
         means: of each predicted continuous modality, (B, T, width) in standardised units.
         logits: of each predicted categorical modality, (B, classes).
+        scalars: of each predicted scalar modality, (B,) in standardised units.
     """
 
     log_rates: dict[str, list[Tensor]]
     means: dict[str, Tensor]
     logits: dict[str, Tensor]
+    scalars: dict[str, Tensor]

@@ -38,7 +38,7 @@ class Checkpoint:
 
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint, weights: dict[str, torch.Tensor]) -> None:
-    header = {"record": checkpoint.record, "skipped": checkpoint.skipped}
+    header = {"format": FORMAT, "record": checkpoint.record, "skipped": checkpoint.skipped}
     if checkpoint.design is not None:
         design = checkpoint.design
         header["design"] = {
@@ -50,7 +50,7 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint, weights: dict[str, torc
         header["sessions"] = [{"eid": s.eid, "units": s.units} for s in checkpoint.sessions]
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     with replacing(path) as temporary:
-        save_file(tensors, temporary, metadata={"format": FORMAT, "neds": json.dumps(header)})
+        save_file(tensors, temporary, metadata={"neds": json.dumps(header)})
 
 
 def read_checkpoint(path: Path, *, with_weights: bool = True) -> tuple[Checkpoint, dict[str, torch.Tensor]]:
@@ -60,12 +60,12 @@ def read_checkpoint(path: Path, *, with_weights: bool = True) -> tuple[Checkpoin
         UserError: missing, damaged, or no checkpoint of this project.
     """
     with reading(path, SafetensorError), safe_open(path, framework="pt") as handle:
-        metadata = handle.metadata() or {}
-        if metadata.get("format") != FORMAT:
+        header = json.loads((handle.metadata() or {}).get("neds", "{}"))
+        if not isinstance(header, dict) or header.get("format") != FORMAT:
             raise damaged(path, f"not a checkpoint of this version, {FORMAT}")
         names = handle.keys() if with_weights else []
         weights = {name: handle.get_tensor(name) for name in names}
-        return _checkpoint(json.loads(metadata["neds"])), weights
+        return _checkpoint(header), weights
 
 
 def _checkpoint(header: dict) -> Checkpoint:

@@ -18,9 +18,9 @@ def loss_terms(
     Args:
         target: (B, T) of each modality, True where it is to be predicted.
     """
-    terms = {}
+    terms: dict[str, tuple[Tensor, Tensor]] = {}
     for name, groups in predictions.log_rates.items():
-        total, number = 0.0, 0.0
+        total = number = torch.zeros((), device=batch.sessions.device)
         for log_rate, counts, (_, rows) in zip(groups, batch.counts[name], batch.groups, strict=True):
             scored = target[name][rows]
             nll = F.poisson_nll_loss(log_rate.float(), counts, log_input=True, reduction="none")
@@ -35,6 +35,10 @@ def loss_terms(
         scored = target[name].any(-1)
         nll = F.cross_entropy(logits.float(), batch.categorical[name], reduction="none")
         terms[name] = ((nll * scored).sum(), scored.sum())
+    for name, value in predictions.scalars.items():
+        scored = target[name].any(-1)
+        squared = (value.float() - batch.scalar[name]).square()
+        terms[name] = ((squared * scored).sum(), scored.sum())
     return {name: terms[name] for name in modalities if name in terms}
 
 

@@ -3,12 +3,15 @@
 One scheme is drawn per trial. In every mask True is "hidden" (or "target"). Shapes: B trials, M modalities, T bins.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import get_args
 
 import torch
 from torch import Tensor
 
 from neds.modalities import Modality
+from neds.model.settings import Scheme
 
 
 @dataclass(frozen=True)
@@ -32,28 +35,30 @@ def draw_masks(
     *,
     n_trials: int,
     n_bins: int,
-    scheme_weights: dict[str, float],
+    scheme_weights: Mapping[Scheme, float],
     ratio: float,
     single_behaviour: float,
     generator: torch.Generator,
 ) -> Mask:
     """Draw a scheme and its hidden bins for every trial.
 
-    A categorical value is hidden whole or not at all, because any visible copy of it would give it away.
+    A value per trial (categorical or scalar) is hidden whole or not at all, because any visible copy of it would give it
+    away.
 
     Args:
         modalities: the M modalities, in the order of the masks.
         n_trials, n_bins: B and T.
         scheme_weights: relative frequency by scheme name (`neds.model.settings.Scheme`).
-        ratio: probability that a bin (or a categorical value) is hidden by the random schemes.
+        ratio: probability that a bin (or a value per trial) is hidden by the random schemes.
         single_behaviour: probability that the encoding scheme shows one behaviour alone.
         generator: a CPU generator, so that the draws do not depend on the device.
     """
     n_modalities = len(modalities)
     neural = torch.tensor([m.group == "neural" for m in modalities])[None, :, None]
-    whole = torch.tensor([m.kind == "categorical" for m in modalities])[None, :, None]
+    whole = torch.tensor([m.per_trial for m in modalities])[None, :, None]
 
-    names = list(scheme_weights)
+    # In an order of their own: what is drawn must not depend on that of the user's mapping.
+    names = [name for name in get_args(Scheme) if name in scheme_weights]
     weights = torch.tensor([scheme_weights[name] for name in names])
     drawn = torch.multinomial(weights, n_trials, replacement=True, generator=generator)
 

@@ -1,11 +1,12 @@
 """A mode says which modalities a model reads, which it predicts, and which masking schemes train it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from neds.errors import UserError
 from neds.modalities import Modality
-from neds.model.settings import MaskingSettings
+from neds.model.settings import MaskingSettings, Scheme
 
 ModeName = Literal["mm", "encoding", "decoding"]
 
@@ -16,7 +17,7 @@ class Mode:
 
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    scheme_weights: dict[str, float]
+    scheme_weights: Mapping[Scheme, float]
 
 
 def preset(name: ModeName, modalities: dict[str, Modality], masking: MaskingSettings) -> Mode:

@@ -4,15 +4,16 @@ Shapes: B trials, M input modalities, T bins, D model width.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from neds.modalities import Modality
+from neds.modalities import Kind, Modality
 from neds.model.batch import Batch, Predictions
 from neds.model.modes import Mode
 from neds.model.settings import ModelSettings
-from neds.model.stitching import SessionShape, Stitchers
+from neds.model.stitching import READOUTS, SessionShape, Stitchers
 from neds.model.transformer import Encoder
 
 
@@ -31,6 +32,9 @@ class NEDS(nn.Module):
 
     Source: Zhang, Wang et al., "Neural Encoding and Decoding at Scale", ICML 2025.
     """
+
+    position: nn.Parameter | None
+    modality: nn.Parameter | None
 
     def __init__(self, design: Design, sessions: list[SessionShape]):
         super().__init__()
@@ -79,12 +83,17 @@ class NEDS(nn.Module):
 
     def _read_out(self, h_BMTD: Tensor, batch: Batch) -> Predictions:
         """An output that has tokens is read from them, one that has none from the mean over the input tokens of a bin."""
-        by_kind = {"counts": {}, "continuous": {}, "categorical": {}}
+        by_kind: dict[Kind, dict[str, Any]] = {kind: {} for kind in READOUTS}
         for name, readout in self.stitchers.readouts.items():
             inputs = self.design.mode.inputs
             h_BTD = h_BMTD[:, inputs.index(name)] if name in inputs else h_BMTD.mean(1)
             by_kind[self.design.modalities[name].kind][name] = readout(h_BTD, batch)
-        return Predictions(log_rates=by_kind["counts"], means=by_kind["continuous"], logits=by_kind["categorical"])
+        return Predictions(
+            log_rates=by_kind["counts"],
+            means=by_kind["continuous"],
+            logits=by_kind["categorical"],
+            scalars=by_kind["scalar"],
+        )
 
     def adopt(self, pretrained: "NEDS") -> None:
         """Take over all that sessions share from `pretrained`; the session embeddings start at the mean of its own."""

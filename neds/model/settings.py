@@ -2,41 +2,81 @@
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
-from neds.settings import Settings
+from neds.settings import Settings, key
 
 Scheme = Literal["encoding", "decoding", "within_spikes", "within_behaviour", "across"]
+
+
+DROPOUTS = ("token_dropout", "mlp_dropout", "attention_dropout", "unit_dropout")
+"""Keys of `ModelSettings` that are no matter of a network's shape, so that fine-tuning may have its own."""
 
 
 class ModelSettings(Settings):
     """Size and regularisation of the network."""
 
-    dim: int = Field(128, ge=8)
+    dim: int = key(
+        64,
+        ge=8,
+        when="larger for more data, with a GPU; docs/training.md shows what width gives",
+        paper="256",
+        public_code="256",
+    )
     """Width D of a token."""
-    layers: int = Field(3, ge=1)
+    layers: int = key(
+        2,
+        ge=1,
+        when="deeper for many sessions; it costs time in proportion",
+        paper="5 (one session), 16 (10 to 69 sessions), 22 (74)",
+        public_code="the same, chosen by the number of sessions in its training script",
+    )
     """Transformer layers L."""
-    heads: int = Field(4, ge=1)
+    heads: int = key(4, ge=1, when="together with dim", paper="8", public_code="8")
     """Attention heads; dim / heads must be even, because rotary embeddings turn pairs of values."""
-    mlp: int = Field(256, ge=8)
+    mlp: int = key(128, ge=8, when="together with dim, as twice it", paper="512", public_code="512")
     """Hidden width of the transformer's MLP."""
-    rotary_base: float = Field(100.0, gt=1)
+    rotary_base: float = key(
+        100.0, gt=1, when="higher for windows of many hundred bins", paper="10000", public_code="10000"
+    )
     """Base of the rotary embedding: its wavelengths go from 2 pi to 2 pi x this, in bins."""
-    locality: float = Field(4.0, ge=0)
+    locality: float = key(
+        4.0, ge=0, when="0 to start from attention that knows nothing of time", paper="0", public_code="0"
+    )
     """Strength (a logit) with which attention prefers tokens of the same time at the start of training; 0: not at all."""
-    stitcher: Literal["linear", "mlp"] = "linear"
+    stitcher: Literal["linear", "mlp"] = key(
+        "linear", when="mlp to compare with the public code", paper="linear", public_code="mlp"
+    )
     """Map of a session's units to tokens: one matrix, or two with a softsign between them."""
-    token_dropout: float = Field(0.2, ge=0, lt=1)
+    token_dropout: float = key(
+        0.2, ge=0, lt=1, when="higher against overfitting on few trials", paper="0.2", public_code="0.2"
+    )
     """Dropout of token values."""
-    mlp_dropout: float = Field(0.2, ge=0, lt=1)
+    mlp_dropout: float = key(
+        0.2,
+        ge=0,
+        lt=1,
+        when="higher against overfitting of a large network",
+        paper="0.4",
+        public_code="0.4, of the MLP's output",
+    )
     """Dropout after the MLP's hidden layer."""
-    attention_dropout: float = Field(0.0, ge=0, lt=1)
+    attention_dropout: float = key(
+        0.0,
+        ge=0,
+        lt=1,
+        when="above 0 against overfitting of a large network; a step on a CPU then takes 3.5 times as long",
+        paper="0.4",
+        public_code="0.4, of the attention's probabilities and of its output",
+    )
     """Dropout of attention probabilities; anything above 0 leaves the fused attention kernel on a CPU."""
-    unit_dropout: float = Field(0.0, ge=0, lt=1)
+    unit_dropout: float = key(
+        0.5, ge=0, lt=1, when="lower for sessions of few units; 0 to compare with the paper", paper="0", public_code="0"
+    )
     """In training, up to this share of a trial's units is replaced by their mean."""
-    modality_embedding: bool = True
+    modality_embedding: bool = key(True, when="false to see what it gives (Table 11)", paper="true", public_code="true")
     """Add to every token a learned vector of its modality; without it a token's modality shows in its content alone."""
-    position_embedding: bool = True
+    position_embedding: bool = key(True, when="false to see what it gives (Table 11)", paper="true", public_code="true")
     """Add to every token a learned vector of its time bin; attention sees distances in time without it, too."""
 
     @model_validator(mode="after")
@@ -49,15 +89,25 @@ class ModelSettings(Settings):
 class MaskingSettings(Settings):
     """Which masking schemes train the model, and how much the random ones hide."""
 
-    ratio: float = Field(0.1, gt=0, lt=1)
-    """Probability that a bin is hidden in the random schemes; a categorical value is hidden whole with it."""
-    weights: dict[Scheme, float] = Field(
-        default_factory=lambda: dict.fromkeys(
-            ("encoding", "decoding", "within_spikes", "within_behaviour", "across"), 1.0
-        )
+    ratio: float = key(
+        0.1,
+        gt=0,
+        lt=1,
+        when="higher when spikes or behaviours are easily filled in from neighbouring bins",
+        paper="0.1; searched in 0.1 to 0.4",
+        public_code="0.3: its training script does not pass the 0.1 on",
+    )
+    """Probability that a bin is hidden in the random schemes; a value per trial is hidden whole with it."""
+    weights: dict[Scheme, float] = key(
+        {"encoding": 2.0, "decoding": 2.0, "within_spikes": 0.5, "within_behaviour": 0.5, "across": 0.5},
+        when="to train for one task alone, or as evenly as the paper",
+        paper="all alike; the two within are one scheme",
+        public_code="all alike",
     )
     """Relative frequency of each scheme; one that is absent is never drawn."""
-    single_behaviour: float = Field(0.5, ge=0, le=1)
+    single_behaviour: float = key(
+        0.5, ge=0, le=1, when="0 when nobody asks what each behaviour alone tells of the spikes", public_code="0"
+    )
     """In the encoding scheme, probability that one behaviour alone is shown instead of all of them."""
 
     @model_validator(mode="after")

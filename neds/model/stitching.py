@@ -3,13 +3,15 @@
 The rest of the model sees sessions only as indices. Shapes: B trials of a batch, T bins, N_s units, D width, S sessions.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from neds.modalities import Modality
+from neds.modalities import Kind, Modality
 from neds.model.batch import Batch
 from neds.model.ragged import RaggedLinear, StackedLinear
 from neds.model.settings import ModelSettings
@@ -48,7 +50,7 @@ class CountsTokens(nn.Module):
         self.maps = nn.ModuleList(RaggedLinear(inputs, outputs) for inputs, outputs in sizes)
 
     def forward(self, batch: Batch) -> Tensor:
-        matrices = [ragged.matrices() for ragged in self.maps]
+        matrices = self._matrices()
         tokens = []
         for (session, _), x in zip(batch.groups, batch.scaled_counts[self.name], strict=True):
             if self.training and self.unit_dropout:
@@ -64,10 +66,14 @@ class CountsTokens(nn.Module):
         That is the derivative of the token there. For two matrices it is their product with the slope
         1 / (1 + |b|)^2 of the softsign at the first bias b between them.
         """
-        (first, bias), *second = (ragged.matrices()[session] for ragged in self.maps)
+        (first, bias), *second = (by_session[session] for by_session in self._matrices())
         if not second:
             return first.T
         return (second[0][0] * (1 + bias.abs()).pow(-2) @ first).T
+
+    def _matrices(self) -> list[list[tuple[Tensor, Tensor]]]:
+        """Of each map in turn, (weight, bias) by session."""
+        return [ragged.matrices() for ragged in cast(Iterable[RaggedLinear], self.maps)]
 
     def _kept_units(self, x_bTN: Tensor) -> Tensor:
         share = self.unit_dropout * torch.rand(len(x_bTN), 1, 1, device=x_bTN.device)
@@ -80,7 +86,7 @@ class ContinuousTokens(nn.Module):
     def __init__(self, modality: Modality, settings: ModelSettings, sessions: list[SessionShape], n_bins: int):
         super().__init__()
         self.name = modality.name
-        n = modality.width
+        n = modality.n_columns
         sizes = [(n, settings.dim)] if settings.stitcher == "linear" else [(n, 2 * n), (2 * n, settings.dim)]
         self.maps = nn.ModuleList(StackedLinear(len(sessions), i, o) for i, o in sizes)
 
@@ -91,25 +97,49 @@ class ContinuousTokens(nn.Module):
         return x
 
 
-class CategoricalTokens(nn.Module):
-    """Class -> T tokens. linear: its vector in all bins. mlp: Linear(classes, 2 T) as (T, 2), softsign, Linear(2, D).
-
-    The class enters one-hot, so that a class without an order gets none.
+class _TrialTokens(nn.Module):
+    """n values of a trial -> T tokens. linear: Linear(n, D), the same in all bins. mlp: Linear(n, 2 T) as (T, 2), softsign,
+    Linear(2, D).
     """
 
-    def __init__(self, modality: Modality, settings: ModelSettings, sessions: list[SessionShape], n_bins: int):
+    def __init__(self, n: int, settings: ModelSettings, sessions: list[SessionShape], n_bins: int):
         super().__init__()
-        self.name, self.classes, self.n_bins = modality.name, len(modality.classes), n_bins
+        self.n_bins = n_bins
         outputs = [settings.dim] if settings.stitcher == "linear" else [2 * n_bins, settings.dim]
-        inputs = [self.classes] if settings.stitcher == "linear" else [self.classes, 2]
+        inputs = [n] if settings.stitcher == "linear" else [n, 2]
         self.maps = nn.ModuleList(StackedLinear(len(sessions), i, o) for i, o in zip(inputs, outputs, strict=True))
 
+    def values(self, batch: Batch) -> Tensor:
+        """What enters, (B, n)."""
+        raise NotImplementedError
+
     def forward(self, batch: Batch) -> Tensor:
-        one_hot = F.one_hot(batch.categorical[self.name], self.classes).to(self.maps[0].weight.dtype)
-        x = self.maps[0](one_hot, batch.sessions)
+        x = self.maps[0](self.values(batch), batch.sessions)
         if len(self.maps) == 1:
             return x[:, None, :].expand(-1, self.n_bins, -1)
         return self.maps[1](F.softsign(x).unflatten(-1, (self.n_bins, 2)), batch.sessions)
+
+
+class CategoricalTokens(_TrialTokens):
+    """Class of a trial -> T tokens. The class enters one-hot, so that a class without an order gets none."""
+
+    def __init__(self, modality: Modality, settings: ModelSettings, sessions: list[SessionShape], n_bins: int):
+        super().__init__(len(modality.classes), settings, sessions, n_bins)
+        self.name, self.classes = modality.name, len(modality.classes)
+
+    def values(self, batch: Batch) -> Tensor:
+        return F.one_hot(batch.categorical[self.name], self.classes).to(self.maps[0].get_parameter("weight").dtype)
+
+
+class ScalarTokens(_TrialTokens):
+    """Number of a trial -> T tokens."""
+
+    def __init__(self, modality: Modality, settings: ModelSettings, sessions: list[SessionShape], n_bins: int):
+        super().__init__(1, settings, sessions, n_bins)
+        self.name = modality.name
+
+    def values(self, batch: Batch) -> Tensor:
+        return batch.scalar[self.name][:, None]
 
 
 class CountsReadout(nn.Module):
@@ -139,7 +169,7 @@ class ContinuousReadout(nn.Module):
 
     def __init__(self, modality: Modality, settings: ModelSettings, sessions: list[SessionShape], n_bins: int):
         super().__init__()
-        self.map = StackedLinear(len(sessions), settings.dim, modality.width)
+        self.map = StackedLinear(len(sessions), settings.dim, modality.n_columns)
         nn.init.zeros_(self.map.weight)
 
     def forward(self, h_BTD: Tensor, batch: Batch) -> Tensor:
@@ -164,8 +194,30 @@ class CategoricalReadout(nn.Module):
         return self.map(pooled, batch.sessions)
 
 
-TOKENS = {"counts": CountsTokens, "continuous": ContinuousTokens, "categorical": CategoricalTokens}
-READOUTS = {"counts": CountsReadout, "continuous": ContinuousReadout, "categorical": CategoricalReadout}
+class ScalarReadout(nn.Module):
+    """Linear(D, 1) of the mean over the T tokens. Starts at the mean, which is 0 in standardised units."""
+
+    def __init__(self, modality: Modality, settings: ModelSettings, sessions: list[SessionShape], n_bins: int):
+        super().__init__()
+        self.map = StackedLinear(len(sessions), settings.dim, 1)
+        nn.init.zeros_(self.map.weight)
+
+    def forward(self, h_BTD: Tensor, batch: Batch) -> Tensor:
+        return self.map(h_BTD.mean(1), batch.sessions)[:, 0]
+
+
+TOKENS = {
+    "counts": CountsTokens,
+    "continuous": ContinuousTokens,
+    "categorical": CategoricalTokens,
+    "scalar": ScalarTokens,
+}
+READOUTS: dict[Kind, type[nn.Module]] = {
+    "counts": CountsReadout,
+    "continuous": ContinuousReadout,
+    "categorical": CategoricalReadout,
+    "scalar": ScalarReadout,
+}
 
 
 class Stitchers(nn.Module):

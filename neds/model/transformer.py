@@ -76,10 +76,11 @@ class Encoder(nn.Module):
     def __init__(self, settings: ModelSettings):
         super().__init__()
         self.head_dim, self.rotary_base = settings.dim // settings.heads, settings.rotary_base
-        self.layers = nn.ModuleList(Layer(settings) for _ in range(settings.layers))
+        layers = [Layer(settings) for _ in range(settings.layers)]
+        self.layers = nn.ModuleList(layers)
         self.norm = nn.LayerNorm(settings.dim)
         scale = 0.67 * settings.layers**-0.25
-        for layer in self.layers:
+        for layer in layers:
             for linear in (layer.attention.out, layer.up, layer.down):
                 nn.init.xavier_uniform_(linear.weight, gain=scale)
                 nn.init.zeros_(linear.bias)

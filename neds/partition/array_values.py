@@ -3,12 +3,20 @@
 Shapes: K trials, T bins, N units, d values per bin. `where` names file and key in error messages.
 """
 
+import logging
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import numpy as np
 
 from neds.errors import UserError
 from neds.modalities import Modality
 from neds.partition.binning import smallest_counts
+from neds.partition.unusable import Unusable
+from neds.values import Value, value_name
 
+_log = logging.getLogger(__name__)
 SPIKE_AXES = {"trials,units,bins": (0, 2, 1), "trials,bins,units": (0, 1, 2)}
 
 
@@ -58,9 +66,9 @@ def continuous(array: np.ndarray, modality: Modality, *, n_bins: int, where: str
 
     Raises:
         UserError: another shape, text, or infinite values.
+        Unusable: values that 32 bits cannot hold.
     """
-    if array.dtype.kind not in "biuf":
-        raise UserError(f"{where}: must be numbers, found type {array.dtype}")
+    _require_numbers(array, where)
     values = array[:, :, None] if array.ndim == 2 else array
     width = modality.width or values.shape[-1]
     if values.shape[1:] != (n_bins, width):
@@ -68,39 +76,143 @@ def continuous(array: np.ndarray, modality: Modality, *, n_bins: int, where: str
             f"{where}: expected shape (trials, {n_bins} bins, {width} values), found {array.shape}; "
             "correct the array, or `width` of the modality"
         )
-    if np.isinf(values).any():
-        raise UserError(f"{where}: holds infinite values; give NaN where a value is unknown")
-    return values.astype(np.float32)
+    return _in_32_bits(values, modality, where)
 
 
-def categorical(array: np.ndarray, modality: Modality, *, where: str) -> np.ndarray:
-    """Class indices (K,) int8, -1 where unknown, from labels or indices (K,).
-
-    Text must be one of the modality's class names, or empty where unknown. Numbers are, in this order: NaN for unknown;
-    class names, when all names are numbers and all values are among them; -1 and +1 for the first and the second of two
-    classes; class indices, with -1 for unknown.
+def scalar(array: np.ndarray, modality: Modality, *, where: str) -> np.ndarray:
+    """Values (K,) float32 of one number per trial, NaN where unknown.
 
     Raises:
-        UserError: another shape, or values that are none of these.
+        UserError: another shape, text, or infinite values.
+        Unusable: values that 32 bits cannot hold.
     """
     if array.ndim != 1:
         raise UserError(f"{where}: expected one value per trial, found shape {array.shape}")
-    if array.dtype.kind == "U":
-        known = array != ""
-        index = _position(array, np.array(modality.classes, str))
-    elif array.dtype.kind in "biuf":
-        values = array.astype(float)
-        known = np.isfinite(values)
-        index = _numeric_index(values, known, modality)
-    else:
+    _require_numbers(array, where)
+    return _in_32_bits(array, modality, where)
+
+
+def _require_numbers(array: np.ndarray, where: str) -> None:
+    if array.dtype.kind not in "biuf":
+        raise UserError(f"{where}: must be numbers, found type {array.dtype}")
+
+
+def _in_32_bits(values: np.ndarray, modality: Modality, where: str) -> np.ndarray:
+    if np.isinf(values).any():
+        raise UserError(f"{where}: holds infinite values; give NaN where a value is unknown")
+    largest = np.finfo(np.float32).max
+    if values.dtype.itemsize > 4 and (np.abs(values) > largest).any():
+        raise Unusable(f"{modality.name} holds values beyond {largest:.1e}, the largest of 32 bits; give another unit")
+    return values.astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Class indices (K,) int8, -1 where unknown, and how they were read: "1 -> left (42), -1 -> right (38)"."""
+
+    index: np.ndarray
+    told: str
+
+
+def value_names(column: np.ndarray) -> list[str]:
+    """Each value (n,) as text that no other value has: left, 0.5, 20240101; 1 and 0 for truth values, nan for NaN."""
+    if column.dtype.kind == "f":
+        # The shortest text that its own type reads back, 0.2 also of 32 bits; adding 0 makes -0 the same as 0.
+        return [np.format_float_positional(value + 0, trim="-") for value in column]
+    return [value_name(value) for value in column.tolist()]
+
+
+def categorical(
+    array: np.ndarray, modality: Modality, *, where: str, meaning: Mapping[str, Value] | None = None, key: str = ""
+) -> Reading:
+    """Classes of trials from labels or indices (K,), by what the values are declared to mean.
+
+    Of a declared `meaning` all values are looked up in it. Else text must be one of the modality's class names, or empty
+    where unknown; and numbers, of which NaN is unknown, are all of one of these:
+
+    - class names, where the names are numbers;
+    - -1 and +1 for the first and the second of two classes. Those of `choice` and `reward` may have 0 beside them, as in the
+      IBL's data, for unknown;
+    - class indices, with -1 for unknown where there are more than two classes. Where the names are numbers, this holds only
+      if no name is an index of another class.
+
+    Args:
+        meaning: value, as `value_names` writes it -> class name, or "" for unknown.
+        where: file and key, for messages.
+        key: key of the configuration under which a meaning can be declared, for messages.
+
+    Raises:
+        UserError: another shape, values that are none of these, or ones that may be two of these.
+    """
+    if array.ndim != 1:
+        raise UserError(f"{where}: expected one value per trial, found shape {array.shape}")
+    array = array.astype(str) if array.dtype.kind in "OST" else array
+    if array.dtype.kind not in "biufU":
         raise UserError(f"{where}: must be numbers or text, found type {array.dtype}")
-    if (bad := known & (index < -1)).any():
-        found = ", ".join(str(value) for value in np.unique(array[bad])[:5])
+    names = np.array(value_names(array), dtype=object)
+    if meaning is not None:
+        index = _declared(names, modality, meaning, where, key)
+    elif array.dtype.kind == "U" or (array.dtype.kind in "iu" and set(names) <= set(modality.classes)):
+        # Whole numbers as text, because floats do not tell large ones apart.
+        array = names.astype(str)
+        index = _position(array, np.array(modality.classes, str))
+        index[array == ""] = -1
+    else:
+        index = _index_of_numbers(array.astype(float), modality, where, key)
+    if (bad := index < -1).any():
+        found = ", ".join(dict.fromkeys(str(name) for name in names[bad][:1000]))
         raise UserError(
-            f"{where}: {found} is neither a class of {modality.name} ({', '.join(modality.classes)}) nor its index; "
-            "correct the values, or `classes` of the modality"
+            f"{where}: {found[:100]} is neither a class of {modality.name} ({', '.join(modality.classes)}) nor its index; "
+            f"correct the values, or `classes` of the modality{_or_declare(key)}"
         )
-    return np.where(known, index, -1).astype(np.int8)
+    reading = Reading(index.astype(np.int8), told(names, index, modality.classes))
+    _log.info("%s: read as %s", where, reading.told)
+    return reading
+
+
+def told(names: list[str] | np.ndarray, index: np.ndarray, classes: list[str]) -> str:
+    """Which values became which classes, and how often; of many values the commonest."""
+    pairs = Counter(zip(names, index.tolist(), strict=True)).most_common()
+    parts = [f"{name or 'no text'} -> {classes[i] if i >= 0 else 'unknown'} ({n})" for (name, i), n in pairs[:12]]
+    return ", ".join(parts) + (f" and {len(pairs) - 12} more values" if len(pairs) > 12 else "")
+
+
+def meanings(names: list[str], meaning: Mapping[str, Value]) -> list[Value | None]:
+    """What each value stands for; None for one that the declared meaning lacks. NaN and empty text stand for themselves.
+
+    A number that is not whole is also found where it differs by the rounding of 32 bits alone.
+    """
+    numbers = {key: float(key) for key in meaning if _is_fraction(key)}
+    found: dict[str, Value | None] = {}
+    for name in dict.fromkeys(names):
+        near = [key for key, value in numbers.items() if _is_fraction(name) and abs(value - float(name)) < 1e-6]
+        found[name] = meaning.get(name, meaning[near[0]] if len(near) == 1 else None)
+    return [found[name] for name in names]
+
+
+def _is_fraction(text: str) -> bool:
+    try:
+        value = float(text)
+    except ValueError:
+        return False
+    return np.isfinite(value) and value != round(value)
+
+
+def _declared(names: np.ndarray, modality: Modality, meaning: Mapping[str, Value], where: str, key: str) -> np.ndarray:
+    found = meanings(list(names), {"nan": "", "": ""} | dict(meaning))
+    if lacking := sorted({name for name, what in zip(names, found, strict=True) if what is None}):
+        subject = "" if where.endswith(key) else f"config key {key} "
+        raise UserError(f"{where}: {subject}says nothing of {', '.join(lacking[:5])}; it names {', '.join(meaning)}")
+    stands_for = [what for what in found if what is not None]
+    if all(not isinstance(what, str) or not what for what in meaning.values()):
+        numbers = np.array([np.nan if what == "" else float(what) for what in stands_for])
+        return _index_of_numbers(numbers, modality, where, "")
+    classes = {name: i for i, name in enumerate(modality.classes)} | {"": -1, "nan": -1}
+    if wrong := sorted({value_name(what) for what in stands_for} - classes.keys()):
+        raise UserError(
+            f'{where}: {", ".join(wrong[:5])} is neither a class of {modality.name} ({", ".join(modality.classes)}) nor ""'
+        )
+    return np.array([classes[value_name(what)] for what in stands_for])
 
 
 def _position(values: np.ndarray, classes: np.ndarray) -> np.ndarray:
@@ -109,16 +221,56 @@ def _position(values: np.ndarray, classes: np.ndarray) -> np.ndarray:
     return np.where(matches.any(axis=1), matches.argmax(axis=1), -2)
 
 
-def _numeric_index(values: np.ndarray, known: np.ndarray, modality: Modality) -> np.ndarray:
+_SIGNED = ("choice", "reward")
+"""Modalities of which the IBL writes -1, 0 and 1, with 0 for no choice."""
+
+
+def _index_of_numbers(values: np.ndarray, modality: Modality, where: str, key: str) -> np.ndarray:
+    known = np.isfinite(values)
+    index = np.full(len(values), -1)
+    index[known] = _numeric_index(values[known], modality, where, key)
+    return index
+
+
+def _numeric_index(values: np.ndarray, modality: Modality, where: str, key: str) -> np.ndarray:
+    """Index (K,) of known numbers, -2 where one is neither a class nor an index."""
     n_classes = len(modality.classes)
+    as_index = np.where((values == np.floor(values)) & (values >= 0) & (values < n_classes), values, -2).astype(int)
+    names = _as_numbers(modality.classes)
+    if names is not None:
+        by_name = _position(values.round(6), names.round(6))
+        is_another_index = (
+            (names == names.round()) & (names >= -1) & (names < n_classes) & (names != np.arange(n_classes))
+        )
+        if (by_name >= 0).all() or is_another_index.any():
+            return by_name
+        return np.where(values == -1, -1, as_index)
+    if n_classes > 2:
+        return np.where(values == -1, -1, as_index)
+    if not (values == -1).any():
+        return as_index
+    signed = _position(values, np.array([-1.0, 1.0]))
+    if modality.name in _SIGNED:
+        return np.where(values == 0, -1, signed)
+    if (values == 1).any() and not (values == 0).any():
+        return signed
+    first = modality.classes[0]
+    raise UserError(
+        f"{where}: -1 may stand for {first} or for unknown; say which{_or_declare(key, lead=' ')}, or give the "
+        "class names as text"
+    )
+
+
+def _or_declare(key: str, *, lead: str = ", or say ") -> str:
+    """The way to declare a meaning, where the configuration has one."""
+    if not key:
+        return ""
+    how = "what they stand for " if lead.startswith(",") else ""
+    return f'{lead}{how}under {key} ({{value: class name, or "" for unknown}})'
+
+
+def _as_numbers(classes: list[str]) -> np.ndarray | None:
     try:
-        names = np.array(modality.classes, float)
+        return np.array(classes, float)
     except ValueError:
-        names = np.full(n_classes, np.nan)
-    by_name = _position(values.round(6), names.round(6))
-    if (by_name[known] >= 0).all():
-        return by_name
-    if n_classes == 2 and np.isin(values[known], (-1, 1)).all():
-        return _position(values, np.array([-1.0, 1.0]))
-    is_index = (values == np.floor(values)) & (values >= -1) & (values < n_classes)
-    return np.where(is_index, values, -2).astype(int)
+        return None

@@ -5,20 +5,25 @@ Shapes: K trials, T bins, N units.
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from neds.errors import UserError
 from neds.files.aligned import SPLITS, AlignedSession
-from neds.modalities import Modality
+from neds.files.roles import InputFile, Operational, OutputFile
+from neds.modalities import by_name
 from neds.partition.array_file import read_arrays
-from neds.partition.array_values import categorical, continuous, spike_counts
+from neds.partition.array_values import categorical, continuous, scalar, spike_counts
 from neds.partition.components import reduced
 from neds.partition.conditions import condition_index
-from neds.partition.settings import ArraySettings, PartitionSettings
-from neds.partition.split import split_trials
-from neds.partition.statistics import training_statistics
+from neds.partition.known import masked, require_known
+from neds.partition.same_trials import FEWEST_SPIKES, fingerprints
+from neds.partition.settings import ArrayRun, ArraySettings, PartitionSettings
+from neds.partition.split import split_trials, without_overlap
+from neds.partition.statistics import constant_columns, training_statistics
+from neds.partition.trials import drop_by_first_reason
 from neds.partition.units import keep_units
 from neds.partition.unusable import Unusable, require_splits, require_trials, require_units, write_outcome
 
@@ -67,42 +72,50 @@ class _Source:
 
 def import_arrays(
     *,
-    path: Path,
+    arrays: InputFile,
     eid: str,
-    modalities: dict[str, Modality],
-    settings: PartitionSettings,
-    arrays: ArraySettings,
-    output: Path,
+    settings: ArrayRun,
+    output: OutputFile,
+    unusable: Operational[Literal["skip", "error"]] | None = None,
 ) -> None:
     """Turn a .npz or HDF5 file of arrays (docs/files.md, "Your own arrays") into the aligned file `output`.
 
-    Unit rule, split, `min_trials`, `min_units` and `unusable` come from `settings`; its windows, trial rule and camera
-    do not apply, because the arrays are cut already. A session that cannot be used is written with the reason.
+    Unit rule, split, `min_trials`, `min_units` and `unusable` come from `settings.partition`; its windows, trial rule and
+    camera do not apply, because the arrays are cut already. A session that cannot be used is written with the reason.
+
+    Args:
+        arrays: file with the arrays.
+        eid: session id.
+        settings: keys `modalities` (list of registry entries), `partition` and `arrays` (config blocks).
+        output: aligned session file to write.
+        unusable: what to do with an unusable session, in place of what `partition` says of it.
 
     Raises:
-        UserError: a missing, damaged or malformed file; or an unusable session where `settings.unusable` is "error".
+        UserError: a missing, damaged or malformed file; or an unusable session where `settings.partition.unusable` is
+            "error".
     """
-    source = _Source(Path(path), _renamed(read_arrays(path), arrays.rename, path))
-    bin_s = source.number("bin_s", arrays.bin_s, "bin_s")
+    cutting, reading = settings.partition, settings.arrays
+    source = _Source(Path(arrays), _renamed(read_arrays(arrays), reading.rename, arrays))
+    bin_s = source.number("bin_s", reading.bin_s, "bin_s")
     if bin_s <= 0:
         raise UserError(f"{source.where('bin_s')}: {bin_s:g} is no bin width; give seconds above 0")
-    first_bin = arrays.bins[0] if arrays.bins else 0
+    first_bin = reading.bins[0] if reading.bins else 0
     spikes_key = next((key for key in SPIKE_KEYS if key in source.arrays), None)
     header = AlignedSession(
         eid=eid,
         subject=source.text("subject"),
         lab=source.text("lab"),
         bin_s=bin_s,
-        window_start_s=source.number("t0_s", arrays.window_start_s, "window_start_s") + first_bin * bin_s,
-        modalities=modalities,
+        window_start_s=source.number("t0_s", reading.window_start_s, "window_start_s") + first_bin * bin_s,
+        modalities=by_name(settings.modalities),
         n_trials_before=len(source.arrays[spikes_key]) if spikes_key and source.arrays[spikes_key].ndim else 0,
-        settings=settings.model_dump() | {"arrays": arrays.model_dump()},
+        settings=cutting.model_dump() | {"arrays": reading.model_dump()},
     )
     write_outcome(
-        lambda: _aligned(header, source, spikes_key, settings, arrays),
+        lambda: _aligned(header, source, spikes_key, cutting, reading),
         header=header,
         source=source.path,
-        settings=settings,
+        stop=(unusable or cutting.unusable) == "error",
         output=output,
     )
 
@@ -123,15 +136,18 @@ def _aligned(
     absent = [name for name in header.modalities if name != "spikes" and name not in source.arrays]
     if spikes_key is None:
         absent.insert(0, "spikes")
-    if absent:
+    if spikes_key is None or absent:
         raise Unusable(f"{source.path.name} has no array {', '.join(absent)}; its keys are {', '.join(source.arrays)}")
-    values, counts = _values(header, source, spikes_key, arrays)
+    values, counts, readings = _values(header, source, spikes_key, arrays)
     n_trials, n_bins, n_units = counts.shape
-    split, kept_trials, dropped = _split(source, header, n_trials, n_bins, settings)
+    spans_s, remarks = _spans_s(source, header, n_trials, n_bins, settings)
+    split, kept_trials, dropped = _split(source, header, spans_s, settings)
+    kept_trials, dropped = _with_spikes(counts, kept_trials, dropped, settings)
     require_trials(kept_trials.sum(), n_trials, settings, dropped)
     require_splits(split[kept_trials], dropped)
     split, counts = split[kept_trials], counts[kept_trials]
     values = {name: array[kept_trials] for name, array in values.items()}
+    require_known(values, header.modalities, split, dropped)
     training = split == SPLITS.index("train")
     spikes = np.einsum("ktn->n", counts[training], dtype=np.int64)
     rates_hz = spikes / (training.sum() * n_bins * header.bin_s)
@@ -139,6 +155,7 @@ def _aligned(
     kept, units_dropped = keep_units(units, rates_hz, settings)
     dropped |= units_dropped
     require_units(kept.sum(), n_units, settings, dropped)
+    of_all_units = counts.sum(axis=2, dtype=np.int64)
     values = {name: counts[:, :, kept] if name == "spikes" else values[name] for name in header.modalities}
     values, modalities, components = reduced(values, header.modalities, training, settings)
     return replace(
@@ -151,17 +168,39 @@ def _aligned(
         trials=_trials(source, n_trials).loc[kept_trials].reset_index(drop=True),
         split=split,
         dropped=dropped,
+        remarks=[*readings, *remarks, *masked(values), *constant_columns(values, modalities, training)],
+        fingerprints=fingerprints(of_all_units),
     )
+
+
+def _with_spikes(
+    counts: np.ndarray, kept: np.ndarray, dropped: dict[str, int], settings: PartitionSettings
+) -> tuple[np.ndarray, dict[str, int]]:
+    """Of the trials in the mask `kept` (K,) those in which spikes were recorded: the others have none of any unit, where the
+    usual trial has 20 or more. And the number dropped by reason.
+
+    Args:
+        counts: (K, T, N) of all units.
+    """
+    per_trial = np.einsum("ktn->k", counts, dtype=np.int64)
+    usual = np.median(per_trial[per_trial > 0]) if per_trial.any() else 0
+    silent = kept & (per_trial == 0) & (settings.longest_silence_s is not None and usual >= FEWEST_SPIKES)
+    recorded, lost = drop_by_first_reason({"no spike of any unit, not recorded": silent}, len(kept), prefix="trials")
+    return kept & recorded, dropped | lost
 
 
 def _values(
     header: AlignedSession, source: _Source, spikes_key: str, arrays: ArraySettings
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Behaviour values by name, and the counts (K, T, N) of all units, over the bins used."""
+) -> tuple[dict[str, np.ndarray], np.ndarray, list[str]]:
+    """Behaviour values by name, the counts (K, T, N) of all units, over the bins used, and how classes were read."""
     behaviours = {name: modality for name, modality in header.modalities.items() if name != "spikes"}
     if extra := [name for name, modality in behaviours.items() if modality.kind == "counts"]:
         raise UserError(
             f"modalities: {', '.join(extra)} is of kind counts, which only spikes can be; declare it continuous"
+        )
+    if strange := [name for name in arrays.values or {} if name not in (*behaviours, *source.arrays)]:
+        raise UserError(
+            f"{source.path}: config key arrays.values.{strange[0]}: no modality in use and no key of the file is called so"
         )
     axes = source.text("axes").replace(" ", "") if arrays.axes == "auto" else arrays.axes
     binned = [source.arrays[name] for name, modality in behaviours.items() if modality.kind == "continuous"]
@@ -172,60 +211,82 @@ def _values(
         where=source.where(spikes_key),
     )
     n_trials, n_bins, _ = counts.shape
-    values = {}
+    values, readings = {}, []
     for name, modality in behaviours.items():
         array, where = source.arrays[name], source.where(name)
         if array.shape[:1] != (n_trials,):
             raise UserError(f"{where}: expected {n_trials} trials as in {spikes_key}, found shape {array.shape}")
         if modality.kind == "continuous":
             values[name] = continuous(array, modality, n_bins=n_bins, where=where)
+        elif modality.kind == "scalar":
+            values[name] = scalar(array, modality, where=where)
         else:
-            values[name] = categorical(array, modality, where=where)
+            meaning = (arrays.values or {}).get(name)
+            reading = categorical(array, modality, where=where, meaning=meaning, key=f"arrays.values.{name}")
+            values[name] = reading.index
+            readings.append(f"{name}: {reading.told}")
     first, end = arrays.bins or (0, n_bins)
     if end > n_bins:
         raise UserError(
             f"{source.path}: `bins` [{first}, {end}] under `arrays` goes beyond the {n_bins} bins of the file"
         )
     used = slice(first, end)
-    return {name: v if v.ndim == 1 else v[:, used] for name, v in values.items()}, counts[:, used]
+    return {name: v if v.ndim == 1 else v[:, used] for name, v in values.items()}, counts[:, used], readings
 
 
 def _split(
-    source: _Source, header: AlignedSession, n_trials: int, n_bins: int, settings: PartitionSettings
+    source: _Source, header: AlignedSession, spans_s: np.ndarray, settings: PartitionSettings
 ) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
     """Index (K,) into SPLITS, mask (K,) of the trials kept, and the number dropped by reason."""
-    given = source.column(("split",), n_trials, "trial")
+    given = source.column(("split",), len(spans_s), "trial")
     if given is None:
-        return split_trials(_spans_s(source, header, n_trials, n_bins, settings), eid=header.eid, settings=settings)
+        return split_trials(spans_s, eid=header.eid, settings=settings)
     names = np.array(SPLITS) if given.dtype.kind == "U" else np.arange(len(SPLITS))
     matches = given[:, None] == names
     if not matches.any(axis=1).all() or not matches.any(axis=0).all():
         raise UserError(
             f"{source.where('split')}: every trial must be one of {', '.join(SPLITS)} (or 0, 1, 2), and each must occur"
         )
-    return matches.argmax(axis=1).astype(np.uint8), np.ones(n_trials, bool), {}
+    split = matches.argmax(axis=1).astype(np.uint8)
+    return split, *without_overlap(spans_s, split, settings)
 
 
 def _spans_s(
     source: _Source, header: AlignedSession, n_trials: int, n_bins: int, settings: PartitionSettings
-) -> np.ndarray:
-    """First and last moment (K, 2) of each trial's window, NaN where no split needs to know it."""
+) -> tuple[np.ndarray, list[str]]:
+    """First and last moment (K, 2) of each trial's window, NaN where unknown, and what that keeps from being checked."""
     times_s = source.column(("align_time_s",), n_trials, "trial")
-    if settings.split == "random":
-        return np.full((n_trials, 2), np.nan)
-    if times_s is None or times_s.dtype.kind not in "iuf" or not np.isfinite(times_s).all():
-        found = "is absent" if times_s is None else "does not hold a number for every trial"
+    if times_s is not None and times_s.dtype.kind not in "iuf":
+        raise UserError(f"{source.where('align_time_s')}: must be numbers of seconds, found type {times_s.dtype}")
+    times_s = np.full(n_trials, np.nan) if times_s is None else times_s.astype(np.float64)
+    n_unknown = int(np.count_nonzero(~np.isfinite(times_s)))
+    if n_unknown and settings.split == "blocks" and "split" not in source.arrays:
+        found = "does not hold a number for every trial" if "align_time_s" in source.arrays else "is absent"
         raise UserError(
             f"{source.where('align_time_s')}: {found}, so that trials cannot be split into blocks of time; "
             "add the times in seconds, or set `split: random` under `partition`"
         )
-    return times_s[:, None] + header.window_start_s + np.array([0.0, n_bins * header.bin_s])
+    remarks = []
+    if n_unknown and settings.overlap != "allow":
+        remarks = [
+            f"no align_time_s of {n_unknown} trials, so whether windows of different splits overlap is not checked"
+        ]
+    return times_s[:, None] + header.window_start_s + np.array([0.0, n_bins * header.bin_s]), remarks
 
 
 def _units(source: _Source, n_units: int) -> pd.DataFrame:
     def column(*keys: str, default: object) -> np.ndarray:
         found = source.column(keys, n_units, "unit")
         return np.full(n_units, default) if found is None else found
+
+    def numbers(key: str, *, unknown: float) -> np.ndarray:
+        found = column(key, default=unknown)
+        if found.dtype.kind not in "biuf":
+            texts = ", ".join(np.unique(found.astype(str))[:5])
+            raise UserError(
+                f"{source.where(key)}: holds text ({texts}); give a number for each unit, or leave {key} out"
+            )
+        return found
 
     acronym = column("acronym", "region", default="").astype(str).astype(object)
     return pd.DataFrame(
@@ -235,9 +296,9 @@ def _units(source: _Source, n_units: int) -> pd.DataFrame:
             "acronym": acronym,
             "beryl": acronym,
             "cosmos": np.full(n_units, "", object),
-            "depth_um": column("depth_um", default=np.nan),
-            "channel": column("channel", default=-1),
-            "label": column("label", default=np.nan),
+            "depth_um": numbers("depth_um", unknown=np.nan),
+            "channel": numbers("channel", unknown=-1),
+            "label": numbers("label", unknown=np.nan),
         }
     )
 

@@ -4,17 +4,19 @@ Shapes: K0 trials in the recording, K of them aligned, T bins.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
 from neds.errors import UserError
 from neds.files.raw import RawSession, Trace
-from neds.modalities import BUILT_IN, Modality
-from neds.partition.array_values import categorical
+from neds.modalities import BUILT_IN, CLASSES, Modality
+from neds.partition.array_values import categorical, scalar, told, value_names
 from neds.partition.binning import smallest_counts
 from neds.partition.settings import PartitionSettings
 from neds.partition.unusable import Unusable
+from neds.signals.wheel import NoVelocity, wheel_traces
 
 
 @dataclass(frozen=True)
@@ -26,13 +28,15 @@ class Events:
 
 @dataclass(frozen=True)
 class Measured:
-    """What a recipe found: a trace on its own clock, events, or a class index (K0,) per trial, -1 where unknown.
+    """What a recipe found: a trace on its own clock, events, or of each trial (K0,) a class index, -1 where unknown, or a
+    number, NaN where unknown.
 
-    `source` names the trace or column it was made from.
+    `source` names the trace or column it was made from; `remarks` say how it was read or computed, a line each.
     """
 
     source: str
     data: Trace | Events | np.ndarray
+    remarks: tuple[str, ...] = ()
 
 
 def download_problems(raw: RawSession) -> str:
@@ -54,9 +58,20 @@ def _column(raw: RawSession, name: str) -> np.ndarray:
     return raw.trials[name].to_numpy()
 
 
+def _wheel_velocity(raw: RawSession, settings: PartitionSettings) -> Measured:
+    if "wheel_velocity" in raw.traces or "wheel_position" not in raw.traces:
+        return Measured("wheel_velocity", _trace(raw, "wheel_velocity"))
+    try:
+        traces, remarks = wheel_traces(_trace(raw, "wheel_position"))
+    except NoVelocity as few:
+        raise Unusable(f"wheel_position: {few}") from None
+    return Measured("wheel_position", traces["wheel_velocity"], ("velocity computed from wheel_position", *remarks))
+
+
 def _wheel_speed(raw: RawSession, settings: PartitionSettings) -> Measured:
-    velocity = _trace(raw, "wheel_velocity")
-    return Measured("wheel_velocity", Trace(velocity.times, np.abs(velocity.values)))
+    velocity = _wheel_velocity(raw, settings)
+    assert isinstance(velocity.data, Trace)
+    return replace(velocity, data=Trace(velocity.data.times, np.abs(velocity.data.values)))
 
 
 def _whisker_motion_energy(raw: RawSession, settings: PartitionSettings) -> Measured:
@@ -64,40 +79,58 @@ def _whisker_motion_energy(raw: RawSession, settings: PartitionSettings) -> Meas
     camera = settings.whisker_camera
     if camera == "auto":
         camera = "left" if names["left"] in raw.traces or names["right"] not in raw.traces else "right"
-    return Measured(names[camera], _trace(raw, names[camera]))
+    remarks: tuple[str, ...] = ()
+    if camera == "right" and settings.whisker_camera == "auto":
+        why = raw.provenance.get("problems", {}).get(names["left"], "it is absent")
+        remarks = (f"whisker_motion_energy: of the right camera, as the left one cannot be used ({why})",)
+    return Measured(names[camera], _trace(raw, names[camera]), remarks)
 
 
 def _choice(raw: RawSession, settings: PartitionSettings) -> Measured:
-    return Measured("trials.choice", _class_index(_column(raw, "choice"), [-1, 1]))
+    return _read("choice", "trials.choice", _column(raw, "choice"), [-1, 1])
 
 
 def _block(raw: RawSession, settings: PartitionSettings) -> Measured:
     probability = _column(raw, "probabilityLeft")
-    return Measured("trials.probabilityLeft", _class_index(probability, _classes_as_numbers("block")))
+    return _read("block", "trials.probabilityLeft", probability, _classes_as_numbers("block"))
 
 
 def _reward(raw: RawSession, settings: PartitionSettings) -> Measured:
-    return Measured("trials.feedbackType", _class_index(_column(raw, "feedbackType"), [-1, 1]))
+    return _read("reward", "trials.feedbackType", _column(raw, "feedbackType"), [-1, 1])
 
 
 def _contrast(raw: RawSession, settings: PartitionSettings) -> Measured:
     """Right less left contrast; that of the side where nothing was shown is NaN."""
     right, left = _column(raw, "contrastRight"), _column(raw, "contrastLeft")
     signed = np.where(np.isnan(right) & np.isnan(left), np.nan, np.nan_to_num(right) - np.nan_to_num(left))
-    return Measured("trials.contrastRight, contrastLeft", _class_index(signed, _classes_as_numbers("contrast")))
+    return _read("contrast", "trials.contrastRight, contrastLeft", signed, _classes_as_numbers("contrast"))
 
 
 def _classes_as_numbers(name: str) -> list[float]:
-    return [float(label) for label in BUILT_IN[name].classes]
+    return [float(label) for label in CLASSES[name]]
 
 
-def _class_index(values: np.ndarray, classes: list[float]) -> np.ndarray:
-    is_class = np.isclose(values[:, None], classes, rtol=0, atol=1e-6)
-    return np.where(is_class.any(axis=1), is_class.argmax(axis=1), -1).astype(np.int8)
+def _read(name: str, source: str, values: np.ndarray, numbers: list[float]) -> Measured:
+    """Class indices of a built-in modality by the IBL's `numbers` of its classes; others are unknown."""
+    is_class = np.isclose(values[:, None], numbers, rtol=0, atol=1e-6)
+    index = np.where(is_class.any(axis=1), is_class.argmax(axis=1), -1).astype(np.int8)
+    return Measured(source, index, (f"{name}: {told(value_names(values), index, CLASSES[name])}",))
+
+
+def _numbers(raw: RawSession, modality: Modality) -> Measured:
+    """A column of one number per trial."""
+    name, column = modality.name, _column(raw, modality.name)
+    remarks: tuple[str, ...] = ()
+    if column.dtype.kind == "f" and (infinite := np.isinf(column)).any():
+        column = np.where(infinite, np.nan, column)
+        remarks = (f"{name}: {infinite.sum()} infinite values are taken as unknown",)
+    values = scalar(column, modality, where=f"session {raw.eid}, trials column {name}")
+    return Measured(f"trials.{name}", values, remarks)
 
 
 RECIPES: dict[str, Callable[[RawSession, PartitionSettings], Measured]] = {
     "wheel_speed": _wheel_speed,
+    "wheel_velocity": _wheel_velocity,
     "whisker_motion_energy": _whisker_motion_energy,
     "choice": _choice,
     "block": _block,
@@ -119,13 +152,14 @@ def require_measured(modalities: dict[str, Modality], raw: RawSession) -> None:
 
 
 def measure(modality: Modality, raw: RawSession, settings: PartitionSettings) -> Measured:
-    """A behaviour of the recording: the trace, or trials column of class names, that is named after it; else its recipe's.
+    """A behaviour of the recording: the trace, or trials column of class names or numbers, that is named after it; else its
+    recipe's.
 
     The sample times of the trace of a counts modality are what is counted.
 
     Raises:
-        Unusable: the recording does not have it.
-        UserError: it has another width, or a text that is no class.
+        Unusable: the recording does not have it, or its numbers are too large for 32 bits.
+        UserError: it has another width, a text that is no class, or text in the place of numbers.
     """
     name = modality.name
     if modality.kind == "continuous" and (name in raw.traces or name not in RECIPES):
@@ -136,28 +170,39 @@ def measure(modality: Modality, raw: RawSession, settings: PartitionSettings) ->
         return Measured(name, trace)
     if modality.kind == "counts":
         return Measured(name, Events(_trace(raw, name).times))
+    if modality.kind == "scalar":
+        return _numbers(raw, modality)
     column = raw.trials.get(name)
     if column is not None and column.dtype == object:
         where = f"session {raw.eid}, trials column {name}"
-        return Measured(f"trials.{name}", categorical(column.to_numpy().astype(str), modality, where=where))
+        reading = categorical(column.to_numpy().astype(str), modality, where=where)
+        # How the conversion read the file stands in its remarks; here are but class names.
+        return Measured(f"trials.{name}", reading.index)
     if name not in RECIPES:
         raise Unusable(f"no trials column {name} with class names{download_problems(raw)}")
     return RECIPES[name](raw, settings)
 
 
 def align_behaviour(
-    measured: Measured, kept: np.ndarray, edges: np.ndarray
+    measured: Measured,
+    kept: np.ndarray,
+    edges: np.ndarray,
+    *,
+    longest_gap_s: float | None = None,
+    holes: Literal["drop", "mask"] = "drop",
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Values of one behaviour in K trials, and which of these trials it cannot serve.
 
     Args:
         kept: (K,) rows of the trials table.
         edges: (K, T + 1) bin edges in seconds.
+        longest_gap_s: longest time between two samples of a trace that is bridged; None: any.
+        holes: drop trials in which a trace is unknown in part, or mask these bins.
 
     Returns:
-        Continuous (K, T, width) float32, a trace interpolated linearly at the right edge of each bin; counts (K, T, 1) of
-        events in [left edge, right edge); or categorical (K,) class indices. And masks (K,) of the trials to be dropped, by
-        reason.
+        Continuous (K, T, width) float32, a trace interpolated linearly at the right edge of each bin, NaN where it is
+        unknown; counts (K, T, 1) of events in [left edge, right edge); or categorical (K,) class indices or scalar (K,)
+        numbers. And masks (K,) of the trials to be dropped, by reason.
     """
     if isinstance(measured.data, Events):
         counts = np.diff(np.searchsorted(measured.data.times, edges), axis=1)
@@ -165,15 +210,33 @@ def align_behaviour(
     if not isinstance(measured.data, Trace):
         return measured.data[kept], {}
     trace = measured.data
+    at_s = edges[:, 1:]
     bin_s = edges[0, 1] - edges[0, 0] if len(edges) else 0.0
+    uncovered = np.maximum(trace.times[0] - at_s, at_s - trace.times[-1]) > bin_s * (1 + 1e-6)
     far = _nearest_sample_s(trace.times, edges[:, [0, -1]]).max(axis=1, initial=0) > bin_s * (1 + 1e-6)
     columns = trace.values.reshape(len(trace.times), -1).T
-    values = np.stack([np.interp(edges[:, 1:], trace.times, v).astype(np.float32) for v in columns], axis=-1)
-    unknown = ~np.isfinite(values).all(axis=(1, 2))
-    return values, {
-        f"{measured.source} does not cover the window": far,
-        f"{measured.source} is NaN": unknown,
-    }
+    values = np.stack([np.interp(at_s, trace.times, v).astype(np.float32) for v in columns], axis=-1)
+    nan = ~np.isfinite(values).all(axis=2)
+    hole = _in_holes(trace.times, at_s, longest_gap_s)
+    values[hole | uncovered] = np.nan
+    source = measured.source
+    if holes == "mask":
+        return values, {f"{source} is unknown in the whole window": (nan | hole | uncovered).all(axis=1)}
+    in_hole = hole.any(axis=1)
+    reasons = {f"{source} does not cover the window": far & ~in_hole, f"{source} is NaN": nan.any(axis=1)}
+    return values, reasons | (
+        {f"{source} has a hole of more than {longest_gap_s:g} s": in_hole} if in_hole.any() else {}
+    )
+
+
+def _in_holes(times: np.ndarray, at: np.ndarray, longest_s: float | None) -> np.ndarray:
+    """Whether each moment lies between two samples that are further apart than `longest_s` and three usual intervals."""
+    if longest_s is None or len(times) < 3:
+        return np.zeros(at.shape, bool)
+    longest_s = max(longest_s, 3 * float(np.median(np.diff(times))))
+    after = np.searchsorted(times, at).clip(1, len(times) - 1)
+    before_s, after_s = times[after - 1], times[after]
+    return (after_s - before_s > longest_s) & (at > before_s) & (at < after_s)
 
 
 def _nearest_sample_s(times: np.ndarray, at: np.ndarray) -> np.ndarray:

@@ -36,6 +36,10 @@ class WindowedSpikes:
         inside = np.repeat(trials, self.shape[1])[self.cells]
         return np.bincount(self.units[inside], minlength=n_units) / (trials.sum() * self.shape[1] * bin_s)
 
+    def of_all_units(self) -> np.ndarray:
+        """Counts (K, T) of all units together."""
+        return np.bincount(self.cells, minlength=self.shape[0] * self.shape[1]).reshape(self.shape)
+
     def counts(self, kept: np.ndarray) -> np.ndarray:
         """Counts (K, T, N) of the N units in the mask `kept`, in the smallest of uint8 and uint16."""
         column = np.cumsum(kept) - 1

@@ -20,9 +20,9 @@ def reduced(
     """
     many = [name for name, modality in modalities.items() if modality.kind == "continuous" and modality.width is None]
     components = {name: fit_components(values[name], training, settings) for name in many}
-    widths = {name: {"width": len(own.weights)} for name, own in components.items()}
+    widths = {name: {"width": len(fitted.weights)} for name, fitted in components.items()}
     return (
-        values | {name: own.of(values[name]) for name, own in components.items()},
+        values | {name: fitted.project(values[name]) for name, fitted in components.items()},
         {name: modality.model_copy(update=widths.get(name)) for name, modality in modalities.items()},
         components,
     )

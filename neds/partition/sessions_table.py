@@ -1,23 +1,44 @@
 """The table of sessions: what became of each one in the partition stage."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from neds.errors import UserError
 from neds.files.aligned import AlignedSession, read_aligned
+from neds.files.atomic import write_csv
+from neds.files.roles import InputFiles, OutputFile
+from neds.partition.same_trials import shared_trials
 
 
-def sessions_table(aligned: list[Path], roles: dict[str, str]) -> pd.DataFrame:
-    """One row per aligned file: identity, trials and units kept and dropped, and why a session is unusable.
+def write_sessions_table(*, aligned: InputFiles, roles: dict[str, str], output: OutputFile) -> None:
+    """List all sessions: what was kept, what was dropped and why, and which cannot be used.
+
+    Args:
+        aligned: aligned session files, in the order of the rows.
+        roles: role of each session, by EID.
+        output: CSV to write.
+
+    Raises:
+        UserError: a file is missing, damaged, or of another format.
+    """
+    write_csv(output, sessions_table(aligned, roles))
+
+
+def sessions_table(aligned: Sequence[Path], roles: dict[str, str]) -> pd.DataFrame:
+    """One row per aligned file: identity, trials and units kept and dropped, why a session is unusable, and remarks.
 
     Args:
         aligned: the files, in the order of the rows.
         roles: EID -> role.
 
     Raises:
-        UserError: a file is missing, damaged, or of another format.
+        UserError: a file is missing, damaged, or of another format; or a session of role test holds trials of one of
+        role train.
     """
     sessions = [read_aligned(path, with_values=False) for path in aligned]
+    _refuse_tested_in_training(sessions, roles)
     return pd.DataFrame([_row(session, roles[session.eid]) for session in sessions])
 
 
@@ -37,7 +58,18 @@ def _row(session: AlignedSession, role: str) -> dict[str, object]:
         "units_dropped": _dropped(session, "units: "),
         "usable": session.usable,
         "why_not": session.reason,
+        "remarks": "; ".join(session.remarks),
     }
+
+
+def _refuse_tested_in_training(sessions: list[AlignedSession], roles: dict[str, str]) -> None:
+    allowed = {session.eid for session in sessions if session.settings.get("overlap") == "allow"}
+    for first, second, number in shared_trials(sessions):
+        if roles[first] != roles[second] and not {first, second} <= allowed:
+            raise UserError(
+                f"sessions {first} and {second} share {number} trials, spike by spike, and one is for training and the "
+                "other for testing; take one off the sessions sheet, or set partition.overlap: allow"
+            )
 
 
 def _dropped(session: AlignedSession, prefix: str) -> str:

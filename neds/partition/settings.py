@@ -5,7 +5,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from neds.modalities import Modality
-from neds.settings import Settings
+from neds.settings import Seed, Settings, key
+from neds.values import Meanings
 
 IBL_EVENTS = (
     "stimOn_times",
@@ -23,46 +24,94 @@ Axes = Literal["trials,units,bins", "trials,bins,units"]
 class PartitionSettings(Settings):
     """How a recording is cut into trials and bins, and which trials and units are kept."""
 
-    align: str = "stimOn_times"
+    align: str = key(
+        "stimOn_times",
+        when="for another event of the task; none for recordings without trials",
+        paper="stimOn_times",
+        public_code="stimOn_times",
+    )
     """Column of the trials table that is time zero of a trial; none: no trials, but windows over the whole recording."""
-    window_start_s: float = -0.5
+    window_start_s: float = key(-0.5, when="with the event; 0 for align none", paper="-0.5", public_code="-0.5")
     """Start of the window, relative to the alignment event."""
-    window_end_s: float = 1.5
+    window_end_s: float = key(
+        1.5, when="with the event; the windows' length for align none", paper="1.5", public_code="1.5"
+    )
     """End of the window, relative to the alignment event."""
-    window_step_s: float | None = Field(None, gt=0)
+    window_step_s: float | None = key(None, gt=0, when="half the length for overlapping windows")
     """Align none: time from one window to the next; below the window's length they overlap; null: its length."""
-    bin_s: float = Field(0.02, gt=0)
+    bin_s: float = key(
+        0.05,
+        gt=0,
+        when="0.02 as in the paper; wider bins mean fewer tokens and faster training",
+        paper="0.02",
+        public_code="0.02",
+    )
     """Bin width. It must divide the window."""
-    min_rate_hz: float = Field(2.0, ge=0)
+    min_rate_hz: float = key(
+        2.0,
+        ge=0,
+        when="lower to keep sparse units, higher to save memory",
+        paper="2",
+        public_code="5 in its present version",
+    )
     """A unit is kept when its mean rate in the window over the training trials is above this."""
-    min_label: float = Field(0.0, ge=0, le=1)
+    min_label: float = key(0.0, ge=0, le=1, when="1 to keep well isolated units alone", paper="0", public_code="0")
     """Lowest IBL quality label (share of criteria passed) of a unit that is kept; 0 keeps all, also unlabelled ones."""
-    trial_rule: Literal["neds", "bwm", "all"] = "neds"
+    trial_rule: Literal["neds", "bwm", "all"] = key(
+        "neds",
+        when="all for other tasks, bwm to compare with the Brain-Wide Map",
+        paper="bwm by its text",
+        public_code="neds",
+    )
     """neds: first movement 0 to 10 s after the stimulus and feedback within 10 s of the go cue, as in the public code;
     bwm: first movement 0.08 to 2 s after the stimulus, as in the Brain-Wide Map; all: every trial whose event is known, of
     whatever task."""
-    whisker_camera: Literal["left", "right", "auto"] = "auto"
+    whisker_camera: Literal["left", "right", "auto"] = key(
+        "auto", when="to take the same side everywhere", public_code="right"
+    )
     """Camera of the whisker motion energy; auto takes the left one, or the right one where there is no left one."""
-    component_variance: float = Field(0.99, gt=0, le=1)
+    longest_silence_s: float | None = key(5.0, gt=0, when="longer for few or quiet units")
+    """A silence of all units of a probe that is longer, and longer than 20 times the mean interval of the spikes around it,
+    was not recorded; null: silence says nothing. Trials and windows outside of what was recorded are dropped."""
+    longest_gap_s: dict[str, Annotated[float, Field(gt=0)] | None] = key(
+        {"others": 0.25}, when="longer for what is sampled seldom"
+    )
+    """Modality -> longest time between two known samples of its trace that is bridged by interpolation, and `others` for
+    those not named; in a longer one, and longer than three usual intervals, values are unknown. null: all are bridged."""
+    holes: Literal["drop", "mask"] = key("drop", when="mask when many trials have holes")
+    """Trials in whose window a trace is unknown in part: drop them, or mask those bins (NaN)."""
+    component_variance: float = key(0.99, gt=0, le=1, when="lower to spare tokens' width", public_code="0.99")
     """Share of the variance that the principal components of a modality with many values per bin (LFP) hold together."""
-    max_components: int = Field(50, ge=1)
+    max_components: int = key(50, ge=1, when="with component_variance")
     """Most principal components of such a modality."""
-    min_trials: int = Field(50, ge=3)
+    min_trials: int = key(50, ge=3, when="lower for short sessions")
     """A session with fewer kept trials is unusable."""
-    min_units: int = Field(10, ge=1)
+    min_units: int = key(10, ge=1, when="lower for sparse recordings")
     """A session with fewer kept units is unusable."""
-    split: Literal["random", "blocks"] = "random"
+    split: Literal["random", "blocks"] = key(
+        "random", when="blocks when signals drift slowly, and for align none", paper="random", public_code="random"
+    )
     """random: trial by trial, as in the paper; blocks: contiguous trials, so that what drifts slowly tells a model nothing
     of the trials that it is tested on."""
-    split_blocks: int = Field(3, ge=1)
+    split_blocks: int = key(3, ge=1, when="more for long sessions")
     """Split blocks: how many blocks of each split lie spread over the session."""
-    split_gap_s: float = Field(5.0, ge=0)
+    overlap: Literal["drop", "refuse", "allow"] = key("drop", when="refuse or allow, when no trial may be lost")
+    """Windows of different splits that share time: drop those of training before those of validation before those of test;
+    refuse the session; or allow them. allow also lets the same recording be a session of role train and one of role test."""
+    split_gap_s: float = key(5.0, ge=0, when="as long as what is recorded remembers itself")
     """Split blocks: least time between the windows of trials of different splits; the trials in between are dropped."""
-    split_fractions: list[Annotated[float, Field(gt=0, lt=1)]] = Field([0.7, 0.1, 0.2], min_length=3, max_length=3)
+    split_fractions: list[Annotated[float, Field(gt=0, lt=1)]] = key(
+        [0.7, 0.1, 0.2],
+        min_length=3,
+        max_length=3,
+        when="more to test for short sessions",
+        paper="[0.7, 0.1, 0.2]",
+        public_code="[0.7, 0.1, 0.2]",
+    )
     """Shares of the kept trials for training, validation and test."""
-    split_seed: int = 0
+    split_seed: Seed = key(0, when="to see how much the split matters", paper="not published")
     """Another seed draws another split of every session."""
-    unusable: Literal["skip", "error"] = "skip"
+    unusable: Literal["skip", "error"] = key("skip", when="error when every session is needed")
     """skip: an unusable session is recorded with its reason and left out; error: it stops the workflow."""
 
     @property
@@ -76,7 +125,7 @@ class PartitionSettings(Settings):
 
     def fault_of(self, modalities: dict[str, Modality]) -> str:
         """What keeps these modalities from being cut so, in one line; empty where nothing does."""
-        static = [name for name, modality in modalities.items() if modality.kind == "categorical"]
+        static = [name for name, modality in modalities.items() if modality.per_trial]
         if not static or not self.cuts_windows:
             return ""
         return (
@@ -109,15 +158,19 @@ class PartitionSettings(Settings):
 class ArraySettings(Settings):
     """How a user's own file of trial-aligned arrays is read (docs/files.md, "Your own arrays")."""
 
-    rename: dict[str, str] = Field(default_factory=dict)
+    rename: dict[str, str] = key({}, when="when the file calls things otherwise")
     """Key in the file -> name of the modality or column it holds."""
-    bins: list[Annotated[int, Field(ge=0)]] | None = Field(None, min_length=2, max_length=2)
+    values: Meanings | None = key(None, when="where numbers may be read in two ways")
+    """Categorical modality -> {value in the file: class name, or "" for unknown}, where numbers may be read in two ways."""
+    bins: list[Annotated[int, Field(ge=0)]] | None = key(
+        None, min_length=2, max_length=2, when="to drop bins at the edges"
+    )
     """First bin to use and the one after the last: [1, 49] drops bins 0 and 49 of 50. Empty: all bins."""
-    bin_s: float | None = Field(None, gt=0)
+    bin_s: float | None = key(None, gt=0, when="when the file does not say")
     """Bin width. Empty: key `bin_s` of the file."""
-    window_start_s: float | None = None
+    window_start_s: float | None = key(None, when="when the file does not say")
     """Start of bin 0 relative to the alignment event. Empty: key `t0_s` of the file."""
-    axes: Axes | Literal["auto"] = "auto"
+    axes: Axes | Literal["auto"] = key("auto", when="when the shapes do not decide")
     """Order of the axes of the spike counts; auto: key `axes` of the file, or told from the shapes of the behaviours."""
 
     @model_validator(mode="after")
@@ -125,3 +178,17 @@ class ArraySettings(Settings):
         if self.bins and self.bins[0] >= self.bins[1]:
             raise ValueError(f"bins {self.bins} holds no bin; write [first, last + 1]")
         return self
+
+
+class PartitionRun(Settings):
+    """Everything but the recording that determines an aligned file."""
+
+    modalities: list[Modality]
+    """Registry entries, in the order of the aligned file."""
+    partition: PartitionSettings = Field(default_factory=PartitionSettings)
+
+
+class ArrayRun(PartitionRun):
+    """Everything but a user's own arrays that determines an aligned file."""
+
+    arrays: ArraySettings = Field(default_factory=ArraySettings)

@@ -10,6 +10,7 @@ import numpy as np
 from neds.files.aligned import SPLITS
 from neds.partition.settings import PartitionSettings
 from neds.partition.trials import drop_by_first_reason
+from neds.partition.unusable import Unusable
 
 _CLOCK_S = 1e-6
 """Windows that meet may overlap by rounding."""
@@ -25,14 +26,67 @@ def split_trials(
 
     Returns:
         Index (K,) into SPLITS, mask (K,) of the trials kept, and the number dropped by reason.
+
+    Raises:
+        Unusable: windows of different splits overlap, and the settings refuse that.
     """
-    drawn = {"eid": eid, "seed": settings.split_seed, "fractions": settings.split_fractions}
-    if settings.split == "random":
-        split, near = assign_split(len(spans_s), **drawn), np.zeros(len(spans_s), bool)
-    else:
-        split, near = assign_blocks(spans_s, n_blocks=settings.split_blocks, gap_s=settings.split_gap_s, **drawn)
-    reason = f"less than {settings.split_gap_s / 2:g} s from a boundary between splits"
-    return split, *drop_by_first_reason({reason: near}, len(spans_s), prefix="trials")
+    if settings.split == "blocks":
+        split, near = assign_blocks(
+            spans_s,
+            eid=eid,
+            seed=settings.split_seed,
+            fractions=settings.split_fractions,
+            n_blocks=settings.split_blocks,
+            gap_s=settings.split_gap_s,
+        )
+        reason = f"less than {settings.split_gap_s / 2:g} s from a boundary between splits"
+        return split, *drop_by_first_reason({reason: near}, len(spans_s), prefix="trials")
+    split = assign_split(len(spans_s), eid=eid, seed=settings.split_seed, fractions=settings.split_fractions)
+    return split, *without_overlap(spans_s, split, settings)
+
+
+def without_overlap(
+    spans_s: np.ndarray, split: np.ndarray, settings: PartitionSettings
+) -> tuple[np.ndarray, dict[str, int]]:
+    """Deal with windows of different splits that share time, as `settings.overlap` says.
+
+    Args:
+        spans_s: (K, 2) first and last moment of each window, NaN where unknown.
+        split: (K,) index into SPLITS.
+
+    Returns:
+        Mask (K,) of the trials kept, and the number dropped by reason.
+
+    Raises:
+        Unusable: windows overlap and are to be refused.
+    """
+    kept = np.ones(len(spans_s), bool)
+    if settings.overlap == "allow":
+        return kept, {}
+    train, val, test = range(len(SPLITS))
+    reasons = {}
+    for own, others in ((val, [test]), (train, [val, test])):
+        hit = _overlaps(spans_s, spans_s[np.isin(split, others) & kept]) & (split == own)
+        names = " or ".join(SPLITS[other] for other in others)
+        reasons[f"window of {SPLITS[own]} overlaps one of {names}"] = hit
+        kept &= ~hit
+    if settings.overlap == "refuse" and not kept.all():
+        raise Unusable(
+            f"{np.count_nonzero(~kept)} of {len(kept)} windows overlap one of another split; choose split: blocks, shorter "
+            "windows, or partition.overlap: drop or allow"
+        )
+    return drop_by_first_reason(reasons, len(kept), prefix="trials")
+
+
+def _overlaps(spans_s: np.ndarray, others_s: np.ndarray) -> np.ndarray:
+    """Whether each span (K, 2) shares time with one of the others (M, 2); all are equally long."""
+    others_s = np.sort(others_s[np.isfinite(others_s).all(axis=1), 0])
+    if not len(others_s):
+        return np.zeros(len(spans_s), bool)
+    length_s = spans_s[:, 1] - spans_s[:, 0] - _CLOCK_S
+    before = np.searchsorted(others_s, spans_s[:, 0] - length_s, side="right")
+    nearest = others_s[before.clip(max=len(others_s) - 1)]
+    return (before < len(others_s)) & (nearest < spans_s[:, 0] + length_s)
 
 
 def assign_split(n_trials: int, *, eid: str, seed: int, fractions: list[float]) -> np.ndarray:

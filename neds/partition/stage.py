@@ -4,7 +4,7 @@ Shapes: K kept trials, T bins, N kept units.
 """
 
 from dataclasses import dataclass, replace
-from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -12,47 +12,72 @@ import pandas as pd
 from neds.errors import UserError
 from neds.files.aligned import SPLITS, AlignedSession
 from neds.files.raw import RawSession, read_raw
-from neds.modalities import Modality
+from neds.files.roles import InputFile, Operational, OutputFile
+from neds.modalities import by_name
 from neds.partition.behaviour import align_behaviour, download_problems, measure, require_measured
 from neds.partition.binning import bin_edges, spikes_in_windows
 from neds.partition.components import reduced
 from neds.partition.conditions import NO_CONDITION, condition_index, task_factors
-from neds.partition.settings import PartitionSettings
+from neds.partition.known import masked, require_known
+from neds.partition.recorded import choose, coverage
+from neds.partition.same_trials import fingerprints
+from neds.partition.settings import PartitionRun, PartitionSettings
 from neds.partition.split import split_trials
-from neds.partition.statistics import training_statistics
+from neds.partition.statistics import constant_columns, training_statistics
 from neds.partition.trials import drop_by_first_reason, keep_trials
-from neds.partition.units import keep_units
+from neds.partition.units import has_label, keep_units
 from neds.partition.unusable import Unusable, require_splits, require_trials, require_units, write_outcome
 from neds.partition.windows import fixed_windows
+from neds.signals.clock import ClockFault, require_in_order
 
 UNIT_COLUMNS = ["uuid", "probe", "acronym", "beryl", "cosmos", "depth_um", "channel", "label"]
 
 
-def partition(*, raw: Path, modalities: dict[str, Modality], settings: PartitionSettings, output: Path) -> None:
+def partition(
+    *,
+    raw: InputFile,
+    settings: PartitionRun,
+    output: OutputFile,
+    unusable: Operational[Literal["skip", "error"]] | None = None,
+) -> None:
     """Cut the recording in the file `raw` into trials and bins, and write the aligned file `output`.
 
     A session that cannot be used is written with the reason.
 
+    Args:
+        raw: raw session file.
+        settings: keys `modalities` (list of registry entries) and `partition` (config block).
+        output: aligned session file to write.
+        unusable: what to do with an unusable session, in place of what `partition` says of it.
+
     Raises:
         UserError: a missing or damaged file, a modality without a recipe, one value per trial wanted of windows, or an
-            unusable session where `settings.unusable` is "error".
+            unusable session where `settings.partition.unusable` is "error".
     """
-    if fault := settings.fault_of(modalities):
+    modalities, cutting = by_name(settings.modalities), settings.partition
+    if fault := cutting.fault_of(modalities):
         raise UserError(fault)
     session = read_raw(raw)
+    remarks = [f"{what} is absent: {why}" for what, why in session.provenance.get("problems", {}).items()]
+    remarks += [f"{what}: {why}" for what, why in session.provenance.get("remarks", {}).items()]
     require_measured(modalities, session)
     header = AlignedSession(
         eid=session.eid,
         subject=session.subject,
         lab=session.lab,
-        bin_s=settings.bin_s,
-        window_start_s=settings.window_start_s,
+        bin_s=cutting.bin_s,
+        window_start_s=cutting.window_start_s,
         modalities=modalities,
         n_trials_before=len(session.trials),
-        settings=settings.model_dump(),
+        settings=cutting.model_dump(),
+        remarks=remarks,
     )
     write_outcome(
-        lambda: _aligned(header, session, settings), header=header, source=raw, settings=settings, output=output
+        lambda: _aligned(header, session, cutting),
+        header=header,
+        source=raw,
+        stop=(unusable or cutting.unusable) == "error",
+        output=output,
     )
 
 
@@ -61,7 +86,7 @@ class _Cut:
     """Trials, or windows, on their way into the aligned file.
 
     `table` has the columns to keep of them (K0 rows); `rows` (K,) are those kept, with the bin `edges` (K, T + 1), the
-    `values` of behaviours, and the `sources` of these.
+    `values` of behaviours, and the `sources` of these. `units` (N,) are those recorded in all of the rows.
     """
 
     table: pd.DataFrame
@@ -70,6 +95,8 @@ class _Cut:
     values: dict[str, np.ndarray]
     sources: dict[str, str]
     dropped: dict[str, int]
+    units: np.ndarray
+    remarks: tuple[str, ...] = ()
 
     def only(self, kept: np.ndarray, dropped: dict[str, int]) -> "_Cut":
         """Those in the mask `kept` (K,); the others were dropped by the reasons `dropped`."""
@@ -87,7 +114,7 @@ def _aligned(header: AlignedSession, raw: RawSession, settings: PartitionSetting
         raise Unusable(f"no trials{download_problems(raw)}")
     if not len(raw.spike_times):
         raise Unusable(f"no spikes{download_problems(raw)}")
-    cut = _with_behaviour(_cut(raw, settings), header, raw, settings)
+    cut = _recorded(_with_behaviour(_cut(raw, settings), header, raw, settings), raw, settings)
     split, kept, between = split_trials(cut.edges[:, [0, -1]], eid=raw.eid, settings=settings)
     cut, split = cut.only(kept, between), split[kept]
     require_trials(len(cut.rows), len(cut.table), settings, cut.dropped)
@@ -96,12 +123,17 @@ def _aligned(header: AlignedSession, raw: RawSession, settings: PartitionSetting
 
     windowed = spikes_in_windows(raw.spike_times, raw.spike_units, cut.edges)
     rates_hz = windowed.mean_rates_hz(training, len(raw.units), settings.bin_s)
-    kept_units, units_dropped = keep_units(raw.units, rates_hz, settings)
+    kept_units, units_dropped = keep_units(raw.units, rates_hz, settings, recorded=cut.units)
     dropped = cut.dropped | units_dropped
     require_units(kept_units.sum(), len(raw.units), settings, dropped)
     values = cut.values | {"spikes": windowed.counts(kept_units)}
     values = {name: values[name] for name in header.modalities}
+    require_known(values, header.modalities, split, dropped)
     values, modalities, components = reduced(values, header.modalities, training, settings)
+    statistics, constant = (
+        training_statistics(values, modalities, training),
+        constant_columns(values, modalities, training),
+    )
 
     units = raw.units.loc[kept_units, UNIT_COLUMNS].assign(rate_hz=rates_hz[kept_units]).reset_index(drop=True)
     return replace(
@@ -109,13 +141,15 @@ def _aligned(header: AlignedSession, raw: RawSession, settings: PartitionSetting
         n_trials_before=len(cut.table),
         modalities=modalities,
         values=values,
-        statistics=training_statistics(values, modalities, training),
+        statistics=statistics,
         components=components,
         units=units,
         trials=_trials(cut, header, settings),
         split=split,
         dropped=dropped,
         settings=header.settings | {"sources": cut.sources},
+        remarks=[*header.remarks, *cut.remarks, *constant],
+        fingerprints=fingerprints(windowed.of_all_units()),
     )
 
 
@@ -123,27 +157,55 @@ def _cut(raw: RawSession, settings: PartitionSettings) -> _Cut:
     """All trials that the trial rule keeps, or all windows."""
     if settings.cuts_windows:
         table = fixed_windows(raw.spike_times, settings)
-        mask, dropped, times_s = np.ones(len(table), bool), {}, table["align_time_s"]
+        mask, times_s = np.ones(len(table), bool), table["align_time_s"]
+        dropped: dict[str, int] = {}
     else:
         table = raw.trials
         mask, dropped = keep_trials(table, settings)
         times_s = table[settings.align]
+        _require_in_order(times_s.to_numpy(float), settings)
     rows = np.flatnonzero(mask)
-    return _Cut(table, rows, bin_edges(times_s.to_numpy()[rows], settings), {}, {}, dropped)
+    edges = bin_edges(times_s.to_numpy()[rows], settings)
+    return _Cut(table, rows, edges, {}, {}, dropped, np.ones(len(raw.units), bool))
+
+
+def _require_in_order(times_s: np.ndarray, settings: PartitionSettings) -> None:
+    try:
+        require_in_order(times_s)
+    except ClockFault as fault:
+        raise Unusable(f"the trials cannot be used by {settings.align}: {fault}, or sort the trials by time") from None
+
+
+def _recorded(cut: _Cut, raw: RawSession, settings: PartitionSettings) -> _Cut:
+    """Only the trials in which spikes were recorded, and the units that were recorded in all of them."""
+    covered = coverage(raw, cut.edges[:, [0, -1]], settings)
+    of_any, of_all, units = choose(covered, has_label(raw.units, settings), settings)
+    tests = {"spikes were not recorded throughout the window": ~of_any, "some of the units were not recorded": ~of_all}
+    kept, dropped = drop_by_first_reason(tests, len(cut.rows), prefix="trials")
+    cut = replace(cut.only(kept, dropped), units=units, remarks=(*cut.remarks, *covered.remarks))
+    require_trials(len(cut.rows), len(cut.table), settings, cut.dropped)
+    return cut
 
 
 def _with_behaviour(cut: _Cut, header: AlignedSession, raw: RawSession, settings: PartitionSettings) -> _Cut:
     """With the behaviours, and only what all of them cover."""
-    values, sources, tests = {}, {}, {}
+    values, sources = {}, {}
+    remarks: list[str] = []
+    tests: dict[str, np.ndarray] = {}
     for name, modality in header.modalities.items():
         if name == "spikes":
             continue
         measured = measure(modality, raw, settings)
         sources[name] = measured.source
-        values[name], failures = align_behaviour(measured, cut.rows, cut.edges)
+        remarks += measured.remarks
+        gap_s = settings.longest_gap_s.get(name, settings.longest_gap_s.get("others"))
+        values[name], failures = align_behaviour(
+            measured, cut.rows, cut.edges, longest_gap_s=gap_s, holes=settings.holes
+        )
         tests |= failures
     served, unserved = drop_by_first_reason(tests, len(cut.rows), prefix="trials")
-    cut = replace(cut, values=values, sources=sources).only(served, unserved)
+    cut = replace(cut, values=values, sources=sources, remarks=tuple(remarks)).only(served, unserved)
+    cut = replace(cut, remarks=(*cut.remarks, *masked(cut.values)))
     require_trials(len(cut.rows), len(cut.table), settings, cut.dropped)
     return cut
 

@@ -24,18 +24,18 @@ def write_outcome(
     *,
     header: AlignedSession,
     source: Path,
-    settings: PartitionSettings,
+    stop: bool,
     output: Path,
 ) -> None:
     """Write what `complete` returns to `output`; where it raises Unusable, `header` with the reason.
 
     Raises:
-        UserError: the session is unusable and `settings.unusable` is "error".
+        UserError: the session is unusable and `stop` says that this stops the workflow.
     """
     try:
         session = complete()
     except Unusable as problem:
-        if settings.unusable == "error":
+        if stop:
             raise UserError(
                 f"{source}: session {header.eid} is unusable: {problem}; "
                 "take it out of the sessions, or set `unusable: skip` in the partition settings"

@@ -9,6 +9,7 @@ Shapes: N units of all sessions, D model width.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,8 +21,11 @@ from neds.errors import UserError
 from neds.files import hdf5
 from neds.files.aligned import AlignedSession, read_aligned
 from neds.files.atomic import replacing
+from neds.files.roles import InputFile, InputFiles, OutputFile
 from neds.model.checkpoint import load_network, read_checkpoint
 from neds.model.network import NEDS
+from neds.model.stitching import CountsReadout, CountsTokens
+from neds.regions.settings import EmbeddedModelName
 
 FORMAT, VERSION = "neds-embeddings", 1
 _UNIT_COLUMNS = ("uuid", "probe", "acronym", "beryl", "cosmos")
@@ -61,13 +65,25 @@ class EmbeddedModel:
         return {"model": self.model, "training": self.training, "seed": self.seed}
 
 
+def embedded_models(paths: Sequence[Path], names: Sequence[EmbeddedModelName]) -> list[EmbeddedModel]:
+    """Files of embeddings with the models that they are of.
+
+    Raises:
+        UserError: not one description per file.
+    """
+    if len(paths) != len(names):
+        raise UserError("--settings, models: describe each file of --embeddings")
+    return [EmbeddedModel(path, **name.model_dump()) for path, name in zip(paths, names, strict=True)]
+
+
 def unit_embeddings(model: NEDS, sessions: list[AlignedSession]) -> Embeddings:
     """Embeddings of all units of the sessions, which must be those of the model, in its order.
 
     Raises:
         UserError: a session whose units are not those that the model was trained on.
     """
-    units, rows = [], {"input": [], "readout": []}
+    units = []
+    rows: dict[str, list[np.ndarray]] = {"input": [], "readout": []}
     counts = [m.name for m in model.design.modalities.values() if m.kind == "counts" and m.group == "neural"]
     maps = {"input": model.stitchers.tokens, "readout": model.stitchers.readouts}
     for index, (session, shape) in enumerate(zip(sessions, model.session_shapes, strict=True)):
@@ -80,17 +96,21 @@ def unit_embeddings(model: NEDS, sessions: list[AlignedSession]) -> Embeddings:
             units.append(_described(session, name))
             for kind, by_name in maps.items():
                 if name in by_name:
-                    rows[kind].append(by_name[name].unit_vectors(index).detach().cpu().numpy())
+                    of_units = by_name[name]
+                    assert isinstance(of_units, CountsTokens | CountsReadout)
+                    rows[kind].append(of_units.unit_vectors(index).detach().cpu().numpy())
     return Embeddings(
         pd.concat(units, ignore_index=True), {kind: np.concatenate(parts) for kind, parts in rows.items() if parts}
     )
 
 
-def extract_embeddings(*, aligned: list[Path], checkpoint: Path, output: Path) -> None:
+def extract_embeddings(*, aligned: InputFiles, checkpoint: InputFile, output: OutputFile) -> None:
     """Write the embeddings of a checkpoint's units; without any when its training was skipped.
 
     Args:
         aligned: files of the sessions that it was trained on, in any order, and perhaps of others.
+        checkpoint: trained model.
+        output: HDF5 to write.
 
     Raises:
         UserError: damaged inputs, or a session of the checkpoint that is not among `aligned`.
@@ -104,9 +124,7 @@ def extract_embeddings(*, aligned: list[Path], checkpoint: Path, output: Path) -
     if absent:
         raise UserError(f"{checkpoint}: was trained on {', '.join(absent)}, of which no aligned file was given")
     embeddings = unit_embeddings(model, [sessions[shape.eid] for shape in description.sessions])
-    # How long the training took is not the same in another run with the same result.
-    record = {key: value for key, value in description.record.items() if key != "seconds"}
-    write_embeddings(output, embeddings, record)
+    write_embeddings(output, embeddings, description.record)
 
 
 def write_embeddings(path: Path, embeddings: Embeddings, record: dict) -> None:

@@ -1,38 +1,42 @@
 """A map of the units: their embeddings in a plane."""
 
-from pathlib import Path
-
 import numpy as np
-import pandas as pd
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
 from neds.files.atomic import write_parquet
+from neds.files.roles import InputFile, OutputFile
 from neds.regions.classes import region_classes
-from neds.regions.embeddings import EmbeddedModel, read_embeddings
-from neds.regions.settings import RegionSettings
+from neds.regions.embeddings import embedded_models, read_embeddings
+from neds.regions.settings import RegionsRun
 
 MAP_COLUMNS = ["model", "training", "seed", "eid", "modality", "unit", "region", "x", "y"]
 
 
-def map_units(model: EmbeddedModel, settings: RegionSettings, *, output: Path) -> None:
+def map_units(*, embeddings: InputFile, settings: RegionsRun, output: OutputFile) -> None:
     """Lay a model's units of all classes out in a plane, near each other where their embeddings are.
 
-    Every feature is standardised first. Writes Parquet with a row per unit and its coordinates x and y; without rows where
-    fewer than three units are of a class.
+    Every feature is standardised first. Writes Parquet with a row per unit of the model: its region and coordinates x and y,
+    "" and NaN for a unit of no class. Where fewer than three units are of a class none has coordinates.
+
+    Args:
+        embeddings: embeddings of a model.
+        settings: `regions` (config block), and `models`: model, training, seed, space of the one file.
+        output: Parquet to write, one row per unit.
 
     Raises:
         UserError: damaged inputs.
     """
-    embeddings = read_embeddings(model.path)
-    region = region_classes(embeddings.units, settings)
+    regions = settings.regions
+    (model,) = embedded_models([embeddings], settings.models)
+    found = read_embeddings(model.path)
+    region = region_classes(found.units, regions)
     kept = region != ""
-    if kept.sum() < 3:
-        write_parquet(output, pd.DataFrame(columns=MAP_COLUMNS))
-        return
-    features = StandardScaler().fit_transform(embeddings.features[kept])
-    places = _pca(features) if settings.projection == "pca" else _umap(features, settings.neighbors)
-    table = embeddings.units[kept].assign(**model.identity, region=region[kept], x=places[:, 0], y=places[:, 1])
+    places = np.full((len(kept), 2), np.nan)
+    if kept.sum() >= 3:
+        features = StandardScaler().fit_transform(found.features[kept])
+        places[kept] = _pca(features) if regions.projection == "pca" else _umap(features, regions.neighbors)
+    table = found.units.assign(**model.identity, region=region, x=places[:, 0], y=places[:, 1])
     write_parquet(output, table[MAP_COLUMNS])
 
 

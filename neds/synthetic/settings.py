@@ -1,28 +1,29 @@
 """Settings of the synthetic source: how many sessions, how large, from which seed."""
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
-from neds.settings import Settings
+from neds.settings import Seed, Settings, key
 
 MOST_TRAIN_SESSIONS = 1000
+MOST_TEST_SESSIONS = 9000
 
 
 class SyntheticSessionSettings(Settings):
     """What determines one synthetic session, together with its index. The same settings give the same bytes."""
 
-    seed: int = Field(0, ge=0)
+    seed: Seed = key(0, when="for another data set")
     """Seed of the whole data set; each session draws from (seed, its index)."""
-    n_trials: int = Field(250, ge=1)
+    n_trials: int = key(250, ge=1, when="more for better scores")
     """Trials per session, before the trial rule rejects any (a few per cent)."""
-    n_trials_max: int | None = Field(None, ge=1)
+    n_trials_max: int | None = key(None, ge=1, when="for sessions of different lengths")
     """Most trials of a session: each session draws its number between n_trials and this; null: all have n_trials."""
-    units_min: int = Field(50, ge=1)
+    units_min: int = key(50, ge=1, when="for larger or smaller sessions")
     """Fewest good units of a session; each session draws its number between the two."""
-    units_max: int = Field(80, ge=1)
+    units_max: int = key(80, ge=1, when="for larger or smaller sessions")
     """Most good units of a session."""
-    noise_units: int = Field(6, ge=0)
+    noise_units: int = key(6, ge=0, when="to see units dropped")
     """Untuned clusters of poor quality per session on top of the good units, most of them below 2 Hz."""
-    n_probes: int = Field(2, ge=1)
+    n_probes: int = key(2, ge=1, when="to see probes merged")
     """Probes per session; the units are shared out among them."""
 
     @model_validator(mode="after")
@@ -39,11 +40,11 @@ class SyntheticSessionSettings(Settings):
 class SyntheticSettings(SyntheticSessionSettings):
     """The synthetic data set: its sessions, and what they have in common."""
 
-    n_train: int = Field(3, ge=1, le=MOST_TRAIN_SESSIONS)
+    n_train: int = key(3, ge=1, le=MOST_TRAIN_SESSIONS, when="more to see what pretraining gives")
     """Sessions of role train, subjects SYN0001, SYN0002, ..."""
-    n_test: int = Field(2, ge=0)
+    n_test: int = key(2, ge=0, le=MOST_TEST_SESSIONS, when="6 or more for paired tests")
     """Sessions of role test, held out of pretraining, subjects SYN1001, SYN1002, ..."""
-    missing_whisker: list[str] = Field([])
+    missing_whisker: list[str] = key([], when="to see how unusable sessions are reported")
     """Subjects whose sessions have no camera files, hence no whisker trace."""
 
     def of_session(self) -> SyntheticSessionSettings:

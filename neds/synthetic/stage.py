@@ -1,10 +1,9 @@
 """Stage synthesize: one generated session as an ALF tree, and the truth behind it."""
 
-from pathlib import Path
-
 import numpy as np
 
 from neds.files.atomic import replacing_folder
+from neds.files.roles import OutputFile, OutputFolder
 from neds.synthetic.alf_tree import draw_uuids, write_alf_tree
 from neds.synthetic.behaviour import simulate_behaviour
 from neds.synthetic.neurons import GRID_S, simulate_population
@@ -18,19 +17,19 @@ def synthesize(
     settings: SyntheticSessionSettings,
     index: int,
     session_path: str,
-    alf_root: Path,
-    truth: Path,
-    with_cameras: bool = True,
+    alf_root: OutputFolder,
+    truth: OutputFile,
+    without_cameras: bool = False,
 ) -> None:
     """Generate session `index` of the data set.
 
     Args:
-        settings: what the session has in common with others.
+        settings: config block `synthetic`, less what concerns the list of sessions.
         index: number of the session in the data set; the session's randomness follows from (seed, index) alone.
         session_path: <lab>/Subjects/<subject>/<date>/<number>, relative to `alf_root`.
         alf_root: root of the ALF tree to write; an older tree there is replaced.
         truth: the truth file to write.
-        with_cameras: False leaves out the camera files.
+        without_cameras: leave out the camera files.
     """
     # A stream for each part, so that a change of one leaves the draws of the others alone.
     of_task, of_behaviour, of_sizes, of_neurons, of_files = np.random.default_rng([settings.seed, index]).spawn(5)
@@ -57,5 +56,5 @@ def synthesize(
             behaviour=behaviour,
             population=population,
             uuids=uuids,
-            with_cameras=with_cameras,
+            with_cameras=not without_cameras,
         )

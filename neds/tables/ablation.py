@@ -8,12 +8,16 @@ import numpy as np
 import pandas as pd
 
 from neds.ablations.paper import UNCHANGED, PaperRow
+from neds.errors import UserError
 from neds.evaluation.summary import n_text, over_sessions, session_scores
+from neds.evaluation.tables import metrics_table
+from neds.figures.drawing import AblationTable
 from neds.figures.paper import N_SESSIONS, PAPER_ROWS_NOTE
-from neds.modalities import Modality
+from neds.files.roles import InputFile, InputFiles, TableStem
+from neds.modalities import Modality, by_name
 from neds.model.checkpoint import read_checkpoint
 from neds.tables.benchmark import score_columns
-from neds.tables.write import MeansTable
+from neds.tables.write import MeansTable, write_table
 
 _PARAMETERS = "parameters (M)"
 
@@ -90,3 +94,29 @@ def ablation_table(
 
 def _row_title(name: str) -> str:
     return name.replace("-", " ")
+
+
+def tabulate_ablation(
+    *, metrics: InputFile, checkpoints: InputFiles, trainings: list[str], settings: AblationTable, output: TableStem
+) -> None:
+    """Tabulate the variants of an ablation beside the unchanged model, mean and standard error over test sessions.
+
+    Args:
+        metrics: metrics table of all evaluations, CSV.
+        checkpoints: models of the variants, for their size.
+        trainings: scratch or scratch-<variant> of each checkpoint.
+        settings: `modalities` (list of registry entries), `title`, `variants` (names), `paper_rows`.
+        output: files to write, without .csv, .md, .tex and .html.
+    """
+    if len(checkpoints) != len(trainings):
+        raise UserError("--trainings: name how each of --checkpoints was trained")
+    models = [TrainedVariant(*model) for model in zip(checkpoints, trainings, strict=True)]
+    table = ablation_table(
+        metrics_table([metrics]),
+        by_name(settings.modalities),
+        title=settings.title,
+        variants=settings.variants,
+        parameters=shared_parameters(models),
+        paper=settings.paper_rows,
+    )
+    write_table(table, output)

@@ -6,10 +6,13 @@ import pandas as pd
 
 from neds.evaluation.score import PRIMARY_METRIC
 from neds.evaluation.summary import n_text, over_sessions, session_scores
+from neds.evaluation.tables import metrics_table
+from neds.figures.drawing import ModelsDrawing
 from neds.figures.names import METRIC_TITLES, in_order, labels_of, model_title
 from neds.figures.paper import N_SESSIONS, PAPER_ROWS_NOTE, PaperNumbers
-from neds.modalities import Modality
-from neds.tables.write import MeansTable
+from neds.files.roles import InputFile, TableStem
+from neds.modalities import Modality, by_name
+from neds.tables.write import MeansTable, write_table
 
 
 def score_columns(modalities: dict[str, Modality]) -> dict[tuple[str, str], str]:
@@ -49,3 +52,16 @@ def benchmark_table(
     return MeansTable(
         means, list(dict.fromkeys(rows)), list(columns.values()), "model", "Scores of all models", caption
     )
+
+
+def tabulate_benchmark(*, metrics: InputFile, settings: ModelsDrawing, output: TableStem) -> None:
+    """Tabulate every model's scores, mean and standard error over test sessions.
+
+    Args:
+        metrics: metrics table of all evaluations, CSV.
+        settings: `modalities` (list of registry entries), `models` (labels of the models), `paper` (its numbers).
+        output: files to write, without .csv, .md, .tex and .html.
+    """
+    scores, models = metrics_table([metrics]), settings.models or []
+    table = benchmark_table(scores, by_name(settings.modalities), models=models, paper=settings.paper)
+    write_table(table, output)

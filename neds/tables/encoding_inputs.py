@@ -5,10 +5,13 @@ from collections.abc import Sequence
 import pandas as pd
 
 from neds.evaluation.summary import n_text, over_sessions, session_scores
+from neds.evaluation.tables import metrics_table
+from neds.figures.drawing import ModelsDrawing
 from neds.figures.names import in_order, labels_of, model_title
 from neds.figures.paper import N_SESSIONS, PAPER_ROWS_NOTE, PaperNumbers
-from neds.modalities import Modality
-from neds.tables.write import MeansTable
+from neds.files.roles import InputFile, TableStem
+from neds.modalities import Modality, by_name
+from neds.tables.write import MeansTable, write_table
 
 _ALL = "all"
 
@@ -44,3 +47,16 @@ def encoding_inputs_table(
         caption += PAPER_ROWS_NOTE
     rows = [title for title in (_ALL, *titles.values()) if title in set(means["row"])]
     return MeansTable(means, rows, columns, "input", "Encoding by input variable", caption)
+
+
+def tabulate_encoding_inputs(*, metrics: InputFile, settings: ModelsDrawing, output: TableStem) -> None:
+    """Tabulate bits per spike from all behaviours, and from each one alone.
+
+    Args:
+        metrics: metrics table of all evaluations, CSV.
+        settings: `modalities` (list of registry entries), `models` (labels of the models), `paper` (its numbers).
+        output: files to write, without .csv, .md, .tex and .html.
+    """
+    scores, models = metrics_table([metrics]), settings.models or []
+    table = encoding_inputs_table(scores, by_name(settings.modalities), models=models, paper=settings.paper)
+    write_table(table, output)

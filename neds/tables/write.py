@@ -6,11 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from tabulate import tabulate
 
+from neds.figures.numbers import rounded
 from neds.files.atomic import write_csv, write_text
+from neds.files.roles import with_suffix_added
 from neds.tables.page import table_page
 
-_LATEX = {"²": "$^2$", "±": r"$\pm$", "–": "--", "_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#"}
+_LATEX = {
+    **{character: rf"\{character}" for character in "_%&#${}"},
+    **{"²": "$^2$", "±": r"$\pm$", "–": "--"},
+    **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
+}
+"""What LaTeX would take for a command, or lacks in its usual encodings."""
 
 
 @dataclass(frozen=True)
@@ -56,37 +64,32 @@ class MeansTable:
 
 def mean_and_error(mean: float, sem: float) -> str:
     """As in 0.27 ± 0.03; the mean alone without an error, which one session does not have."""
-    return f"{mean:.2f} ± {sem:.2f}" if np.isfinite(sem) else f"{mean:.2f}"
+    return f"{rounded(mean, 2)} ± {rounded(sem, 2)}" if np.isfinite(sem) else rounded(mean, 2)
 
 
 def write_table(table: MeansTable, stem: Path) -> None:
     """Write stem.csv, stem.md, stem.html, and stem.tex, which needs the LaTeX package booktabs."""
-    write_csv(stem.with_name(f"{stem.name}.csv"), table.numbers())
-    write_text(stem.with_name(f"{stem.name}.md"), _markdown(table.cells(), table.caption))
-    write_text(stem.with_name(f"{stem.name}.tex"), _latex(table.cells(), table.caption))
+    write_csv(with_suffix_added(stem, "csv"), table.numbers())
+    write_text(with_suffix_added(stem, "md"), _markdown(table.cells(), table.caption))
+    write_text(with_suffix_added(stem, "tex"), _latex(table.cells(), table.caption))
     heading, *lines = table.cells()
     page = table_page(pd.DataFrame(lines, columns=heading).replace("–", ""), title=table.title, note=table.caption)
-    write_text(stem.with_name(f"{stem.name}.html"), page)
+    write_text(with_suffix_added(stem, "html"), page)
 
 
 def _markdown(lines: list[list[str]], caption: str) -> str:
-    text = [f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines]
-    text.insert(1, "|---" * len(lines[0]) + "|")
-    return "\n".join([*text, "", caption, ""])
+    heading, *rows = [[cell.replace("|", r"\|").replace("<", "&lt;") for cell in line] for line in lines]
+    align = ["left", *["right"] * (len(heading) - 1)]
+    text = tabulate(rows, headers=heading, tablefmt="pipe", disable_numparse=True, colalign=align if rows else None)
+    return f"{text}\n\n{caption}\n"
 
 
 def _latex(lines: list[list[str]], caption: str) -> str:
-    body = [" & ".join(map(_latex_text, line)) + r" \\" for line in lines[1:]]
-    heading = " & ".join(map(_latex_heading, lines[0])) + r" \\"
-    text = [
-        r"\begin{table}",
-        rf"\caption{{{_latex_text(caption)}}}",
-        rf"\begin{{tabular}}{{l{'r' * (len(lines[0]) - 1)}}}",
-        *(r"\toprule", heading, r"\midrule", *body, r"\bottomrule"),
-        r"\end{tabular}",
-        r"\end{table}",
-    ]
-    return "\n".join([*text, ""])
+    heading, *rows = lines
+    styler = pd.DataFrame(rows, columns=heading).style.hide(axis="index")
+    styler = styler.format(_latex_text).format_index(_latex_heading, axis="columns")
+    columns = f"l{'r' * (len(heading) - 1)}"
+    return styler.to_latex(hrules=True, column_format=columns, caption=_latex_text(caption))
 
 
 def _latex_heading(text: str) -> str:

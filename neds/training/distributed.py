@@ -13,6 +13,9 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
+from neds.device import computing_device
+from neds.errors import UserError
+
 
 @dataclass(frozen=True)
 class Processes:
@@ -38,6 +41,18 @@ class Processes:
             dist.all_reduce(values)
         return values
 
+    def from_first(self, data: bytes) -> bytes:
+        """What `data` is in the first process, in all of them."""
+        if self.count == 1:
+            return data
+        size = torch.tensor([len(data)], device=self.device)
+        dist.broadcast(size, src=0)
+        content = torch.zeros(int(size), dtype=torch.uint8, device=self.device)
+        if self.is_first:
+            content.copy_(torch.from_numpy(np.frombuffer(data, np.uint8).copy()))
+        dist.broadcast(content, src=0)
+        return content.cpu().numpy().tobytes()
+
     def any(self, flag: bool) -> bool:
         """Whether `flag` is set in one of the processes."""
         if self.count == 1:
@@ -47,22 +62,38 @@ class Processes:
 
 def alone(device: torch.device | None = None) -> Processes:
     """A single process, on the GPU if there is one."""
-    return Processes(0, 1, device or torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    return Processes(0, 1, device or computing_device())
+
+
+def _check_gpus(local: int, n_processes: int, n_gpus: int) -> None:
+    if n_processes <= n_gpus:
+        return
+    if local > 0:
+        raise SystemExit(1)
+    raise UserError(
+        f"{n_processes} processes were started on this computer, which has {n_gpus} GPU{'' if n_gpus == 1 else 's'} for "
+        "them: each needs one of its own; lower `processes` in the profile (--processes), or ask for more GPUs"
+    )
 
 
 @contextmanager
 def joined() -> Iterator[Processes]:
-    """The processes that torchrun started together with this one; a single one without torchrun."""
+    """The processes that torchrun started together with this one; a single one without torchrun.
+
+    Raises:
+        UserError: there are more processes on this computer than GPUs. The first process says it, the others just end.
+    """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield alone()
         return
-    local = int(os.environ["LOCAL_RANK"])
-    if torch.cuda.is_available():
+    local, n_local = int(os.environ["LOCAL_RANK"]), int(os.environ["LOCAL_WORLD_SIZE"])
+    device = computing_device()
+    if device.type == "cuda":
+        _check_gpus(local, n_local, torch.cuda.device_count())
         device = torch.device("cuda", local)
         torch.cuda.set_device(device)
     else:
-        device = torch.device("cpu")
-        torch.set_num_threads(max(1, torch.get_num_threads() // int(os.environ["LOCAL_WORLD_SIZE"])))
+        torch.set_num_threads(max(1, torch.get_num_threads() // n_local))
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield Processes(dist.get_rank(), dist.get_world_size(), device)

@@ -1,13 +1,44 @@
 """How the processes that train one model are started: one alone, several by torchrun, those of several nodes by SLURM."""
 
 import logging
+import os
+import socket
 import sys
 from collections.abc import Mapping
+
+from neds.gpus import take_gpus
 
 log = logging.getLogger(__name__)
 
 # Long enough for a process that was told to end to write its state, which torchrun would otherwise kill after 30 s.
 _SHUTDOWN_SECONDS = 600
+
+
+def train_together(
+    *arguments: str, nodes: int = 1, processes: int = 1, cpus: int = 1, gpu_percent: int | None = None
+) -> None:
+    """Train one model in several processes: those of one computer, or of all nodes of a SLURM allocation.
+
+    All arguments but the following are those of `neds train`.
+
+    Args:
+        arguments: those of `neds train`.
+        nodes: computers to train on; more than one needs SLURM.
+        processes: on each of them: one per GPU, or a share of the CPU each.
+        cpus: cores of each of them.
+        gpu_percent: share of a GPU to wait for and to hold, of two processes and more a GPU each; 0: CPU only. By default
+            any GPU is used as it is.
+    """
+    take_gpus(gpu_percent, processes=processes)
+    command = launch_command(
+        ["-m", "workflow_scripts", "train", *arguments],
+        nodes=nodes,
+        processes=processes,
+        cpus=cpus,
+        host=socket.gethostname(),
+        environment=os.environ,
+    )
+    os.execvp(command[0], command)
 
 
 def launch_command(
@@ -20,7 +51,7 @@ def launch_command(
     what is trained.
 
     Args:
-        arguments: of python, such as ["-m", "workflow_scripts.train", ...].
+        arguments: of python, such as ["-m", "workflow_scripts", "train", ...].
         nodes: computers to train on.
         processes: to start on each node.
         cpus: cores of each node.

@@ -1,8 +1,7 @@
 """The training loop: one for pretraining, training from scratch and fine-tuning."""
 
 import logging
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -11,47 +10,54 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
-from tqdm import tqdm
 
 from neds.data.store import TrialStore, stacked_valid
+from neds.device import bf16_is_native
+from neds.errors import Interrupted, UserError
 from neds.files.aligned import AlignedSession
 from neds.model.loss import loss_terms, total_loss
 from neds.model.masking import Mask, draw_masks
-from neds.model.network import NEDS, Design
-from neds.model.settings import MaskingSettings
+from neds.model.network import NEDS
 from neds.training.distributed import Processes
-from neds.training.resume import Interrupted, Progress, StateSaver, load_state, save_state
-from neds.training.settings import TrainingSettings
-from neds.training.validate import validation_scores
+from neds.training.report import Report
+from neds.training.resume import StateSaver
+from neds.training.settings import TrainingRun, TrainingSettings
+from neds.training.state import OWN, SHARED, TrainingState
+from neds.training.validate import can_be_scored, validation_scores
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Trained:
-    """Outcome of a run: weights of the best validation and of the end, and one log row per validation."""
+class Unfinished:
+    """How a training is kept while it is unfinished, and asked to stop.
 
-    best: dict[str, torch.Tensor]
-    last: dict[str, torch.Tensor]
-    progress: Progress
+    Attributes:
+        path: file of its state.
+        fingerprint: identity of the run (settings, data, code).
+        every_s: least time between two saved states.
+        same_torch: do not go on from a state that another major or minor version of torch saved.
+        should_stop: asked after every step, in every process.
+    """
+
+    path: Path
+    fingerprint: str
+    every_s: float = 60.0
+    same_torch: bool = False
+    should_stop: Callable[[], bool] = lambda: False
 
 
 def train(
     model: NEDS,
     store: TrialStore,
     sessions: list[AlignedSession],
+    run: TrainingRun,
     *,
-    masking: MaskingSettings,
-    settings: TrainingSettings,
-    seed: int,
-    state_path: Path,
-    fingerprint: str,
-    description: str,
+    unfinished: Unfinished,
     processes: Processes,
+    description: str,
     on_validation: Callable[[list[dict]], None] = lambda rows: None,
-    should_stop: Callable[[], bool] = lambda: False,
-    state_every_s: float = 60.0,
-) -> Trained:
+) -> TrainingState:
     """Train `model` in place on the training trials of `sessions`, which `store` holds.
 
     Every step is a function of (seed, epoch, batch, weights, optimiser state) alone, so a run that is killed and started
@@ -60,184 +66,124 @@ def train(
     rounding.
 
     Args:
-        state_path: where the state for resuming is kept while the run is unfinished.
-        fingerprint: identity of the run (settings, data, code).
-        description: name of the run in its progress messages.
+        run: of which masking, training and seed count.
         processes: this process and those it trains together with.
+        description: name of the run in its progress messages.
         on_validation: called with all log rows after each validation, in the first process.
-        should_stop: asked after every step, in every process.
-        state_every_s: least time between two saved states.
+
+    Returns:
+        The state at the end; where the validation trials of no session can be scored, the last weights are also the best.
 
     Raises:
-        Interrupted: `should_stop` said so. The state is saved, and the same call goes on from it.
+        UserError: training diverged: its loss, its weights or, in every validation, its predictions are not finite.
+        Interrupted: `unfinished.should_stop` said so. The state is saved, and the same call goes on from it.
     """
-    _freeze(model, settings.freeze)
-    optimizer = _optimizer(model, settings)
-    steps_per_epoch = store.n_batches("train", batch_size=settings.batch_size, balanced=_balanced(settings))
-    scheduler = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer,
-        max_lr=[group["lr"] for group in optimizer.param_groups],
-        total_steps=settings.epochs * steps_per_epoch,
-        pct_start=settings.warmup,
-        div_factor=settings.div_factor,
-        cycle_momentum=False,
+    settings = run.training
+    state = _beginning(model, store, settings)
+    report = Report(description, settings, on_validation=on_validation, is_first=processes.is_first)
+    if state.load(
+        unfinished.path, fingerprint=unfinished.fingerprint, same_torch=unfinished.same_torch, processes=processes
+    ):
+        log.info("%s: resumed after %s", description, state)
+    network = DistributedDataParallel(model) if processes.count > 1 else model
+    saver = StateSaver(
+        lambda: state.save(unfinished.path, fingerprint=unfinished.fingerprint),
+        every_s=unfinished.every_s,
+        should_stop=unfinished.should_stop,
+        processes=processes,
     )
-    resumed = load_state(state_path, fingerprint=fingerprint, model=model, optimizer=optimizer, scheduler=scheduler)
-    progress, best = resumed or (Progress(), _copy(model))
-    if resumed:
-        log.info(
-            "%s: resumed after epoch %d of %d and %d of %d batches",
-            *(description, progress.epoch, settings.epochs, progress.batch, steps_per_epoch),
-        )
-    parallel = DistributedDataParallel(model) if processes.count > 1 else model
-    started = time.monotonic() - progress.seconds
-
-    def save(loss_sums: torch.Tensor) -> None:
-        progress.seconds, progress.loss_sums = time.monotonic() - started, loss_sums.tolist()
-        save_state(
-            state_path,
-            fingerprint=fingerprint,
-            progress=progress,
-            model=model,
-            optimizer=optimizer,
-            scheduler=scheduler,
-            best=best,
-        )
-
-    saver = StateSaver(save, every_s=state_every_s, should_stop=should_stop, processes=processes)
-
-    def after_step(loss_sums: torch.Tensor) -> None:
-        if saver.after_step(loss_sums):
-            where = f"epoch {progress.epoch} of {settings.epochs} and {progress.batch} of {steps_per_epoch} batches"
-            raise Interrupted(f"{description}: stopped after {where}; its state is saved, start it again to go on")
-
-    trained_trials, training_seconds = 0, 0.0
-    silent = None if processes.is_first else True
-    bar = tqdm(total=settings.epochs, initial=progress.epoch, desc=description, unit="epoch", disable=silent)
-    while progress.epoch < settings.epochs:
-        if settings.patience and progress.validations_since_best >= settings.patience:
-            log.info("%s: stopped early at epoch %d", description, progress.epoch)
-            break
-        epoch_started = time.monotonic()
-        share_left = 1 - progress.batch / steps_per_epoch
-        losses = _train_epoch(
-            parallel,
-            model.design,
-            store,
-            optimizer,
-            scheduler,
-            masking,
-            settings,
-            processes,
-            seed=seed,
-            progress=progress,
-            after_step=after_step,
-        )
-        training_seconds += time.monotonic() - epoch_started
-        trained_trials += share_left * store.n_shuffled("train", balanced=_balanced(settings))
-        progress.epoch += 1
-        progress.step += steps_per_epoch
-        bar.update()
-        if progress.epoch % settings.validate_every and progress.epoch != settings.epochs:
-            continue
-        scores = validation_scores(model, store, sessions, processes)
-        progress.seconds = time.monotonic() - started
-        if np.isfinite(scores["score"]) and (progress.best_score is None or scores["score"] > progress.best_score):
-            progress.best_score, progress.best_epoch = scores["score"], progress.epoch
-            progress.validations_since_best = 0
-            best = _copy(model)
-        else:
-            progress.validations_since_best += 1
-        progress.log.append(
-            {"epoch": progress.epoch, "step": progress.step, "seconds": round(progress.seconds, 2)}
-            | {"trials_per_second": round(trained_trials / training_seconds, 1)}
-            | {"lr": scheduler.get_last_lr()[0], **losses}
-            | {f"val_{key}": value for key, value in scores.items()}
-        )
-        trained_trials, training_seconds = 0, 0.0
-        if not processes.is_first:
-            continue
-        on_validation(progress.log)
-        _report(bar, description, progress, settings)
-    bar.close()
-    return Trained(best=best, last=_copy(model), progress=progress)
+    trials_per_epoch = store.n_shuffled("train", balanced=_balanced(settings))
+    with report.bar(state):
+        while not state.has_ended:
+            if state.has_lost_patience:
+                log.info("%s: stopped early at epoch %d", description, state.progress.epoch)
+                break
+            with report.epoch(state.share_of_epoch_left * trials_per_epoch):
+                model.train()
+                for sessions_drawn, trials in _batches(store, run, state):
+                    loss, sums = _masked_loss(network, state, store, sessions_drawn, trials, run, processes)
+                    state.step(loss, sums)
+                    if saver.after_step():
+                        raise Interrupted(
+                            f"{description}: stopped after {state}; its state is saved, start it again to go on"
+                        )
+                losses = state.end_epoch()
+            _require_finite(state, losses, settings, description)
+            if state.is_due_for_validation:
+                scores = validation_scores(model, store, sessions, processes)
+                state.progress.seconds = state.seconds
+                state.judge(scores["score"])
+                report.validated(state, losses, scores)
+    if state.progress.best_score is None:
+        if can_be_scored(model, sessions):
+            what = f"predictions are not finite in any validation up to epoch {state.progress.epoch}"
+            raise UserError(_diverged(f"{description}: {what}", settings))
+        log.warning("%s: nothing in the validation trials can be scored, so the last weights are the best", description)
+        state.keep_as_best()
+    return state
 
 
-def _train_epoch(
-    model: nn.Module,
-    design: Design,
-    store: TrialStore,
-    optimizer: torch.optim.Optimizer,
-    scheduler: torch.optim.lr_scheduler.LRScheduler,
-    masking: MaskingSettings,
-    settings: TrainingSettings,
-    processes: Processes,
-    *,
-    seed: int,
-    progress: Progress,
-    after_step: Callable[[torch.Tensor], None],
-) -> dict[str, float]:
-    """One pass over the training trials, or what is left of it; mean loss per masked value, in all and by modality."""
-    generator = torch.Generator()
-    model.train()
-    names = [name for name in design.modalities if name in design.mode.outputs]
-    totals = torch.zeros(2, len(names), device=store.device)
-    if progress.batch:
-        totals += torch.tensor(progress.loss_sums, device=store.device)
+def _beginning(model: NEDS, store: TrialStore, settings: TrainingSettings) -> TrainingState:
+    _freeze(model, settings.freeze)
+    steps = store.n_batches("train", batch_size=settings.batch_size, balanced=_balanced(settings))
+    return TrainingState(model, _optimizer(model, settings), settings, steps_per_epoch=steps, device=store.device)
+
+
+def _batches(store: TrialStore, run: TrainingRun, state: TrainingState) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Session and trial of each row of the batches that are left of this epoch."""
+    settings, progress = run.training, state.progress
     batches = store.shuffled(
         "train",
         batch_size=settings.batch_size,
         balanced=_balanced(settings),
-        rng=np.random.default_rng([seed, progress.epoch]),
+        rng=np.random.default_rng([run.seed, progress.epoch]),
     )
-    for sessions, trials in islice(batches, progress.batch, None):
-        # Seeded at every step, so that a run can go on from any.
-        step_seed = int(np.random.SeedSequence([seed, progress.epoch, progress.batch]).generate_state(1)[0])
-        torch.manual_seed(step_seed + processes.rank)
-        generator.manual_seed(step_seed)
-        # Every process draws the masks of the whole batch, so that they do not depend on how it is cut.
-        mask = draw_masks(
-            list(design.modalities.values()),
-            n_trials=len(trials),
-            n_bins=store.n_bins,
-            scheme_weights=design.mode.scheme_weights,
-            ratio=masking.ratio,
-            single_behaviour=masking.single_behaviour,
-            generator=generator,
-        )
-        own = processes.own_rows(len(trials))
-        if not len(own):
-            # A process without a trial joins the others' step with one that has no target.
-            own = np.zeros(1, dtype=np.int64)
-            mask = Mask(mask.hidden, torch.zeros_like(mask.target))
-        batch = store.batch(sessions[own], trials[own])
-        mask = mask.rows(torch.from_numpy(own)).where_known(stacked_valid(batch, design.modalities))
-        with autocast(store.device, settings.precision):
-            predictions = model(batch, mask.hidden)
-        target = dict(zip(design.modalities, mask.target.unbind(1), strict=True))
-        terms = loss_terms(design.modalities, predictions, batch, target)
-        local = torch.stack([torch.stack([terms[name][0].detach() for name in names]), _numbers(terms, names)])
-        everyone = processes.sum(local)
-        totals += everyone
-        # The gradients of the processes are averaged, so each divides by its share of the whole batch's number.
-        shares = everyone[1] / processes.count
-        loss = total_loss({name: (terms[name][0], shares[i]) for i, name in enumerate(names)}, settings.loss_weights)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        if settings.gradient_clip is not None:
-            torch.nn.utils.clip_grad_norm_(model.parameters(), settings.gradient_clip)
-        optimizer.step()
-        scheduler.step()
-        progress.batch += 1
-        after_step(totals)
-    progress.batch = 0
-    means = {name: float(total / number) for name, total, number in zip(names, *totals, strict=True) if number > 0}
-    weighted = sum(settings.loss_weights.get(name, 1.0) * value for name, value in means.items())
-    return {"loss": weighted} | {f"loss_{name}": value for name, value in means.items()}
+    return islice(batches, progress.batch, None)
 
 
-def _numbers(terms: dict[str, tuple[torch.Tensor, torch.Tensor]], names: list[str]) -> torch.Tensor:
-    return torch.stack([terms[name][1].float() for name in names])
+def _masked_loss(
+    network: nn.Module,
+    state: TrainingState,
+    store: TrialStore,
+    sessions: np.ndarray,
+    trials: np.ndarray,
+    run: TrainingRun,
+    processes: Processes,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The loss of this process's rows of a batch, by which to step, and the batch's `TrainingState.loss_sums` of all."""
+    design, settings, names = state.model.design, run.training, state.outputs
+    # Seeded at every step, so that a run can go on from any.
+    place = [run.seed, state.progress.epoch, state.progress.batch]
+    seed = int(np.random.SeedSequence(place).generate_state(1)[0])
+    torch.manual_seed(seed + processes.rank)
+    # Every process draws the masks of the whole batch, so that they do not depend on how it is cut.
+    mask = draw_masks(
+        list(design.modalities.values()),
+        n_trials=len(trials),
+        n_bins=store.n_bins,
+        scheme_weights=design.mode.scheme_weights,
+        ratio=run.masking.ratio,
+        single_behaviour=run.masking.single_behaviour,
+        generator=torch.Generator().manual_seed(seed),
+    )
+    own = processes.own_rows(len(trials))
+    if not len(own):
+        # A process without a trial joins the others' step with one that has no target.
+        own = np.zeros(1, dtype=np.int64)
+        mask = Mask(mask.hidden, torch.zeros_like(mask.target))
+    batch = store.batch(sessions[own], trials[own])
+    mask = mask.rows(torch.from_numpy(own)).where_known(stacked_valid(batch, design.modalities))
+    with autocast(store.device, settings.precision):
+        predictions = network(batch, mask.hidden)
+    target = dict(zip(design.modalities, mask.target.unbind(1), strict=True))
+    terms = loss_terms(design.modalities, predictions, batch, target)
+    losses = torch.stack([terms[name][0].detach() for name in names])
+    numbers = torch.stack([terms[name][1].float() for name in names])
+    everyone = processes.sum(torch.stack([losses, numbers]))
+    # The gradients of the processes are averaged, so each divides by its share of the whole batch's number.
+    shares = everyone[1] / processes.count
+    loss = total_loss({name: (terms[name][0], shares[i]) for i, name in enumerate(names)}, settings.loss_weights)
+    return loss, everyone
 
 
 def _balanced(settings: TrainingSettings) -> bool:
@@ -252,33 +198,41 @@ def _freeze(model: NEDS, part: str) -> None:
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
     """The autocast context of a precision setting on a device."""
-    enabled = precision == "bf16" or (precision == "auto" and device.type == "cuda")
+    enabled = precision == "bf16" or (precision == "auto" and bf16_is_native(device))
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled)
 
 
 def _optimizer(model: NEDS, settings: TrainingSettings) -> torch.optim.AdamW:
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    groups: dict[tuple[str, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            lr = settings.lr * (1.0 if name.startswith("stitchers.") else settings.shared_lr)
+            part = OWN if name.startswith("stitchers.") else SHARED
             is_matrix = name.endswith("weight") and "norm" not in name
-            groups.setdefault((lr, settings.weight_decay if is_matrix else 0.0), []).append(parameter)
+            groups.setdefault((part, settings.weight_decay if is_matrix else 0.0), []).append(parameter)
+    rates = {OWN: settings.lr, SHARED: settings.lr * settings.shared_lr}
     return torch.optim.AdamW(
-        [{"params": members, "lr": lr, "weight_decay": decay} for (lr, decay), members in groups.items()], fused=True
+        [
+            {"params": members, "lr": rates[part], "weight_decay": decay, "part": part}
+            for (part, decay), members in groups.items()
+        ],
+        fused=True,
     )
 
 
-def _copy(model: NEDS) -> dict[str, torch.Tensor]:
-    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
-
-
-def _report(bar: tqdm, description: str, progress: Progress, settings: TrainingSettings) -> None:
-    """The latest scores, on the bar where there is a terminal, as a line of the log where there is none."""
-    row = progress.log[-1]
-    scores = f"loss {row['loss']:.3f}, validation {row['val_score']:.3f} (best at epoch {progress.best_epoch})"
-    if not bar.disable:
-        bar.set_postfix_str(scores)
+def _require_finite(
+    state: TrainingState, losses: dict[str, float], settings: TrainingSettings, description: str
+) -> None:
+    """Raise a UserError where an epoch left a loss or weights that are not finite."""
+    if np.isfinite(losses["loss"]) and state.is_finite:
         return
-    minutes = progress.seconds / progress.epoch * (settings.epochs - progress.epoch) / 60
-    done = f"epoch {progress.epoch}/{settings.epochs}"
-    log.info("%s: %s, %s, %.0f trials/s, %.1f min left", description, done, scores, row["trials_per_second"], minutes)
+    what = "its weights are not finite" if np.isfinite(losses["loss"]) else f"its loss is {losses['loss']}"
+    raise UserError(_diverged(f"{description}: {what} after epoch {state.progress.epoch}", settings))
+
+
+def _diverged(what: str, settings: TrainingSettings) -> str:
+    """What to say of a training that cannot be used, and what to change."""
+    clip = "unset" if settings.gradient_clip is None else f"now {settings.gradient_clip}"
+    parts = [f"a lower training.lr (now {settings.lr})", f"a lower training.gradient_clip ({clip})"]
+    parts += ["training.precision fp32"] if settings.precision != "fp32" else []
+    parts += ["smaller training.loss_weights"] if settings.loss_weights else []
+    return f"{what}: training diverged, and no model is written; try {', '.join(parts)}"

@@ -5,6 +5,7 @@ a run with another fingerprint ignores it. Tensors only, no pickle: safetensors 
 """
 
 import json
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -12,16 +13,13 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load, save_file
 
 from neds.files.atomic import replacing
 from neds.training.distributed import Processes
 
+log = logging.getLogger(__name__)
 _LARGEST_SHARE_OF_TIME = 0.05
-
-
-class Interrupted(Exception):
-    """Training was asked to stop and did, its state saved. The message says where it stood."""
 
 
 @dataclass
@@ -65,6 +63,7 @@ def save_state(
         tensors |= {f"optimizer.{index}.{key}": value for key, value in entries.items()}
     header = {
         "fingerprint": fingerprint,
+        "torch": torch.__version__,
         "progress": json.dumps(asdict(progress)),
         "scheduler": json.dumps(scheduler.state_dict()),
     }
@@ -79,19 +78,22 @@ def load_state(
     model: torch.nn.Module,
     optimizer: torch.optim.Optimizer,
     scheduler: torch.optim.lr_scheduler.LRScheduler,
+    processes: Processes,
+    same_torch: bool = False,
 ) -> tuple[Progress, dict[str, torch.Tensor]] | None:
     """Put a saved state of this very run into the given objects; returns its progress and best weights.
 
-    Returns None, and changes nothing, when there is no readable state with this fingerprint.
+    Returns None, and changes nothing, when there is no readable state with this fingerprint. The first process reads it for
+    all: one that did not see the file, on another computer, would train on other batches than the others.
+
+    Args:
+        same_torch: ignore a state that another major or minor version of torch saved; otherwise it goes on with a warning.
     """
-    try:
-        with safe_open(path, framework="pt") as handle:
-            header = handle.metadata() or {}
-            if header.get("fingerprint") != fingerprint:
-                return None
-            tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 (not a dict)
-    except (FileNotFoundError, SafetensorError):
+    found = _read_state(path, fingerprint, same_torch=same_torch) if processes.is_first else b""
+    saved = processes.from_first(found)
+    if not saved:
         return None
+    header, tensors = _header(saved), load(saved)
     parts: dict[str, dict[str, torch.Tensor]] = {"model": {}, "best": {}, "optimizer": {}}
     for name, tensor in tensors.items():
         part, key = name.split(".", 1)
@@ -108,6 +110,38 @@ def load_state(
     return Progress(**json.loads(header["progress"])), parts["best"]
 
 
+def _goes_on(path: Path, saved_by: str, *, same_torch: bool) -> bool:
+    """Whether a state is used that version `saved_by` of torch wrote; says so when it is not this version."""
+    if saved_by.split(".")[:2] == torch.__version__.split(".")[:2]:
+        return True
+    begun = f"the training in {path} began with torch {saved_by} and this is torch {torch.__version__}"
+    if same_torch:
+        log.warning("%s: it begins anew", begun)
+        return False
+    log.warning("%s: it goes on, though its numbers may differ from those of either", begun)
+    return True
+
+
+def _read_state(path: Path, fingerprint: str, *, same_torch: bool) -> bytes:
+    """The content of a state with this fingerprint; nothing where there is no readable one."""
+    try:
+        with safe_open(path, framework="pt") as handle:
+            header = handle.metadata() or {}
+        if header.get("fingerprint") != fingerprint or not _goes_on(
+            path, header.get("torch", ""), same_torch=same_torch
+        ):
+            return b""
+        return path.read_bytes()
+    except (FileNotFoundError, SafetensorError):
+        return b""
+
+
+def _header(saved: bytes) -> dict[str, str]:
+    """The metadata of a safetensors file, of which `load` gives the tensors alone."""
+    size = int.from_bytes(saved[:8], "little")
+    return json.loads(saved[8 : 8 + size])["__metadata__"]
+
+
 class StateSaver:
     """Called after every optimiser step: saves the state from time to time, and whenever training is asked to stop.
 
@@ -116,7 +150,7 @@ class StateSaver:
 
     def __init__(
         self,
-        save: Callable[[torch.Tensor], None],
+        save: Callable[[], None],
         *,
         every_s: float,
         should_stop: Callable[[], bool],
@@ -124,7 +158,7 @@ class StateSaver:
     ):
         """
         Args:
-            save: saves the state, given the sums of `Progress.loss_sums`; called in the first process alone.
+            save: saves the state; called in the first process alone.
             every_s: least time between two states.
             should_stop: whether this process was asked to stop.
         """
@@ -134,12 +168,15 @@ class StateSaver:
         self._processes = processes
         self._next_s = time.monotonic() + every_s
 
-    def after_step(self, loss_sums: torch.Tensor) -> bool:
+    def after_step(self) -> bool:
         """Whether to stop, which all processes do after the same step when one of them was asked to."""
         stops = self._processes.any(self._should_stop())
         started_s = time.monotonic()
         if self._processes.is_first and (stops or started_s >= self._next_s):
-            self._save(loss_sums)
+            self._save()
             ended_s = time.monotonic()
             self._next_s = ended_s + max(self._every_s, (ended_s - started_s) / _LARGEST_SHARE_OF_TIME)
+        if stops:
+            # Whoever starts the processes may kill all of them when one has left: none leaves before the state is saved.
+            self._processes.any(False)
         return stops

@@ -4,37 +4,92 @@ from typing import Literal
 
 from pydantic import Field
 
-from neds.settings import Settings
+from neds.model.modes import ModeName
+from neds.model.settings import MaskingSettings, ModelSettings
+from neds.settings import Settings, key
 
 
 class TrainingSettings(Settings):
     """How a network is trained: the same keys for pretraining, training from scratch and fine-tuning."""
 
-    epochs: int = Field(100, ge=1)
+    epochs: int = key(
+        60,
+        ge=1,
+        when="more with a GPU: scores of multimodal models go on rising",
+        paper="2000; encoding alone 4000",
+        public_code="2000; encoding alone 4000",
+    )
     """Passes over the training trials."""
-    batch_size: int = Field(16, ge=1)
+    batch_size: int = key(
+        16,
+        ge=1,
+        when="larger for many sessions",
+        paper="16 (one session), 1024 (74 sessions)",
+        public_code="16 (one session), 1024 (74 sessions)",
+    )
     """Trials per optimiser step."""
-    lr: float = Field(1e-3, gt=0)
+    lr: float = key(
+        2e-3,
+        gt=0,
+        when="lower for larger networks and longer training",
+        paper="2.0e-4 (up to 40 sessions), 5.0e-4 (encoding alone), 3.0e-3 (74 sessions)",
+        public_code="the same",
+    )
     """Largest learning rate of the one-cycle schedule."""
-    shared_lr: float = Field(1.0, gt=0)
+    shared_lr: float = key(
+        1.0, gt=0, when="below 1 in fine-tuning, to spare what was pretrained", paper="1", public_code="1"
+    )
     """Learning rate of what sessions share (encoder, position and modality embeddings, mask vector), relative to `lr`."""
-    weight_decay: float = Field(0.01, ge=0)
+    weight_decay: float = key(
+        0.01, ge=0, when="higher against overfitting", paper="0.01; searched in 0.001 to 0.1", public_code="0.01"
+    )
     """AdamW's decay of weight matrices; biases, norms and embeddings are never decayed."""
-    warmup: float = Field(0.15, gt=0, lt=1)
+    warmup: float = key(
+        0.15, gt=0, lt=1, when="higher when training starts unsteadily", paper="0.15", public_code="0.15"
+    )
     """Share of the steps in which the learning rate rises."""
-    div_factor: float = Field(10.0, gt=1)
+    div_factor: float = key(10.0, gt=1, when="higher when training starts unsteadily", paper="10", public_code="10")
     """Largest over first learning rate."""
-    gradient_clip: float | None = Field(None, gt=0)
+    gradient_clip: float | None = key(
+        None, gt=0, when="set it when the loss jumps; large loss weights make large gradients"
+    )
     """Largest norm of the gradient; null for none."""
-    loss_weights: dict[str, float] = {}
-    """Weight of a modality's loss; 1 for those not named."""
-    sampling: Literal["trials", "sessions"] = "trials"
+    loss_weights: dict[str, float] = key(
+        {"spikes": 50.0},
+        when="when one modality is learned at the cost of others, or when spikes are much sparser",
+        paper="1 each, of behaviours scaled to [-1, 1]",
+        public_code="1 each, of behaviours scaled to [0, 1], the cross-entropy divided by the masked tokens; in the terms "
+        "of this key about {spikes: 1, wheel_speed: 0.034, whisker_motion_energy: 0.0125, choice: 0.02, block: 0.02} "
+        "(session DY_016)",
+    )
+    """Weight of a modality's loss; 1 for those not named. A spike count's mean loss moves by about a hundredth of a
+    behaviour's in training, so that with weight 1 the behaviours alone shape a small model."""
+    sampling: Literal["trials", "sessions"] = key(
+        "trials", when="sessions when their numbers of trials differ much", paper="trials", public_code="trials"
+    )
     """Of several sessions, every trial once an epoch, or equally many trials of each session."""
-    freeze: Literal["none", "encoder", "shared"] = "none"
+    freeze: Literal["none", "encoder", "shared"] = key(
+        "none", when="shared for very few trials of a new session", paper="none", public_code="none"
+    )
     """In fine-tuning, parts that keep their pretrained weights: the transformer, or all but the session's own maps."""
-    validate_every: int = Field(5, ge=1)
+    validate_every: int = key(5, ge=1, when="more seldom for short epochs: a validation costs about one of them")
     """Epochs between validations; the best validated weights are kept."""
-    patience: int | None = Field(None, ge=1)
+    patience: int | None = key(None, ge=1, when="set it to save time when scores stop rising early")
     """Stop after this many validations without a better score; null to run all epochs."""
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """auto: bf16 autocast on CUDA, fp32 on a CPU (where bf16 is slower)."""
+    precision: Literal["auto", "fp32", "bf16"] = key("auto", when="fp32 to compare results between GPU and CPU")
+    """auto: bf16 autocast on GPUs that compute in it (Ampere and later), fp32 on others and on a CPU, where it is slower."""
+
+
+class TrainingRun(Settings):
+    """Everything but the data that determines a trained network."""
+
+    mode: ModeName
+    """mm, encoding or decoding."""
+    modalities: list[str]
+    """Modalities that the model deals with, in the order of its tokens."""
+    model: ModelSettings = Field(default_factory=ModelSettings)
+    masking: MaskingSettings = Field(default_factory=MaskingSettings)
+    training: TrainingSettings = Field(default_factory=TrainingSettings)
+    seed: int = 0
+    train_trials: int | None = Field(None, ge=1)
+    """Use this many training trials of each session; null for all."""

@@ -1,13 +1,12 @@
 """The training stage: aligned files (and, for fine-tuning, a pretrained checkpoint) -> checkpoints and a log."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import torch
-from pydantic import Field
 
 from neds.data.store import TrialStore
 from neds.data.subset import with_training_trials
@@ -15,46 +14,33 @@ from neds.errors import UserError
 from neds.files.aligned import AlignedSession, read_aligned
 from neds.files.atomic import write_csv
 from neds.model.checkpoint import Checkpoint, load_network, read_checkpoint, write_checkpoint
-from neds.model.modes import ModeName, preset
+from neds.model.modes import preset
 from neds.model.network import NEDS, Design
-from neds.model.settings import MaskingSettings, ModelSettings
-from neds.provenance import code_digest, file_digest, settings_digest
-from neds.settings import Settings
+from neds.model.settings import DROPOUTS
+from neds.partition.same_trials import refuse_seen, seen_in_training
+from neds.provenance import code_digest, content_digest, digest_of
 from neds.training.distributed import Processes, alone
-from neds.training.loop import train
-from neds.training.settings import TrainingSettings
+from neds.training.loop import Unfinished, train
+from neds.training.settings import TrainingRun
 
 log = logging.getLogger(__name__)
-
-
-class TrainingRun(Settings):
-    """Everything but the data that determines a trained network."""
-
-    mode: ModeName
-    """mm, encoding or decoding."""
-    modalities: list[str]
-    """Modalities that the model deals with, in the order of its tokens."""
-    model: ModelSettings = Field(default_factory=ModelSettings)
-    masking: MaskingSettings = Field(default_factory=MaskingSettings)
-    training: TrainingSettings = Field(default_factory=TrainingSettings)
-    seed: int = 0
-    train_trials: int | None = Field(None, ge=1)
-    """Use this many training trials of each session; null for all."""
 
 
 def run_training(
     *,
     run: TrainingRun,
-    aligned: list[Path],
+    aligned: Sequence[Path],
     best: Path,
     last: Path,
     log_csv: Path,
     pretrained: Path | None = None,
+    state: Path | None = None,
     description: str = "training",
     processes: Processes | None = None,
     on_validation: Callable[[list[dict]], None] = lambda rows: None,
     should_stop: Callable[[], bool] = lambda: False,
     state_every_s: float = 60.0,
+    same_torch: bool = False,
 ) -> None:
     """Train on the usable sessions among `aligned` and write the best and last checkpoints and the validation log.
 
@@ -62,15 +48,18 @@ def run_training(
     why training was skipped, so that the workflow's graph does not depend on the data.
 
     Args:
-        pretrained: checkpoint to fine-tune; its size and mode replace those of `run`.
+        pretrained: checkpoint to fine-tune; its size replaces that of `run`.
+        state: file that holds the run's state while it is unfinished; unfinished.safetensors beside `best` when omitted.
         description: name of the run in its progress messages.
         processes: this process and those it trains together with; on its own when omitted.
         on_validation: called with all log rows after each validation, in the first process.
         should_stop: asked after every step, in every process.
         state_every_s: least time between two saved states, from which an interrupted run goes on.
+        same_torch: begin anew rather than go on from a state that another major or minor version of torch saved.
 
     Raises:
-        UserError: sessions that cannot train together, or a pretrained network that does not fit them.
+        UserError: sessions that cannot train together, or a pretrained network that does not fit them or has seen their
+            test trials.
         Interrupted: `should_stop` said so; the outputs are not written, and the same call goes on from the saved state.
     """
     processes = processes or alone()
@@ -81,7 +70,10 @@ def run_training(
     ]
     why = "" if sessions else "no usable session (see the sessions table)"
     if pretrained and not why:
-        why = read_checkpoint(pretrained, with_weights=False)[0].skipped
+        source = read_checkpoint(pretrained, with_weights=False)[0]
+        why = source.skipped
+        for session in sessions if not why else ():
+            refuse_seen(session, source.record.get("seen", {}), by=pretrained)
     if why:
         log.warning("%s: skipped, %s", description, why)
         if processes.is_first:
@@ -95,29 +87,29 @@ def run_training(
     model = _build(run, store, pretrained).to(processes.device)
     sizes = model.parameter_counts()
     log.info("%s: %s", description, _summary(model, store, sessions, processes))
-    state_path = best.with_name("unfinished.safetensors")
+    state = state or best.with_name("unfinished.safetensors")
     inputs = [*aligned, *([pretrained] if pretrained else [])]
 
     def validated(rows: list[dict]) -> None:
         write_csv(log_csv, pd.DataFrame(rows))
         on_validation(rows)
 
+    fingerprint = digest_of(
+        [
+            run.model_dump(),
+            [content_digest(path) for path in inputs],
+            code_digest("neds.training.stage:run_training"),
+        ]
+    )
     trained = train(
         model,
         store,
         sessions,
-        masking=run.masking,
-        settings=run.training,
-        seed=run.seed,
-        state_path=state_path,
-        fingerprint=settings_digest(
-            [run.model_dump(), [file_digest(path) for path in inputs], code_digest("neds.training.stage")]
-        ),
-        description=description,
+        run,
+        unfinished=Unfinished(state, fingerprint, state_every_s, same_torch, should_stop),
         processes=processes,
+        description=description,
         on_validation=validated,
-        should_stop=should_stop,
-        state_every_s=state_every_s,
     )
     if not processes.is_first:
         return
@@ -125,16 +117,16 @@ def run_training(
         "mode": run.mode,
         "seed": run.seed,
         "training_sessions": store.eids,
+        "seen": {session.eid: seen_in_training(session) for session in sessions},
         "pretrained": str(pretrained) if pretrained else "",
-        "seconds": trained.progress.seconds,
         "parameters": sizes,
         "run": run.model_dump(),
     }
     ends = {"epoch": trained.progress.best_epoch, "validation_score": trained.progress.best_score}
     checkpoint = Checkpoint(design=model.design, sessions=model.session_shapes, record=record | ends)
     write_checkpoint(best, checkpoint, trained.best)
-    write_checkpoint(last, replace(checkpoint, record=record | {"epoch": trained.progress.epoch}), trained.last)
-    state_path.unlink(missing_ok=True)
+    write_checkpoint(last, replace(checkpoint, record=record | {"epoch": trained.progress.epoch}), trained.weights())
+    state.unlink(missing_ok=True)
 
 
 def _summary(model: NEDS, store: TrialStore, sessions: list[AlignedSession], processes: Processes) -> str:
@@ -170,6 +162,8 @@ def _build(run: TrainingRun, store: TrialStore, pretrained: Path | None) -> NEDS
             f"{', '.join(design.mode.outputs)}, the session has {store.n_bins} bins and mode {run.mode} needs "
             f"{', '.join(mode.inputs)} -> {', '.join(mode.outputs)}; pretrain again with these settings"
         )
-    model = NEDS(Design(design.settings, store.modalities, mode, store.n_bins), store.shapes)
+    # The size is that of the pretrained network; what is dropped in training is no matter of size.
+    settings = design.settings.model_copy(update={key: getattr(run.model, key) for key in DROPOUTS})
+    model = NEDS(Design(settings, store.modalities, mode, store.n_bins), store.shapes)
     model.adopt(source)
     return model

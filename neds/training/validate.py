@@ -5,9 +5,10 @@ import torch
 
 from neds.data.store import TrialStore
 from neds.evaluation.predict import predict
-from neds.evaluation.score import PRIMARY_METRIC, SELECTION_METRIC, score
-from neds.evaluation.tasks import tasks_of
+from neds.evaluation.score import PRIMARY_METRIC, SELECTION_METRIC, known_values, selecting_scores
+from neds.evaluation.tasks import Task, tasks_of
 from neds.files.aligned import AlignedSession
+from neds.modalities import Kind
 from neds.model.network import NEDS
 from neds.training.distributed import Processes
 
@@ -18,25 +19,50 @@ def validation_scores(
     """Scores of every output on the validation trials, means over sessions, and the one to select by as "score".
 
     Of each output there are the metric by which models are compared and the one by which weights are selected (often the
-    same), with keys "<target>_<metric>"; "score" is the mean of the latter over outputs. The sessions are shared out among
-    the processes, and all of them get the same result.
+    same), with keys "<target>_<metric>"; "score" is the mean of the latter over outputs, NaN where one that can be scored is
+    not, because a prediction is not finite. The sessions are shared out among the processes, and all of them get the same
+    result.
     """
-    mode = model.design.mode
-    tasks = tasks_of(model.design.modalities, inputs=mode.inputs, outputs=mode.outputs)
-    kinds = {target: model.design.modalities[target].kind for task in tasks for target in task.targets}
+    tasks, kinds = _tasks(model), _kinds(model)
     columns = [
         (t, m) for t, kind in kinds.items() for m in dict.fromkeys((PRIMARY_METRIC[kind], SELECTION_METRIC[kind]))
     ]
-    totals = torch.zeros(2, len(columns), dtype=torch.float64)
+    totals, is_faulty = torch.zeros(2, len(columns), dtype=torch.float64), False
     for index in processes.own_rows(len(sessions)):
         trials = sessions[index].trials_of("val")
         predictions = {k: v for task in tasks for k, v in predict(model, store, index, "val", task).items()}
-        scores = {target: score(sessions[index], target, predictions[target], trials) for target in kinds}
+        scores = {target: selecting_scores(sessions[index], target, predictions[target], trials) for target in kinds}
+        for target, values in predictions.items():
+            is_faulty |= bool((known_values(sessions[index], target, trials) & ~np.isfinite(values)).any())
         for column, (target, metric) in enumerate(columns):
-            if np.isfinite(scores[target][metric]):
-                totals[:, column] += torch.tensor([scores[target][metric], 1.0])
+            if np.isfinite(value := scores[target][metric].value):
+                totals[:, column] += torch.tensor([value, 1.0])
     sums, numbers = processes.sum(totals.to(processes.device)).cpu().numpy()
+    is_faulty = processes.any(is_faulty)
     means = {column: s / n for column, s, n in zip(columns, sums, numbers, strict=True) if n}
     selected = [mean for (target, metric), mean in means.items() if metric == SELECTION_METRIC[kinds[target]]]
     named = {f"{target}_{metric}": mean for (target, metric), mean in means.items()}
-    return named | {"score": float(np.mean(selected)) if selected else float("nan")}
+    return named | {"score": float(np.mean(selected)) if selected and not is_faulty else float("nan")}
+
+
+def can_be_scored(model: NEDS, sessions: list[AlignedSession]) -> bool:
+    """Whether a finite prediction of the validation trials has a score in any session, of any output."""
+    for session in sessions:
+        trials = session.trials_of("val")
+        for target, kind in _kinds(model).items():
+            guess = np.full(session.values[target][trials].shape, 1.0)
+            if kind == "categorical":
+                guess = np.full((len(trials), len(session.modalities[target].classes)), 1.0)
+            if np.isfinite(selecting_scores(session, target, guess, trials)[SELECTION_METRIC[kind]].value):
+                return True
+    return False
+
+
+def _tasks(model: NEDS) -> list[Task]:
+    mode = model.design.mode
+    return tasks_of(model.design.modalities, inputs=mode.inputs, outputs=mode.outputs)
+
+
+def _kinds(model: NEDS) -> dict[str, Kind]:
+    """The kind of each output."""
+    return {target: model.design.modalities[target].kind for task in _tasks(model) for target in task.targets}

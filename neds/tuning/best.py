@@ -9,7 +9,8 @@ from pydantic import ValidationError
 from neds.files.atomic import write_text
 from neds.files.reading import damaged, reading
 from neds.settings import Settings
-from neds.training.stage import TrainingRun
+from neds.training.settings import TrainingRun
+from neds.validation import fault_lines
 
 _END = "...\n"
 
@@ -59,8 +60,9 @@ def with_best(run: TrainingRun, path: Path) -> TrainingRun:
         if not text.endswith(_END):
             raise damaged(path, "its end is missing")
         try:
-            best = BestTrial.model_validate(yaml.safe_load(text))
+            values = yaml.safe_load(text)
+            best = BestTrial.model_validate(values)
             return with_values(run, {"model": best.model, "masking": best.masking, "training": best.training})
         except ValidationError as error:
-            fault = error.errors()[0]
-            raise damaged(path, f"{'.'.join(map(str, fault['loc']))}: {fault['msg'].lower()}") from None
+            place, wrong = fault_lines(error, BestTrial, values)[0]
+            raise damaged(path, f"{place}: {wrong}".removeprefix(": ")) from None

@@ -2,17 +2,20 @@
 
 import logging
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import ray
 from ray import tune
+from ray._private import ray_constants
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
 from ray.tune.search.basic_variant import BasicVariantGenerator
 from ray.tune.search.optuna import OptunaSearch
@@ -31,7 +34,12 @@ _ENVIRONMENT = {
     "TUNE_GLOBAL_CHECKPOINT_S": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "RAY_AIR_NEW_OUTPUT": "0",
+    # A trial that was given no GPU sees none.
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
+    # Without clusters, Ray listens on the loopback interface alone.
+    ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR: "0",
 }
+Status = Literal["finished", "stopped", "failed"]
 _OBJECT_STORE_BYTES = 200 * 2**20
 
 
@@ -61,7 +69,7 @@ class Outcome:
     values: dict[str, Any]
     score: float | None
     epochs: int
-    status: Literal["finished", "stopped", "failed"]
+    status: Status
     reason: str
 
 
@@ -80,6 +88,7 @@ def run_search(
         trial: trains with values by dotted key, and reports "score", "epoch" and "validation" (number of it) to Ray Tune.
         n_validations: of one trial that is not stopped.
         state: folder in which Ray keeps the state of this search and of no other; a search that was killed goes on from it.
+            Reading it executes code: nobody else may be able to write it.
         description: name of the search in its progress messages.
 
     Raises:
@@ -113,14 +122,18 @@ def run_search(
                 ),
             )
         results = tuner.fit()
-        return [_outcome(number, result, n_validations) for number, result in enumerate(results, start=1)]
+        return [_outcome(index + 1, results[index], n_validations) for index in range(len(results))]
 
 
 @contextmanager
 def _own_ray(n_cpus: int) -> Iterator[None]:
     """A Ray of this process alone, which ends with it."""
-    before = {name: os.environ.get(name) for name in _ENVIRONMENT}
-    os.environ.update(_ENVIRONMENT)
+    # Given so, the token of Ray's connections is in no file; by default Ray writes one that everybody can read.
+    wanted = _ENVIRONMENT | {"RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    before, had_clusters = {name: os.environ.get(name) for name in wanted}, ray_constants.ENABLE_RAY_CLUSTER
+    os.environ.update(wanted)
+    # Of this variable Ray itself took notice when it was imported.
+    ray_constants.ENABLE_RAY_CLUSTER = False
     try:
         # Ray's sockets lie in this folder, and their paths may not be longer than 107 bytes, which those of a job can be.
         with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp", ignore_cleanup_errors=True) as folder:
@@ -138,6 +151,7 @@ def _own_ray(n_cpus: int) -> Iterator[None]:
             finally:
                 ray.shutdown()
     finally:
+        ray_constants.ENABLE_RAY_CLUSTER = had_clusters
         for name, value in before.items():
             if value is None:
                 del os.environ[name]
@@ -162,29 +176,33 @@ def _n_parallel(resources: Resources) -> int:
 def _drawn(domain: Domain) -> Any:
     if domain.choice:
         return tune.choice(domain.choice)
-    return tune.uniform(*domain.uniform) if domain.uniform else tune.loguniform(*domain.loguniform)
+    if domain.uniform:
+        return tune.uniform(*domain.uniform)
+    return tune.loguniform(*domain.loguniform or ())
 
 
 def _tune_config(search: SearchSettings, n_validations: int, n_parallel: int) -> tune.TuneConfig:
     # A process that starts anew for each trial spends seconds on imports.
-    goal = {"metric": "score", "mode": "max", "num_samples": search.n_trials, "reuse_actors": True}
+    goal = partial(tune.TuneConfig, metric="score", mode="max", num_samples=search.n_trials, reuse_actors=True)
     if search.method == "random":
-        algorithm = BasicVariantGenerator(max_concurrent=n_parallel, random_state=search.seed)
-        return tune.TuneConfig(search_alg=algorithm, scheduler=FIFOScheduler(), **goal)
+        drawn = BasicVariantGenerator(max_concurrent=n_parallel, random_state=search.seed)
+        return goal(search_alg=drawn, scheduler=FIFOScheduler())
     # The learning rate of the first quarter still rises or is at its largest: scores say little before.
     scheduler = ASHAScheduler(
         time_attr="validation", max_t=n_validations, grace_period=max(1, n_validations // 4), reduction_factor=3
     )
-    algorithm = OptunaSearch(seed=search.seed)
-    return tune.TuneConfig(search_alg=algorithm, scheduler=scheduler, max_concurrent_trials=n_parallel, **goal)
+    return goal(search_alg=OptunaSearch(seed=search.seed), scheduler=scheduler, max_concurrent_trials=n_parallel)
 
 
 def _outcome(number: int, result: tune.Result, n_validations: int) -> Outcome:
     metrics = result.metrics or {}
-    ended = "finished" if metrics.get("validation") == n_validations else "stopped"
+    ended: Status = "finished" if metrics.get("validation") == n_validations else "stopped"
     return Outcome(
         trial=number,
-        values={key: value.item() if isinstance(value, np.generic) else value for key, value in result.config.items()},
+        values={
+            key: value.item() if isinstance(value, np.generic) else value
+            for key, value in (result.config or {}).items()
+        },
         score=metrics.get("score"),
         epochs=metrics.get("epoch", 0),
         status="failed" if result.error else ended,

@@ -2,11 +2,12 @@
 
 import difflib
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from neds.settings import Settings
+from neds.validation import fault_lines
 
 Value = bool | int | float | str | None
 Blocks = Mapping[str, BaseModel]
@@ -18,27 +19,28 @@ _FIXED = {"training.epochs", "training.validate_every"}
 class Domain(Settings):
     """Where the values of one hyper-parameter come from: exactly one of the three."""
 
-    choice: list[Value] | None = Field(None, min_length=1)
+    choice: list[Value] | None = Field(default=None, min_length=1)
     """These values, equally likely."""
-    uniform: list[float] | None = Field(None, min_length=2, max_length=2)
+    uniform: list[float] | None = Field(default=None, min_length=2, max_length=2)
     """Lowest and highest value."""
-    loguniform: list[float] | None = Field(None, min_length=2, max_length=2)
+    loguniform: list[float] | None = Field(default=None, min_length=2, max_length=2)
     """Lowest and highest value; their logarithm is uniform."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> "Domain":
-        if len(self.model_fields_set) != 1 or self.ends is None:
+        if sum(ends is not None for ends in (self.choice, self.uniform, self.loguniform)) != 1:
             raise ValueError("give exactly one of choice, uniform and loguniform")
-        if self.choice is None and self.ends[0] >= self.ends[1]:
-            raise ValueError(f"the lowest value ({self.ends[0]}) must come first and be below the highest")
-        if self.loguniform and self.ends[0] <= 0:
+        limits = self.uniform or self.loguniform
+        if limits and limits[0] >= limits[1]:
+            raise ValueError(f"the lowest value ({limits[0]}) must come first and be below the highest")
+        if self.loguniform and self.loguniform[0] <= 0:
             raise ValueError("loguniform needs values above 0")
         return self
 
     @property
-    def ends(self) -> list[Value] | None:
+    def ends(self) -> Sequence[Value]:
         """All values of a choice, the lowest and highest of a range."""
-        return self.choice or self.uniform or self.loguniform
+        return self.choice or self.uniform or self.loguniform or []
 
 
 Space = dict[str, Domain]
@@ -100,9 +102,7 @@ def _refused(name: str, domains: Space, settings: BaseModel) -> list[str]:
         try:
             type(settings).model_validate(settings.model_dump() | candidate)
         except ValidationError as error:
-            fault = error.errors()[0]
-            place = ".".join([name, *map(str, fault["loc"])])
-            tried = candidate.get(place.split(".")[-1], candidate)
-            message = str(fault["ctx"]["error"]) if fault["type"] == "value_error" else fault["msg"].lower()
-            return [f"{place}: value {tried!r} cannot be used: {message}"]
+            place, wrong = fault_lines(error, type(settings), settings.model_dump() | candidate)[0]
+            tried = candidate.get(place, candidate)
+            return [f"{'.'.join(filter(None, [name, place]))}: value {tried!r} cannot be used: {wrong}"]
     return []

@@ -1,7 +1,9 @@
 """The tuning stage: aligned files (and, for fine-tuning, a pretrained checkpoint) -> the best trial and all trials."""
 
 import logging
+import math
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,47 +12,55 @@ import pandas as pd
 from neds.errors import UserError
 from neds.files.aligned import read_aligned
 from neds.files.atomic import write_csv
+from neds.files.private import private_folder
+from neds.files.roles import InputFile, InputFiles, Operational, OutputFile
+from neds.gpus import take_gpus
 from neds.model.checkpoint import read_checkpoint
-from neds.provenance import code_digest, file_digest, settings_digest
-from neds.settings import Settings
-from neds.training.stage import TrainingRun
+from neds.provenance import code_digest, content_digest, digest_of
 from neds.tuning.best import BestTrial, nested, write_best
 from neds.tuning.search import Resources, run_search
-from neds.tuning.settings import SearchSettings
+from neds.tuning.settings import TuningRun
 from neds.tuning.trial import run_trial
 
 log = logging.getLogger(__name__)
 
 
-class TuningRun(Settings):
-    """Everything but the data that determines a search."""
-
-    run: TrainingRun
-    """The training whose hyper-parameters are searched; keys that are not searched keep their values."""
-    search: SearchSettings
-    """Which values are tried."""
-
-
 def run_tuning(
     *,
-    tuning: TuningRun,
-    aligned: list[Path],
-    best: Path,
-    trials_csv: Path,
-    resources: Resources,
-    pretrained: Path | None = None,
-    description: str = "search",
+    aligned: InputFiles,
+    best: OutputFile,
+    trials_csv: OutputFile,
+    settings: TuningRun,
+    pretrained: InputFile | None = None,
+    cpus: Operational[int] = 1,
+    cpus_per_trial: Operational[int] = 1,
+    gpu_percent_per_trial: Operational[int] = 0,
+    gpu_percent: Operational[int | None] = None,
+    description: Operational[str] = "search",
 ) -> None:
     """Search, and write the best trial's values and the table of all trials.
 
-    A search that was killed goes on where it stopped: its state lies beside `best`, under a name that only the same
-    settings, data and code have, and is deleted at the end. When training would be skipped, so is the search; the
-    outputs are written all the same.
+    A search that was killed goes on where it stopped: its state lies in a folder of the user's own
+    (`neds.files.private`), under a name that only the same folder of `best`, settings, data and code have, and is deleted
+    at the end. When training would be skipped, so is the search; the outputs are written all the same.
+
+    Args:
+        aligned: aligned session files to train on.
+        best: YAML to write: the values of the best trial.
+        trials_csv: table to write, one row per trial.
+        settings: run (mode, modalities, model, ...) and search (method, n_trials, space, seed).
+        pretrained: checkpoint to fine-tune.
+        cpus: CPU cores of the whole search.
+        cpus_per_trial: CPU cores of a trial.
+        gpu_percent_per_trial: share of a GPU for a trial; 0: CPU only.
+        gpu_percent: of GPUs to wait for and to hold for all trials, 100 for each, at least what one trial takes; 0: none. By
+            default all GPUs are used.
+        description: name of the search in progress messages.
 
     Raises:
-        UserError: no trial gave a score, or a trial wants more cores or GPUs than there are.
+        UserError: no trial gave a score, a trial wants more cores or GPUs than there are, or there is no private folder.
     """
-    columns = ["trial", *tuning.search.space, "score", "epochs", "status", "reason"]
+    columns = ["trial", *settings.search.space, "score", "epochs", "status", "reason"]
     why = _why_skipped(aligned, pretrained)
     if why:
         log.warning("%s: skipped, %s", description, why)
@@ -58,39 +68,44 @@ def run_tuning(
         write_best(best, BestTrial(skipped=why))
         return
 
+    if gpu_percent is not None:
+        take_gpus(max(gpu_percent, 100 * math.ceil(gpu_percent_per_trial / 100)))
     aligned = [path.resolve() for path in aligned]
     pretrained = pretrained and pretrained.resolve()
     inputs = [*aligned, *([pretrained] if pretrained else [])]
-    fingerprint = settings_digest(
-        [tuning.model_dump(), [file_digest(path) for path in inputs], code_digest("neds.tuning.stage")]
+    fingerprint = digest_of(
+        [settings.model_dump(), [content_digest(path) for path in inputs], code_digest("neds.tuning.stage:run_tuning")]
     )
-    states = best.with_name("unfinished")
+    states = private_folder(f"search-{digest_of(str(best.parent.resolve()))[:16]}")
+    resources = Resources(cpus=cpus, cpus_per_trial=cpus_per_trial, gpus_per_trial=gpu_percent_per_trial / 100)
     _forget_others(states, fingerprint[:16])
 
     def trial(values: dict[str, Any]) -> None:
-        run_trial(values, run=tuning.run, aligned=aligned, pretrained=pretrained, n_threads=resources.cpus_per_trial)
+        run_trial(values, run=settings.run, aligned=aligned, pretrained=pretrained, n_threads=resources.cpus_per_trial)
 
-    training = tuning.run.training
+    training = settings.run.training
     outcomes = run_search(
         trial,
-        search=tuning.search,
+        search=settings.search,
         n_validations=-(-training.epochs // training.validate_every),
         resources=resources,
         state=states / fingerprint[:16],
         description=description,
     )
-    scored = [outcome for outcome in outcomes if outcome.status != "failed"]
+    scored = [
+        (outcome.score, outcome) for outcome in outcomes if outcome.score is not None and outcome.status != "failed"
+    ]
     if not scored:
         # Failed trials would not be run again, but the reason may lie in the machine.
         shutil.rmtree(states)
         raise UserError(f"{description}: all {len(outcomes)} trials failed; the first: {outcomes[0].reason}")
-    winner = max(scored, key=lambda outcome: outcome.score)
+    _, winner = max(scored, key=lambda known: known[0])
     write_csv(trials_csv, pd.DataFrame([vars(outcome) | outcome.values for outcome in outcomes])[columns])
-    write_best(best, BestTrial(score=winner.score, trial=winner.trial, **nested(winner.values)))
+    write_best(best, BestTrial.model_validate({"score": winner.score, "trial": winner.trial} | nested(winner.values)))
     shutil.rmtree(states)
 
 
-def _why_skipped(aligned: list[Path], pretrained: Path | None) -> str:
+def _why_skipped(aligned: Sequence[Path], pretrained: Path | None) -> str:
     if not any(read_aligned(path, with_values=False).usable for path in aligned):
         return "no usable session (see the sessions table)"
     return read_checkpoint(pretrained, with_weights=False)[0].skipped if pretrained else ""

@@ -1,6 +1,7 @@
 """One trial of a search: the project's training with drawn values, which reports every validation to Ray Tune."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,13 @@ import torch
 from ray import tune
 
 from neds.errors import UserError
-from neds.training.stage import TrainingRun, run_training
+from neds.training.settings import TrainingRun
+from neds.training.stage import run_training
 from neds.tuning.best import nested, with_values
 
 
 def run_trial(
-    values: dict[str, Any], *, run: TrainingRun, aligned: list[Path], pretrained: Path | None, n_threads: int
+    values: dict[str, Any], *, run: TrainingRun, aligned: Sequence[Path], pretrained: Path | None, n_threads: int
 ) -> None:
     """Train with `values` (by dotted key) in the trial's own folder, and report the best score so far.
 
@@ -25,13 +27,13 @@ def run_trial(
     torch.set_num_threads(n_threads)
     folder = Path(tune.get_context().get_trial_dir())
     checkpoints = folder / "best.safetensors", folder / "last.safetensors"
-    reported = []
+    best_scores: list[float] = []
 
     def report(rows: list[dict]) -> None:
         scores = [row["val_score"] for row in rows if math.isfinite(row["val_score"])]
         if scores:
-            reported.append(max(scores))
-            tune.report({"score": reported[-1], "epoch": rows[-1]["epoch"], "validation": len(rows)})
+            best_scores.append(max(scores))
+            tune.report({"score": best_scores[-1], "epoch": rows[-1]["epoch"], "validation": len(rows)})
 
     run_training(
         run=with_values(run, nested(values)),
@@ -44,5 +46,5 @@ def run_trial(
     )
     for path in checkpoints:
         path.unlink()
-    if not reported:
+    if not best_scores:
         raise UserError("no validation gave a score")

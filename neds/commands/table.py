@@ -1,0 +1,200 @@
+"""The one table of all commands. Light: no stage is imported before its command is called.
+
+A figure or a table of means has a command too, of which its entry in `neds.plan` says all.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+GROUPS = ("Sessions", "Training", "Evaluation", "Figures and tables", "Tools")
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command of `neds`.
+
+    Attributes:
+        name: as it is typed.
+        function: "module:function". Its parameters are the options, its docstring is the help; what it writes is told from
+            the roles of its parameters (`neds.files.roles`).
+        group: one of `GROUPS`.
+        summary: one sentence.
+        chosen: "module:function" that the values of options choose, e.g. "neds.conversion.{format}:opened".
+    """
+
+    name: str
+    function: str
+    group: str
+    summary: str
+    chosen: str = ""
+
+    def code(self, values: Mapping[str, Any]) -> tuple[str, ...]:
+        """Entries of the code that the command runs with these values of its options, for `neds.provenance.code_digest`."""
+        names = {name: value.replace("-", "_") for name, value in values.items() if isinstance(value, str)}
+        return (self.function, *([self.chosen.format(**names)] if self.chosen else []))
+
+
+def _group(group: str, *rows: tuple[str, ...]) -> dict[str, Command]:
+    return {name: Command(name, function, group, *rest) for name, function, *rest in rows}
+
+
+_FIXED: dict[str, Command] = {
+    **_group(
+        "Sessions",
+        (
+            "synthesize",
+            "neds.synthetic.stage:synthesize",
+            "Write one synthetic session as an ALF tree, and its true rates.",
+        ),
+        (
+            "download",
+            "neds.download.stage:download",
+            "Load one session from an ALF folder or from the IBL database: -> raw file.",
+        ),
+        (
+            "convert",
+            "neds.conversion.stage:convert",
+            "Turn one session of another format (NWB, brainsets) into a raw file.",
+            "neds.conversion.{format}:opened",
+        ),
+        (
+            "import-arrays",
+            "neds.partition.arrays:import_arrays",
+            "Turn one's own trial-aligned arrays (.npz or .h5) into an aligned file.",
+        ),
+        (
+            "partition",
+            "neds.partition.stage:partition",
+            "Cut one recording into trials and bins: raw file -> aligned file.",
+        ),
+        (
+            "sessions-table",
+            "neds.partition.sessions_table:write_sessions_table",
+            "List all sessions: what was kept, what was dropped and why.",
+        ),
+    ),
+    **_group(
+        "Training",
+        (
+            "train",
+            "neds.training.command:train_model",
+            "Train one model: pretraining, from scratch, or fine-tuning.",
+        ),
+        (
+            "train-together",
+            "neds.training.launch:train_together",
+            "Train one model in several processes, of one computer or of all nodes of a SLURM allocation.",
+        ),
+        (
+            "tune",
+            "neds.tuning.stage:run_tuning",
+            "Search hyper-parameters of one training.",
+        ),
+    ),
+    **_group(
+        "Evaluation",
+        (
+            "baseline",
+            "neds.baselines.stage:run_baseline",
+            "Fit and score one baseline on one session.",
+            "neds.baselines.{name}:predict",
+        ),
+        (
+            "evaluate",
+            "neds.evaluation.stage:evaluate",
+            "Score one trained model on one session's test trials.",
+        ),
+        (
+            "metrics-table",
+            "neds.evaluation.tables:write_metrics_table",
+            "Collect the metrics of all evaluations into one table.",
+        ),
+        (
+            "unit-embeddings",
+            "neds.regions.embeddings:extract_embeddings",
+            "Extract what a trained network has learned of each unit.",
+        ),
+        (
+            "classify-regions",
+            "neds.regions.stage:classify_regions",
+            "Tell the regions of units from their embeddings in several models.",
+        ),
+        (
+            "map-units",
+            "neds.regions.unit_map:map_units",
+            "Lay the units of a model out in a plane by their embeddings.",
+        ),
+    ),
+    **_group(
+        "Figures and tables",
+        (
+            "figure-search",
+            "neds.figures.search:draw_search",
+            "Draw a search: the score of every trial against each hyper-parameter.",
+        ),
+        (
+            "table-page",
+            "neds.tables.page:write_page",
+            "Turn a table into a web page that can be sorted and filtered.",
+        ),
+        (
+            "configuration-table",
+            "neds.tables.configuration:write_configuration",
+            "List the whole configuration in use, a row per key.",
+        ),
+        (
+            "software-table",
+            "neds.environment:write_software",
+            "List the versions of all installed software.",
+        ),
+        (
+            "left-out",
+            "neds.figures.left_out:write_left_out",
+            "Say which figures and tables are left out, and why.",
+        ),
+    ),
+    **_group(
+        "Tools",
+        (
+            "config",
+            "neds.config.show:show_config",
+            "Print the configuration in use, each value with where it came from.",
+        ),
+        (
+            "sessions",
+            "neds.commands.sessions:find_sessions",
+            "Find sessions of an Alyx database: -> sessions sheet.",
+        ),
+        (
+            "size",
+            "neds.commands.size:download_size",
+            "Tell how many bytes the sessions of a configuration would download.",
+        ),
+        (
+            "completion",
+            "neds.commands.completion:completion",
+            "Print the shell's completion script, or install it.",
+        ),
+    ),
+}
+
+
+@cache
+def all_commands() -> dict[str, Command]:
+    """Every command by name, in the order of the workflow."""
+    from neds.plan.drawings import ALL_DRAWN
+
+    drawn = {
+        each.command: Command(each.command, each.draw, "Figures and tables", f"{each.verb} {each.title}.")
+        for each in ALL_DRAWN
+    }
+    commands = [*_FIXED.values(), *drawn.values()]
+    return {command.name: command for command in sorted(commands, key=lambda command: GROUPS.index(command.group))}
+
+
+def command_named(name: str) -> Command | None:
+    """The command of that name, which may be written with underscores; None when there is none."""
+    name = name.replace("_", "-")
+    return _FIXED.get(name) or all_commands().get(name)

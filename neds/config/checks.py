@@ -1,0 +1,35 @@
+"""Every check of what the keys of a configuration say together."""
+
+from neds.config.checked import Checked
+from neds.config.checks_data import (
+    alignment_faults,
+    gap_faults,
+    mapping_faults,
+    modality_faults,
+    results_faults,
+    source_faults,
+)
+from neds.config.checks_models import ablation_faults, loss_weight_faults, override_faults, space_faults
+from neds.config.checks_sessions import region_faults, repetitions, roster_faults
+
+__all__ = ["CHECKS", "Checked"]
+
+CHECKS = {
+    results_faults: ("results",),
+    modality_faults: ("modalities", "custom_modalities", "baselines", "source", "partition"),
+    alignment_faults: ("source", "partition.align"),
+    gap_faults: ("partition.longest_gap_s", "custom_modalities"),
+    mapping_faults: ("source", "nwb", "brainsets", "modalities", "custom_modalities"),
+    override_faults: ("overrides", "model", "masking", "training"),
+    source_faults: ("source", "sessions", "download.alf_root"),
+    repetitions: (
+        *("modalities", "modes", "regimes", "seeds", "baselines", "finetune_from", "train_trials"),
+        "pretraining_sets",
+    ),
+    loss_weight_faults: ("modalities", "training.loss_weights", "overrides"),
+    ablation_faults: ("ablations", "modes", "model", "masking", "training", "overrides"),
+    region_faults: ("regions",),
+    space_faults: ("tune", "modes", "model", "masking", "training", "overrides"),
+    roster_faults: ("source", "sessions", "synthetic", "regimes", "pretraining_sets", "finetune_from"),
+}
+"""Each check with the keys that it reads; it is left out where one of these is faulty already."""

@@ -1,0 +1,110 @@
+"""Checks of what overrides, searches and variants make of the settings of a model."""
+
+from collections.abc import Iterator
+
+from neds.ablations.changes import changed_blocks, key_faults
+from neds.ablations.variants import variant_faults
+from neds.config.checked import Checked
+from neds.config.overrides import DROPOUTS, Stage, combinations, decisions, is_shape
+from neds.config.schema import Config
+from neds.model.modes import ModeName
+from neds.settings import Settings
+from neds.tuning.space import space_faults as faults_of_space
+from neds.validation import did_you_mean
+
+_LOSS_WEIGHTS = "training.loss_weights"
+
+
+def override_faults(checked: Checked) -> list[str]:
+    """Keys that are none, and values that a stage and mode cannot be run with. Each line names the overrides at fault."""
+    config = checked.config
+    faults = []
+    for name, changes in config.overrides.items():
+        wrong = dict(key_faults(changes, _blocks(config.blocks()), whose="an override"))
+        if name.partition(" ")[0] == "finetuned":
+            where = name.replace("finetuned", "pretrain")
+            wrong |= {
+                key: "a fine-tuned network has the size of the pretrained one, but for "
+                f"{', '.join(DROPOUTS)}; say it under {where}"
+                for key in changes
+                if is_shape(key) and key not in wrong
+            }
+        faults += [f"config key overrides.{name}.{key}: {text}" for key, text in wrong.items()]
+    return faults or _combined_faults(config)
+
+
+def _combined_faults(config: Config) -> list[str]:
+    """What is wrong with the settings that overrides together make; each once, with as few overrides as show it."""
+    found: dict[tuple[str, frozenset[str]], None] = {}
+    for stage, mode in combinations():
+        decided = decisions(config.overrides, stage, mode)
+        _, faults = changed_blocks({key: value for key, (_, value) in decided.items()}, _blocks(config.blocks()))
+        for place, text in faults:
+            # A value is at fault for the last that set it; a block or mapping, for all overrides of its parts.
+            near = [key for key in decided if f"{place}.".startswith(f"{key}.")]
+            near = near[-1:] or [key for key in decided if f"{key}.".startswith(f"{place}.")]
+            rest = place.removeprefix(near[0]) if len(near) == 1 and place.startswith(near[0]) else ""
+            found[text, frozenset(f"overrides.{decided[key][0]}.{key}{rest}" for key in near)] = None
+    return [
+        f"config key {', '.join(sorted(keys))}: {text}"
+        for text, keys in found
+        if not any(other < keys for same, other in found if same == text)
+    ]
+
+
+def loss_weight_faults(checked: Checked) -> list[str]:
+    """Weights of modalities that are not in use, where somebody wrote them."""
+    config = checked.config
+    given = {_LOSS_WEIGHTS: list(config.training.loss_weights)} if _LOSS_WEIGHTS in checked.given else {}
+    for name, changes in config.overrides.items():
+        whole = changes.get(_LOSS_WEIGHTS)
+        parts = [key.removeprefix(f"{_LOSS_WEIGHTS}.") for key in changes if key.startswith(f"{_LOSS_WEIGHTS}.")]
+        given[f"overrides.{name}.{_LOSS_WEIGHTS}"] = [*(whole if isinstance(whole, dict) else ()), *parts]
+    return [
+        f"config key {key}.{name}: no modality in use is called so; "
+        + did_you_mean(name, config.modalities, otherwise=f"in use are {', '.join(config.modalities)}")
+        for key, names in given.items()
+        for name in names
+        if name not in config.modalities
+    ]
+
+
+def space_faults(checked: Checked) -> list[str]:
+    """Faults of the spaces that are given or used: the paper's sizes need not fit the heads of a model never searched."""
+    if override_faults(checked):
+        return []
+    tune = checked.config.tune
+    faults: dict[str, None] = {}
+    for name, stage, mode in _searches(checked.config):
+        blocks = _blocks(checked.config.run_settings(stage, mode))
+        if name == "finetune_space":
+            del blocks["model"]
+        for fault in faults_of_space(tune.search_for(stage).space, blocks):
+            faults[f"config key tune.{name}.{fault}"] = None
+    return list(faults)
+
+
+def _searches(config: Config) -> Iterator[tuple[str, Stage, ModeName]]:
+    """Key of a space with every stage and mode that draws from it; one that nothing draws from is checked by itself."""
+    drawing: dict[str, tuple[Stage, ...]] = {"space": ("pretrain", "scratch"), "finetune_space": ("finetuned",)}
+    for name, stages in drawing.items():
+        used = [stage for stage in stages if stage in config.tune.stages]
+        if getattr(config.tune, name) and not used:
+            used = [stages[-1]]
+        yield from ((name, stage, mode) for stage in used for mode in config.modes)
+
+
+def ablation_faults(checked: Checked) -> list[str]:
+    """Faults of the variants, which change the settings of multimodal models from scratch."""
+    if override_faults(checked):
+        return []
+    config = checked.config
+    faults = variant_faults(config.ablations, _blocks(config.run_settings("scratch", "mm")))
+    asked = [*config.ablations.tables, *config.ablations.variants]
+    if asked and "mm" not in config.modes:
+        faults.append(f"config key ablations: {asked[0]} is of the multimodal model; add mm to modes")
+    return faults
+
+
+def _blocks(settings: Settings) -> dict[str, Settings]:
+    return dict(settings)

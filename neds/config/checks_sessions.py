@@ -1,0 +1,74 @@
+"""Checks of the sessions that a configuration wants, and of lists."""
+
+from neds.config.checked import Checked
+from neds.config.schema import Config
+from neds.roster import ROLES
+from neds.run import name_fault
+from neds.validation import did_you_mean
+
+
+def repetitions(checked: Checked) -> list[str]:
+    config = checked.config
+    keys = ("modalities", "modes", "regimes", "seeds", "baselines", "finetune_from", "train_trials")
+    lists = {key: getattr(config, key) for key in keys}
+    lists |= {f"pretraining_sets.{k}": eids for k, eids in config.pretraining_sets.items() if isinstance(eids, list)}
+    return [
+        f"config key {key}: {value} stands in it twice"
+        for key, values in lists.items()
+        for value in dict.fromkeys(values)
+        if values.count(value) > 1
+    ]
+
+
+def region_faults(checked: Checked) -> list[str]:
+    config = checked.config
+    classes = config.regions.classes or []
+    return [
+        f"config key regions.merge.{name}: regions.classes has no {name}; name it there"
+        for name in config.regions.merge
+        if name not in classes
+    ]
+
+
+def roster_faults(checked: Checked) -> list[str]:
+    """Faults of what the configuration wants of the sessions, where their roles could be read."""
+    roles = {session.eid: session.role for session in checked.sessions}
+    if not roles or not set(roles.values()) <= set(ROLES):
+        return []
+    faults = []
+    if "test" not in roles.values():
+        faults.append("sessions: none has role test, so there is nothing to evaluate")
+    if "finetuned" in checked.config.regimes:
+        faults += _pretraining_faults(checked.config, roles)
+    return faults
+
+
+def _pretraining_faults(config: Config, roles: dict[str, str]) -> list[str]:
+    n_train = sum(role == "train" for role in roles.values())
+    if not n_train:
+        return [
+            "config key regimes: finetuned needs sessions of role train to pretrain on; add some, or remove finetuned"
+        ]
+    faults = []
+    for name in config.finetune_from:
+        if name not in ("all", *config.pretraining_sets):
+            hint = did_you_mean(name, list(config.pretraining_sets), otherwise="define it there")
+            faults.append(f"config key finetune_from: pretraining_sets has no {name}; {hint}")
+    for name, members in config.pretraining_sets.items():
+        key = f"config key pretraining_sets.{name}"
+        if name == "all":
+            faults.append(f"{key}: this is the set of all sessions of role train; choose another name")
+        if fault := name_fault(name):
+            faults.append(f"{key}: {fault}")
+        if isinstance(members, int) and not 1 <= members <= n_train:
+            faults.append(f"{key}: {members} sessions wanted, the sheet has {n_train} of role train")
+        if isinstance(members, list):
+            faults += [f"{key}: {eid} is not among the sessions" for eid in members if eid not in roles]
+            held_out = [eid for eid in members if roles.get(eid) == "test"]
+            faults += [
+                f"{key}: {eid} has role test; a model is never pretrained on a session it is tested on"
+                for eid in held_out
+            ]
+            if not members:
+                faults.append(f"{key}: the list is empty")
+    return faults

@@ -1,0 +1,178 @@
+"""The whole configuration as one typed tree."""
+
+import os
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+
+from neds.ablations.settings import AblationSettings
+from neds.baselines.names import BaselineName
+from neds.baselines.registry import baselines
+from neds.config.overrides import OverrideName, RunSettings, Stage, resolve
+from neds.conversion.settings import MAPPINGS, FileMapping, FileMappings
+from neds.download.settings import EXTRAS, DownloadSettings
+from neds.figures.settings import FiguresSettings
+from neds.modalities import Modality
+from neds.modalities import resolve as resolve_modalities
+from neds.model.modes import ModeName
+from neds.model.settings import MaskingSettings, ModelSettings
+from neds.partition.settings import ArraySettings, PartitionSettings
+from neds.regions.settings import RegionSettings
+from neds.roster import Session, SourceName
+from neds.settings import PathText, Seed, key
+from neds.synthetic.settings import SyntheticSettings
+from neds.training.settings import TrainingSettings
+from neds.tuning.settings import TuneSettings
+
+Regime = Literal["scratch", "finetuned"]
+PretrainingSet = int | list[str]
+
+
+class Config(FileMappings):
+    """What a configuration may say. What is a block (a type of settings of its own) is merged key by key when several files
+    say something of it; every other value, mappings too, replaces the one before.
+    """
+
+    source: SourceName = key("synthetic", when="for real recordings", paper="one", public_code="one")
+    """Where recordings come from: synthetic (generated here), alf (your own ALF folder), one (the public IBL database), nwb,
+    brainsets (files of these formats), aligned (your own trial-aligned arrays)."""
+    sessions: PathText | None = key(None, when="always, for every source but synthetic", paper="the 84 of sessions.tsv")
+    """The sessions sheet, a table separated by tabs with the columns eid, role (train: to pretrain on; test: held out,
+    fine-tuned and evaluated) and, for local sources, path; null for source synthetic, which makes its own list. It is
+    relative to the folder that Snakemake runs in (`--directory`, or where it was started), wherever the configuration lies;
+    the paths in it are relative to the sheet, for alf to `download.alf_root`."""
+    results: PathText = key("results", when="to keep the results of two configurations apart")
+    """Folder of everything that the workflow writes, relative to the folder that Snakemake runs in, as are all paths of a
+    configuration."""
+    modalities: list[str] = key(
+        ["spikes", "wheel_speed", "whisker_motion_energy", "choice", "block"],
+        min_length=2,
+        when="for other behaviours (docs/data.md lists them) or those of custom_modalities",
+        paper="[spikes, wheel_speed, whisker_motion_energy, choice, block]",
+        public_code="the same, and LFP",
+    )
+    """What the models deal with, in the order of their tokens. A session that lacks one of them is unusable."""
+    custom_modalities: dict[str, dict[str, Any]] = key({}, when="for what your own data hold beside the built-in ones")
+    """Modalities of your own data, by name: {kind: continuous | categorical | scalar | counts, width, classes, label,
+    unit}; scalar is one number per trial."""
+    modes: list[ModeName] = key(
+        ["mm"], min_length=1, when="to train unimodal models too", paper="[mm, encoding, decoding]"
+    )
+    """Models: mm reads and predicts everything; encoding (behaviour to spikes) and decoding (spikes to behaviour) are the
+    unimodal models."""
+    regimes: list[Regime] = key(
+        ["scratch", "finetuned"],
+        min_length=1,
+        when="[scratch] where no session has role train",
+        paper="[scratch, finetuned]",
+    )
+    """How each test session's models are trained: scratch (on this session alone), finetuned (from a pretrained model)."""
+    pretraining_sets: dict[str, PretrainingSet] = key(
+        {}, when="to see what more sessions give", paper="{repeated-site-10: 10, repeated-site-74: 74}"
+    )
+    """Sets of sessions of role train by name: the first so many of the sheet, or a list of EIDs. "all" needs no entry."""
+    finetune_from: list[str] = key(["all"], min_length=1, when="with pretraining_sets")
+    """Pretraining sets to pretrain on and to fine-tune from. The first is the "NEDS multi-session" of the figures."""
+    train_trials: list[Annotated[int, Field(ge=1)] | Literal["all"]] = key(
+        ["all"], min_length=1, when="[25, 50, 100, all] for a data-efficiency curve", paper="[all]"
+    )
+    """Numbers of the test sessions' training trials to train with."""
+    unimodal_curves: bool = key(True, when="false to save time when there are several pretraining sets or train_trials")
+    """Whether unimodal models beside mm are trained for every pretraining set and number of trials too, though no curve
+    shows them; else for the first set and all trials alone."""
+    seeds: list[Seed] = key([0], min_length=1, when="three or more to see how much chance matters")
+    """One model of each kind per seed."""
+    baselines: list[BaselineName] = key(
+        ["psth", "linear", "rrr", "oracle"],
+        when="rrr-multi costs as many times rrr as there are sessions",
+        paper="linear, rrr, rrr-multi beside deep networks that are not here",
+    )
+    """Models to compare with: psth (condition average), linear (ridge and logistic regression), rrr (reduced-rank regression
+    of each session), rrr-multi (the same, fitted together with the sessions of role train; left out where there is none),
+    oracle (true rates; source synthetic alone)."""
+    synthetic: SyntheticSettings = Field(default_factory=SyntheticSettings)
+    download: DownloadSettings = Field(default_factory=DownloadSettings)
+    arrays: ArraySettings = Field(default_factory=ArraySettings)
+    partition: PartitionSettings = Field(default_factory=PartitionSettings)
+    model: ModelSettings = Field(default_factory=ModelSettings)
+    masking: MaskingSettings = Field(default_factory=MaskingSettings)
+    training: TrainingSettings = Field(default_factory=TrainingSettings)
+    overrides: dict[OverrideName, dict[str, Any]] = key(
+        {"pretrain": {"training.epochs": 80}, "finetuned": {"training.shared_lr": 0.3}},
+        when="for models of other sizes by stage or mode, or unimodal models trained for longer",
+        paper="{pretrain: {model.layers: 22}, encoding: {training.epochs: 4000, training.lr: 5.0e-4}}",
+        public_code="the same, and {encoding: {masking.single_behaviour: 0.0}}",
+    )
+    """What differs by stage (pretrain, scratch, finetuned), by mode (mm, encoding, decoding) or by both ("pretrain mm"):
+    dotted keys of model, masking and training. The most specific wins: both, then mode, then stage. A value that a later
+    file gives for one of these keys wins over the overrides of files before it. A fine-tuned network has the size of the
+    pretrained one."""
+    same_torch: bool = key(
+        False, when="true where results must be of one version of torch, which costs all models anew"
+    )
+    """Whether models that another major or minor version of torch trained are trained again; else they are kept, and it is
+    said."""
+    tune: TuneSettings = Field(default_factory=TuneSettings)
+    regions: RegionSettings = Field(default_factory=RegionSettings)
+    ablations: AblationSettings = Field(default_factory=AblationSettings)
+    figures: FiguresSettings = Field(default_factory=FiguresSettings)
+
+    @field_validator("results")
+    @classmethod
+    def _is_one_spelling(cls, value: str) -> str:
+        if "<" in value:
+            raise ValueError(f"{value}: < begins a tag on the page of the report; choose a name without it")
+        return os.path.normpath(value)
+
+    def modality_registry(self) -> dict[str, Modality]:
+        """The modalities in use, by name and in order."""
+        custom = {name: Modality(name=name, **entry) for name, entry in self.custom_modalities.items()}
+        return resolve_modalities(self.modalities, custom)
+
+    def mapping(self) -> FileMapping | None:
+        """Where the files of this source have what; None for sources whose files are all alike."""
+        return getattr(self, self.source).filled() if self.source in MAPPINGS else None
+
+    @property
+    def has_conditions(self) -> bool:
+        """Whether there are trials of task conditions, over which averages can be taken."""
+        return self.source == "aligned" or not self.partition.cuts_windows
+
+    def download_settings(self) -> DownloadSettings:
+        """Those of the download, what is left to modalities and partition filled in, what nothing reads as by default."""
+        extras = self.download.extras
+        if extras is None:
+            extras = sorted({EXTRAS[name] for name in self.modalities if name in EXTRAS})
+        cut, settings = self.partition, self.download.model_dump(exclude={"lfp", "pose_tracker"})
+        if "paws" in extras:
+            settings["pose_tracker"] = self.download.pose_tracker
+        if "lfp" in extras:
+            of_partition = {"step_s": cut.bin_s, "event": cut.align}
+            of_partition |= {"start_s": cut.window_start_s, "end_s": cut.window_end_s}
+            own = {key: value for key, value in self.download.lfp.model_dump().items() if value is not None}
+            settings["lfp"] = of_partition | own
+        return DownloadSettings.model_validate(settings | {"extras": extras})
+
+    def baselines_in_use(self, sessions: list[Session]) -> list[BaselineName]:
+        """The baselines that this source and these sessions allow."""
+        possible = {
+            "truth": self.source == "synthetic",
+            "conditions": self.has_conditions,
+            "others": any(session.role == "train" for session in sessions),
+            "": True,
+        }
+        return [name for name in self.baselines if possible[baselines()[name].needs]]
+
+    def pretraining_eids(self, name: str, sessions: list[Session]) -> list[str]:
+        """EIDs of a pretraining set, in the order of the sheet (or of the list that defines it)."""
+        train = [session.eid for session in sessions if session.role == "train"]
+        members = self.pretraining_sets.get(name, len(train))
+        return members if isinstance(members, list) else train[:members]
+
+    def run_settings(self, stage: Stage, mode: ModeName) -> RunSettings:
+        """Settings of the network, the masking and the training of a stage and mode, overrides applied."""
+        return resolve(self.blocks(), self.overrides, stage, mode)
+
+    def blocks(self) -> RunSettings:
+        """Those that overrides, variants and searches change, as they stand in the configuration."""
+        return RunSettings(model=self.model, masking=self.masking, training=self.training)

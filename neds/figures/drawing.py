@@ -1,0 +1,90 @@
+"""What figures and tables are told besides the numbers that they show."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from neds.ablations.paper import PaperRow
+from neds.figures.paper import PaperNumbers
+from neds.modalities import Modality
+from neds.model.modes import ModeName
+from neds.model.settings import MaskingSettings, ModelSettings
+from neds.regions.settings import RegionSettings
+from neds.settings import Settings
+
+
+class Drawing(Settings):
+    """What every figure or table of the models' scores is told besides the scores."""
+
+    modalities: list[Modality]
+    """Registry entries, in the order of the panels."""
+
+
+class ModelsDrawing(Drawing):
+    """Scores of some models."""
+
+    models: list[str] | None = None
+    """Labels of the models; all when null."""
+    paper: PaperNumbers | None = None
+    """The paper's numbers, to show beside one's own."""
+
+
+class PairsDrawing(Drawing):
+    """Models against one another."""
+
+    rows: list[list[Annotated[list[str], Field(min_length=2, max_length=2)]]]
+    """The pairs of labels (ours, other) of each row of panels."""
+    paper: PaperNumbers | None = None
+    """The paper's numbers, to show beside one's own."""
+
+
+class CurvesDrawing(Drawing):
+    """Scores against an amount of data."""
+
+    curves: list[dict[str, str]]
+    """Of each curve the label of the model with each amount."""
+
+
+class PretrainingSizeDrawing(CurvesDrawing):
+    """Scores against the number of pretraining sessions."""
+
+    sets: dict[str, list[str]]
+    """EIDs of each pretraining set."""
+
+
+class RegionEncodingDrawing(Drawing):
+    """How well units are predicted, by region."""
+
+    model: str
+    """Label of the model whose inputs are shown apart."""
+    min_units: int = 5
+    """Regions with fewer units are left out."""
+
+
+class RegionsDrawing(Settings):
+    """Regions told from embeddings."""
+
+    regions: RegionSettings
+    paper: float | None = None
+    """Accuracy that the paper reports."""
+
+
+class OverviewDrawing(Drawing):
+    """Masking schemes and network."""
+
+    modes: list[ModeName] = Field(min_length=1)
+    model: ModelSettings = Field(default_factory=ModelSettings)
+    maskings: dict[ModeName, MaskingSettings]
+    """Of each mode."""
+    n_bins: int | None = Field(None, ge=1)
+    """Bins of a trial; null where aligned files say it."""
+
+
+class AblationTable(Drawing):
+    """Variants of an ablation beside the unchanged model."""
+
+    title: str
+    variants: list[str]
+    """Their names, in the order of the rows."""
+    paper_rows: list[PaperRow] = []
+    """Numbers to add in rows of their own."""

@@ -1,0 +1,168 @@
+"""Jobs that score models and baselines, and that tell regions from what models have learned of units."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Literal
+
+from neds.baselines.registry import baselines
+from neds.plan.step import Step, plain
+from neds.plan.training import checkpoint, run_wildcards
+from neds.regions.settings import EmbeddedModelName, RegionSettings, RegionsRun
+from neds.run import Run
+
+if TYPE_CHECKING:
+    from neds.plan.plan import Plan
+
+FILES = {"metrics": "metrics.csv", "units": "units.parquet", "predictions": "predictions.h5"}
+
+
+def steps(plan: Plan) -> Iterator[Step]:
+    for eid in plan.test:
+        for baseline in plan.models.baselines:
+            yield _baseline(plan, eid, baseline)
+        for run in evaluated_runs(plan):
+            yield _evaluation(plan, eid, run)
+    yield _table(plan, "metrics_table", "metrics.csv", _names(plan, plan.models.of_sessions()))
+    if plan.models.variants:
+        compared = plan.models.unchanged() + plan.models.of_variants()
+        yield _table(plan, "ablation_metrics", "ablations.csv", [run.name for run in compared])
+    if plan.config.regions.classes != []:
+        yield from _regions(plan)
+
+
+def evaluated_runs(plan: Plan) -> list[Run]:
+    """The models that each test session is evaluated with."""
+    needed = plan.models.of_sessions() + plan.models.of_variants()
+    return list(dict.fromkeys(needed + (plan.models.unchanged() if plan.models.variants else [])))
+
+
+def evaluated(plan: Plan, file: str, names: Iterable[str], eids: Iterable[str] | None = None) -> tuple[str, ...]:
+    """A file, such as metrics, of the evaluations with some models: those of a session after one another."""
+    models = list(names)
+    sessions = plan.test if eids is None else eids
+    return tuple(plan.path("evaluation", eid, name, FILES[file]) for eid in sessions for name in models)
+
+
+def _names(plan: Plan, runs: list[Run]) -> list[str]:
+    return [*plan.models.baselines, *(run.name for run in runs)]
+
+
+def _outputs(plan: Plan, eid: str, name: str) -> dict[str, str]:
+    return {key: plan.path("evaluation", eid, name, file) for key, file in FILES.items()}
+
+
+def _baseline(plan: Plan, eid: str, baseline: str) -> Step:
+    inputs: dict[str, tuple[str, ...]] = {"aligned": (plan.aligned(eid),)}
+    needs = baselines()[baseline].needs
+    if needs == "truth":
+        inputs["truth"] = (plan.path("synthetic", eid, "truth.h5"),)
+    if needs == "others":
+        inputs["others"] = tuple(map(plan.aligned, sorted(plan.train)))
+    return Step(
+        rule="baseline",
+        command="baseline",
+        wildcards={"eid": eid, "baseline": baseline},
+        inputs=inputs,
+        values={"name": baseline},
+        outputs=_outputs(plan, eid, baseline),
+    )
+
+
+def _evaluation(plan: Plan, eid: str, run: Run) -> Step:
+    return Step(
+        rule="evaluate",
+        command="evaluate",
+        wildcards={"eid": eid, **run_wildcards(run)},
+        inputs={"aligned": (plan.aligned(eid),), "checkpoint": (checkpoint(plan, run, eid),)},
+        values={"model": run.model, "training": run.training, "seed": run.seed},
+        outputs=_outputs(plan, eid, run.name),
+    )
+
+
+def _table(plan: Plan, rule: str, file: str, names: list[str]) -> Step:
+    return Step(
+        rule=rule,
+        command="metrics-table",
+        inputs={"metrics": evaluated(plan, "metrics", names)},
+        outputs={"output": plan.path("tables", file)},
+    )
+
+
+def _regions(plan: Plan) -> Iterator[Step]:
+    models = embedded_models(plan)
+    for run, eid in models:
+        yield _embedding(plan, run, eid)
+    if not models:
+        return
+    yield Step(
+        rule="classify_regions",
+        command="classify-regions",
+        inputs={"embeddings": tuple(embedding_file(plan, *model) for model in models)},
+        values=_of_regions(plan, [run for run, _ in models], "hold_out", "folds", "penalty"),
+        outputs={"scores": plan.path("tables", "regions.csv"), "units": plan.path("regions", "units.parquet")},
+    )
+    mapped = min(models, key=_map_rank)
+    yield Step(
+        rule="map_units",
+        command="map-units",
+        inputs={"embeddings": (embedding_file(plan, *mapped),)},
+        values=_of_regions(plan, [mapped[0]], "projection", "neighbors"),
+        outputs={"output": plan.path("regions", "map.parquet")},
+    )
+
+
+def embedded_models(plan: Plan) -> list[tuple[Run, str]]:
+    """Every model whose units are told apart by region, with its test session ("" for a pretrained one)."""
+    config = plan.config
+    modes = sorted(config.modes, key=["encoding", "decoding", "mm"].index)
+    trainings = [run.training for run in plan.models.own(config.modes[:1])]
+    of_sessions = {(run.mode, run.training, run.seed): run for run in plan.models.of_sessions()}
+    models = [
+        (of_sessions[mode, training, seed], eid)
+        for training in trainings
+        for mode in modes
+        for eid in plan.test
+        for seed in config.seeds
+    ]
+    pretrained = plan.models.pretrained()
+    return models + [(run, "") for mode in modes for run in pretrained if run.mode == mode]
+
+
+def embedding_file(plan: Plan, run: Run, eid: str) -> str:
+    if run.regime == "pretrained":
+        return plan.path("embeddings", run.training, f"{run.model}-seed{run.seed}.h5")
+    return plan.path("embeddings", eid, f"{run.name}.h5")
+
+
+def _embedding(plan: Plan, run: Run, eid: str) -> Step:
+    if run.regime == "pretrained":
+        rule = "unit_embeddings_of_pretrained"
+        wildcards = {"pretraining_set": run.pretraining_set, "mode": run.mode, "seed": str(run.seed)}
+        aligned = tuple(map(plan.aligned, plan.members(run.pretraining_set)))
+    else:
+        rule, wildcards, aligned = "unit_embeddings", {"eid": eid, **run_wildcards(run)}, (plan.aligned(eid),)
+    return Step(
+        rule=rule,
+        command="unit-embeddings",
+        wildcards=wildcards,
+        inputs={"aligned": aligned, "checkpoint": (checkpoint(plan, run, eid),)},
+        outputs={"output": embedding_file(plan, run, eid)},
+    )
+
+
+def _of_regions(plan: Plan, runs: list[Run], *keys: str) -> dict[str, Any]:
+    """Values of an analysis of the units of some models, which depends on the classes and on these keys alone."""
+    chosen = plan.config.regions.model_dump(include={"classes", "merge", "min_units", *keys})
+    return {"settings": plain(RegionsRun(regions=RegionSettings(**chosen), models=list(map(_description, runs))))}
+
+
+def _description(run: Run) -> EmbeddedModelName:
+    space: Literal["joint", "session"] = "joint" if run.regime == "pretrained" else "session"
+    return EmbeddedModelName(model=run.model, training=run.training, space=space, seed=run.seed or 0)
+
+
+def _map_rank(model: tuple[Run, str]) -> tuple[bool, bool]:
+    """The units in a plane are those of the multimodal pretrained model, or else of the first test session's."""
+    run, _ = model
+    return run.regime != "pretrained", run.mode != "mm"

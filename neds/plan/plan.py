@@ -1,0 +1,115 @@
+"""The plan of a configuration: every job, by its rule and wildcards, and by the files that it makes."""
+
+import re
+from collections.abc import Iterator
+from functools import cached_property
+from itertools import chain
+
+from neds.config import Config
+from neds.modalities import Modality
+from neds.plan import drawings, evaluation, sessions, training
+from neds.plan.models import Models
+from neds.plan.step import Step, Wildcards, step_key
+from neds.roster import Session
+
+_ABLATIONS = ["train_variant", "ablation_metrics"]
+_SEARCHES = ["tune_pretrain", "tune_scratch", "tune_finetune"]
+_TRAININGS = [*_SEARCHES, "pretrain", "train_from_scratch", "finetune", "train_variant"]
+TARGETS = {
+    "sessions": ["partition", "import_arrays", "sessions_table"],
+    "models": _TRAININGS,
+    "baselines": ["baseline"],
+    "ablations": [*_ABLATIONS],
+    "tables": ["sessions_table", "baseline", "evaluate", "metrics_table", "ablation_metrics", "table"],
+    "figures": [
+        *("unit_embeddings", "unit_embeddings_of_pretrained", "classify_regions", "map_units"),
+        *("figure", "session_figure", "learning_figure", "search_figure", "left_out"),
+    ],
+    "pages": ["configuration_table", "software_table", "table_page"],
+}
+"""The rules whose files each target asks for."""
+
+
+class Plan:
+    """All that a configuration makes of its sessions.
+
+    Attributes:
+        config, sessions: what was asked for.
+        results: folder of everything that is written.
+        train, test: EIDs by role, in the order of the sheet.
+        modalities: the registry in use, by name.
+        models: which models are trained, and what figures are about.
+    """
+
+    def __init__(
+        self, config: Config, roster: list[Session], configuration_rows: list[tuple[str, str, str]] | None = None
+    ) -> None:
+        """
+        Args:
+            configuration_rows: key, value and origin of every value of the configuration, for the report.
+        """
+        self.config: Config = config
+        self.configuration_rows = configuration_rows or []
+        self.sessions = roster
+        self.results = config.results
+        self.train = [session.eid for session in roster if session.role == "train"]
+        self.test = [session.eid for session in roster if session.role == "test"]
+        self.modalities: dict[str, Modality] = config.modality_registry()
+        self.models: Models = Models(config, roster)
+
+    def path(self, *parts: str) -> str:
+        """A path below the folder of results."""
+        return "/".join([self.results, *parts])
+
+    def aligned(self, eid: str) -> str:
+        return self.path("aligned", f"{eid}.h5")
+
+    def members(self, pretraining_set: str) -> list[str]:
+        """EIDs of a pretraining set, sorted: the order of the sheet may tell which they are, and nothing else."""
+        return sorted(self.config.pretraining_eids(pretraining_set, self.sessions))
+
+    def step(self, rule: str, wildcards: Wildcards) -> Step:
+        """The job of a rule.
+
+        Raises:
+            KeyError: the configuration has no such job.
+        """
+        return self._by_key[step_key(rule, wildcards)]
+
+    @cached_property
+    def steps(self) -> list[Step]:
+        """All jobs; what a job reads is made by an earlier one, or is a file from outside."""
+        return list(self._all())
+
+    @cached_property
+    def made_by(self) -> dict[str, Step]:
+        """The job that makes each file."""
+        return {path: step for step in self.steps for path in step.outputs.values()}
+
+    def outputs(self, rule: str) -> list[str]:
+        """Files of all jobs of a rule."""
+        return [path for step in self.steps if step.rule == rule for path in step.outputs.values()]
+
+    def names(self, rule: str, wildcard: str) -> list[str]:
+        """All values of a wildcard among the jobs of a rule."""
+        return list(dict.fromkeys(step.wildcards[wildcard] for step in self.steps if step.rule == rule))
+
+    def pattern(self, rule: str, wildcard: str) -> str:
+        """Regular expression of all values of a wildcard among the jobs of a rule."""
+        return "|".join(map(re.escape, self.names(rule, wildcard))) or "none"
+
+    def targets(self, *groups: str) -> list[str]:
+        """All files of the given targets, such as "figures"; without raw recordings and the like."""
+        rules = [rule for group in groups for rule in TARGETS[group]]
+        steps = [step for step in self.steps if step.rule in rules and step.is_target]
+        return [path for step in steps for path in step.outputs.values()]
+
+    def has(self, rule: str) -> bool:
+        return any(step.rule == rule for step in self.steps)
+
+    @cached_property
+    def _by_key(self) -> dict[tuple[str, frozenset[tuple[str, str]]], Step]:
+        return {step.key: step for step in self.steps}
+
+    def _all(self) -> Iterator[Step]:
+        return chain(sessions.steps(self), training.steps(self), evaluation.steps(self), drawings.steps(self))

@@ -1,0 +1,151 @@
+"""Jobs that make the files of each session."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from neds.conversion.settings import MAPPINGS, ConvertRun
+from neds.modalities import Modality
+from neds.partition.settings import ArrayRun, PartitionRun
+from neds.plan.step import Step, plain
+from neds.roster import Session
+from neds.settings import Settings, path_fault
+
+if TYPE_CHECKING:
+    from neds.plan.plan import Plan
+
+SettingsType = TypeVar("SettingsType", bound=Settings)
+
+_WITHOUT_RESULT = ("alf_root", "cache_dir", "pause_s")
+_ONE_ALONE = ("base_url",)
+
+
+def steps(plan: Plan) -> Iterator[Step]:
+    for session in plan.sessions:
+        if plan.config.source == "synthetic":
+            yield _synthesized(plan, session)
+        if plan.config.source == "aligned":
+            yield _imported(plan, session)
+        else:
+            yield _loaded(plan, session)
+            yield _partitioned(plan, session)
+    yield Step(
+        rule="sessions_table",
+        command="sessions-table",
+        inputs={"aligned": tuple(plan.aligned(session.eid) for session in plan.sessions)},
+        values={"roles": {session.eid: session.role for session in plan.sessions}},
+        outputs={"output": plan.path("tables", "sessions.csv")},
+    )
+
+
+def alf_files(root: Path, session_path: str, *, with_lfp: bool) -> list[Path]:
+    """The files of a session's ALF folder, and its recordings of LFP where they are wanted; sorted.
+
+    Names of ALF files have no braces, which Snakemake would take for wildcards.
+    """
+    session = root / session_path
+    found = [path for path in (session / "alf").rglob("*") if path.is_file()]
+    if with_lfp:
+        found += [path for path in session.glob("raw_ephys_data/*/*.lf.*") if path.is_file()]
+    return sorted(path for path in found if not path_fault(str(path.relative_to(root))))
+
+
+def science(modality: Modality) -> Modality:
+    """What a modality is, without what figures call it."""
+    return modality.model_copy(update={"label": "", "unit": ""})
+
+
+def _synthesized(plan: Plan, session: Session) -> Step:
+    settings = plan.config.synthetic
+    subject = session.path.split("/")[2]
+    return Step(
+        rule="synthesize",
+        command="synthesize",
+        wildcards={"eid": session.eid},
+        values={
+            "index": session.index,
+            "session_path": session.path,
+            "without_cameras": subject in settings.missing_whisker,
+            "settings": plain(settings.of_session()),
+        },
+        outputs={
+            "alf_root": plan.path("synthetic", session.eid, "alf"),
+            "truth": plan.path("synthetic", session.eid, "truth.h5"),
+        },
+        is_target=False,
+    )
+
+
+def _loaded(plan: Plan, session: Session) -> Step:
+    config, eid = plan.config, session.eid
+    known: dict[str, Any] = {
+        "wildcards": {"eid": eid},
+        "outputs": {"output": plan.path("raw", f"{eid}.h5")},
+        # It is large, and of no more use once the session is cut into trials.
+        "is_target": False,
+    }
+    if config.source in MAPPINGS:
+        per_trial = [science(m) for m in plan.modalities.values() if m.per_trial]
+        mapping = config.mapping()
+        settings = ConvertRun(modalities=per_trial, mapping=plain(mapping))
+        values = {"format": config.source, "eid": eid, "settings": plain(settings)}
+        file = sheet_file(plan, session)
+        return Step(rule="convert", command="convert", inputs={"file": (file,)}, values=values, **known)
+    download = config.download_settings()
+    if config.source == "one":
+        values = {"source": "one", "eid": eid, "settings": plain(_by_default(download, *_WITHOUT_RESULT))}
+        return Step(rule="download_one", command="download", values=values, **known)
+    local = _by_default(download, *_WITHOUT_RESULT, *_ONE_ALONE)
+    values = {"source": "alf", "eid": eid, "session_path": session.path, "settings": plain(local)}
+    if config.source == "synthetic":
+        made = {"files": (plan.path("synthetic", eid, "truth.h5"),)}
+        alf = plan.path("synthetic", eid, "alf")
+        return Step(rule="download_alf", command="download", inputs=made, values=values, also=(alf,), **known)
+    files = alf_files(Path(config.download.alf_root or "."), session.path, with_lfp="lfp" in (download.extras or []))
+    read = {"files": tuple(map(str, files))}
+    return Step(rule="download_alf", command="download", inputs=read, values=values, **known)
+
+
+def _partitioned(plan: Plan, session: Session) -> Step:
+    return Step(
+        rule="partition",
+        command="partition",
+        wildcards={"eid": session.eid},
+        inputs={"raw": (plan.path("raw", f"{session.eid}.h5"),)},
+        values={"settings": plain(PartitionRun(**_cutting(plan)))},
+        operational={"unusable": plan.config.partition.unusable},
+        outputs={"output": plan.aligned(session.eid)},
+    )
+
+
+def _imported(plan: Plan, session: Session) -> Step:
+    settings = ArrayRun(**_cutting(plan), arrays=plan.config.arrays)
+    return Step(
+        rule="import_arrays",
+        command="import-arrays",
+        wildcards={"eid": session.eid},
+        inputs={"arrays": (sheet_file(plan, session),)},
+        values={"eid": session.eid, "settings": plain(settings)},
+        operational={"unusable": plan.config.partition.unusable},
+        outputs={"output": plan.aligned(session.eid)},
+    )
+
+
+def _cutting(plan: Plan) -> dict[str, Any]:
+    """Without what to do with an unusable session, which changes no session."""
+    return {
+        "modalities": [science(modality) for modality in plan.modalities.values()],
+        "partition": _by_default(plan.config.partition, "unusable"),
+    }
+
+
+def _by_default(settings: SettingsType, *keys: str) -> SettingsType:
+    """The settings with some keys, which do not count, at their defaults."""
+    return settings.model_copy(update={key: type(settings).model_fields[key].default for key in keys})
+
+
+def sheet_file(plan: Plan, session: Session) -> str:
+    """The file that the sheet names, whose path is relative to the sheet."""
+    return str(Path(plan.config.sessions or "").parent / session.path)

@@ -1,0 +1,187 @@
+"""Jobs that train models: pretraining, training from scratch, fine-tuning, variants; and searches of hyper-parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from neds.config import Stage
+from neds.model.modes import ModeName
+from neds.plan.step import Step, plain
+from neds.run import Run
+from neds.training.settings import TrainingRun
+from neds.tuning.settings import TuningRun
+
+if TYPE_CHECKING:
+    from neds.plan.plan import Plan
+
+STAGES: dict[str, Stage] = {"pretrained": "pretrain", "scratch": "scratch", "finetuned": "finetuned"}
+"""The stage of each regime, as configurations call it."""
+
+
+def steps(plan: Plan) -> Iterator[Step]:
+    found = list(searches(plan))
+    yield from (step for step in found if step.rule == "tune_pretrain")
+    for run in plan.models.pretrained():
+        yield _pretrained(plan, run)
+    yield from (step for step in found if step.rule != "tune_pretrain")
+    for eid in plan.test:
+        for run in plan.models.of_sessions():
+            yield _trained(plan, eid, run)
+        for run in plan.models.of_variants():
+            yield _variant(plan, eid, run)
+
+
+def checkpoint(plan: Plan, run: Run, eid: str = "") -> str:
+    """The weights that a model is used with."""
+    return f"{folder(plan, run, eid)}/best.safetensors"
+
+
+def folder(plan: Plan, run: Run, eid: str = "") -> str:
+    """Folder of a model: of one session, or of a pretraining set."""
+    if run.regime == "pretrained":
+        return plan.path("models", run.training, run.mode, f"seed{run.seed}")
+    return plan.path("models", eid, f"{run.mode}-{run.training}", f"seed{run.seed}")
+
+
+def run_wildcards(run: Run) -> dict[str, str]:
+    """Wildcards that tell a model of a session."""
+    return {"mode": run.mode, "training": run.training, "seed": str(run.seed)}
+
+
+def training_run(plan: Plan, run: Run) -> TrainingRun:
+    """Everything but the data that determines a network."""
+    settings = plan.config.run_settings(STAGES[run.regime], run.mode)
+    return TrainingRun(
+        mode=run.mode,
+        modalities=plan.config.modalities,
+        model=settings.model,
+        masking=settings.masking,
+        training=settings.training,
+        seed=run.seed or 0,
+        train_trials=run.trials,
+    )
+
+
+def _outputs(folder: str) -> dict[str, str]:
+    files = {"best": "best.safetensors", "last": "last.safetensors", "log_csv": "log.csv"}
+    return {name: f"{folder}/{file}" for name, file in files.items()}
+
+
+def _values(plan: Plan, run: Run) -> dict[str, Any]:
+    return {"settings": plain(training_run(plan, run))}
+
+
+def _operational(plan: Plan) -> dict[str, Any]:
+    return {"same_torch": plan.config.same_torch}
+
+
+def _pretrained(plan: Plan, run: Run) -> Step:
+    return Step(
+        rule="pretrain",
+        command="train",
+        wildcards={"pretraining_set": run.pretraining_set, "mode": run.mode, "seed": str(run.seed)},
+        inputs=_tuned(plan, run) | {"aligned": _aligned(plan, run.pretraining_set)},
+        values=_values(plan, run),
+        operational=_operational(plan),
+        outputs=_outputs(folder(plan, run)),
+    )
+
+
+def _trained(plan: Plan, eid: str, run: Run) -> Step:
+    inputs = _tuned(plan, run, eid) | {"aligned": (plan.aligned(eid),)}
+    if run.regime == "finetuned":
+        pretrained = Run(mode=run.mode, regime="pretrained", pretraining_set=run.pretraining_set, seed=run.seed)
+        inputs["pretrained"] = (checkpoint(plan, pretrained),)
+    return Step(
+        rule="finetune" if run.regime == "finetuned" else "train_from_scratch",
+        command="train",
+        wildcards={"eid": eid, **run_wildcards(run)},
+        inputs=inputs,
+        values=_values(plan, run),
+        operational=_operational(plan),
+        outputs=_outputs(folder(plan, run, eid)),
+    )
+
+
+def _variant(plan: Plan, eid: str, run: Run) -> Step:
+    return Step(
+        rule="train_variant",
+        command="train",
+        wildcards={"eid": eid, **run_wildcards(run)},
+        inputs=_tuned(plan, run, eid) | {"aligned": (plan.aligned(eid),)},
+        values=_values(plan, run) | {"changes": plan.models.variants[run.variant]},
+        operational=_operational(plan),
+        outputs=_outputs(folder(plan, run, eid)),
+    )
+
+
+def _aligned(plan: Plan, pretraining_set: str) -> tuple[str, ...]:
+    return tuple(map(plan.aligned, plan.members(pretraining_set)))
+
+
+def _tuned(plan: Plan, run: Run, eid: str = "") -> dict[str, tuple[str, ...]]:
+    """The file from which a training takes searched values, where its stage is searched."""
+    if STAGES[run.regime] not in plan.config.tune.stages:
+        return {}
+    return {"tuned": (f"{search_folder(plan, run, eid)}/best.yaml",)}
+
+
+def search_folder(plan: Plan, run: Run, eid: str = "") -> str:
+    """Folder of the search whose values a model is trained with: one for all seeds, numbers of trials, and variants."""
+    if run.regime == "pretrained":
+        return plan.path("tuning", run.training, run.mode)
+    way = "-".join(part for part in (run.mode, run.regime, run.pretraining_set) if part)
+    return plan.path("tuning", eid, way)
+
+
+def searches(plan: Plan) -> Iterator[Step]:
+    """One for each mode, and pretraining set or test session; with the first seed and all trials."""
+    config, seed = plan.config, plan.config.seeds[0]
+    for mode in config.modes:
+        sets = plan.models.sets(mode) if "finetuned" in config.regimes else []
+        for name in sets if "pretrain" in config.tune.stages else []:
+            run = Run(mode=mode, regime="pretrained", pretraining_set=name, seed=seed)
+            yield _search(
+                plan,
+                run,
+                rule="tune_pretrain",
+                wildcards={"pretraining_set": name, "mode": mode},
+                inputs={"aligned": _aligned(plan, name)},
+            )
+        for eid in plan.test:
+            yield from _searches_of_session(plan, eid, mode, sets)
+
+
+def _searches_of_session(plan: Plan, eid: str, mode: ModeName, sets: list[str]) -> Iterator[Step]:
+    config, seed = plan.config, plan.config.seeds[0]
+    aligned: dict[str, tuple[str, ...]] = {"aligned": (plan.aligned(eid),)}
+    if "scratch" in config.tune.stages and "scratch" in config.regimes:
+        run = Run(mode=mode, regime="scratch", seed=seed)
+        yield _search(plan, run, eid, rule="tune_scratch", wildcards={"eid": eid, "mode": mode}, inputs=aligned)
+    for name in sets if "finetuned" in config.tune.stages else []:
+        run = Run(mode=mode, regime="finetuned", pretraining_set=name, seed=seed)
+        pretrained = Run(mode=mode, regime="pretrained", pretraining_set=name, seed=seed)
+        yield _search(
+            plan,
+            run,
+            eid,
+            rule="tune_finetune",
+            wildcards={"eid": eid, "mode": mode, "pretraining_set": name},
+            inputs=aligned | {"pretrained": (checkpoint(plan, pretrained),)},
+        )
+
+
+def _search(
+    plan: Plan, run: Run, eid: str = "", *, rule: str, wildcards: dict[str, str], inputs: dict[str, tuple[str, ...]]
+) -> Step:
+    search = plan.config.tune.search_for(STAGES[run.regime])
+    place = search_folder(plan, run, eid)
+    return Step(
+        rule=rule,
+        command="tune",
+        wildcards=wildcards,
+        inputs=inputs,
+        values={"settings": plain(TuningRun(run=training_run(plan, run), search=search))},
+        outputs={"best": f"{place}/best.yaml", "trials_csv": f"{place}/trials.csv"},
+    )

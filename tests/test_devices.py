@@ -1,0 +1,118 @@
+"""Processes and the devices that they compute on: what they share, and what is said of a GPU that is not there."""
+
+import multiprocessing
+import os
+import socket
+import time
+from pathlib import Path
+
+import pytest
+import torch
+import torch.distributed as dist
+
+from neds.device import bf16_is_native, computing_device
+from neds.errors import UserError
+from neds.training import distributed
+from neds.training.distributed import Processes
+from neds.training.loop import autocast
+from neds.training.resume import Progress, StateSaver, load_state, save_state
+
+WITHOUT_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+
+
+@WITHOUT_GPU
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({}, False),
+        ({"SLURM_JOB_GPUS": "3"}, True),
+        ({"CUDA_VISIBLE_DEVICES": "0,1"}, True),
+        ({"CUDA_VISIBLE_DEVICES": ""}, False),
+        ({"SLURM_JOB_GPUS": "3", "CUDA_VISIBLE_DEVICES": "-1"}, False),
+    ],
+)
+def test_gpu_that_was_given_and_is_not_seen_is_said(environment, said, caplog):
+    assert computing_device(environment).type == "cpu"
+    assert ("a GPU was given" in caplog.text) == said
+
+
+def test_auto_precision_does_not_emulate_bfloat16(monkeypatch):
+    asked = {}
+
+    def is_bf16_supported(including_emulation=True):
+        asked["emulation"] = including_emulation
+        return including_emulation
+
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", is_bf16_supported)
+    assert not bf16_is_native(torch.device("cuda")) and asked == {"emulation": False}
+    assert not bf16_is_native(torch.device("cpu"))
+    assert autocast(torch.device("cpu"), "bf16")._enabled and not autocast(torch.device("cpu"), "auto")._enabled
+
+
+def test_more_processes_than_gpus_are_refused_by_one_of_them(monkeypatch):
+    monkeypatch.setattr(distributed, "computing_device", lambda: torch.device("cuda"))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    for name, value in {"WORLD_SIZE": "3", "LOCAL_WORLD_SIZE": "3", "LOCAL_RANK": "0"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UserError, match="3 processes were started on this computer, which has 2 GPUs"):
+        distributed.joined().__enter__()
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    with pytest.raises(SystemExit):
+        distributed.joined().__enter__()
+
+
+def in_two_processes(target, folder: Path) -> None:
+    """Run `target(rank, processes, folder)` in two processes joined over gloo."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    context = multiprocessing.get_context("spawn")
+    members = [context.Process(target=_member, args=(target, rank, port, folder)) for rank in range(2)]
+    for member in members:
+        member.start()
+    for member in members:
+        member.join(60)
+    assert [member.exitcode for member in members] == [0, 0]
+
+
+def _member(target, rank: int, port: int, folder: Path) -> None:
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    dist.init_process_group("gloo", rank=rank, world_size=2)
+    target(rank, Processes(rank, 2, torch.device("cpu")), folder)
+    dist.destroy_process_group()
+
+
+def parts(start: float) -> dict:
+    model = torch.nn.Linear(2, 2)
+    torch.nn.init.constant_(model.weight, start)
+    optimizer = torch.optim.AdamW(model.parameters())
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=1.0, total_steps=10)
+    return {"model": model, "optimizer": optimizer, "scheduler": scheduler}
+
+
+def resume_where_one_sees_the_state(rank: int, processes: Processes, folder: Path) -> None:
+    path = folder / ("state.safetensors" if rank == 0 else "not there")
+    if rank == 0:
+        save_state(path, fingerprint="a", progress=Progress(epoch=5, batch=2), best={}, **parts(7.0))
+    objects = parts(1.0)
+    progress, _ = load_state(path, fingerprint="a", processes=processes, **objects)
+    assert (progress.epoch, progress.batch) == (5, 2)
+    assert (objects["model"].weight == 7.0).all()
+    assert load_state(path, fingerprint="b", processes=processes, **objects) is None
+
+
+def leave_after_the_state_is_saved(rank: int, processes: Processes, folder: Path) -> None:
+    """The first process takes its time; the other one may not leave before."""
+
+    def save() -> None:
+        time.sleep(1)
+        (folder / "saved").touch()
+
+    saver = StateSaver(save, every_s=1e9, should_stop=lambda: rank == 1, processes=processes)
+    assert saver.after_step()
+    assert (folder / "saved").exists()
+
+
+@pytest.mark.parametrize("target", [resume_where_one_sees_the_state, leave_after_the_state_is_saved])
+def test_processes_resume_and_stop_together(target, tmp_path):
+    in_two_processes(target, tmp_path)

@@ -1,0 +1,75 @@
+"""Fine-tuning: what it takes from the pretrained network, and what it may not be tested on."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from neds.errors import UserError
+from neds.model.checkpoint import load_network, read_checkpoint
+from tests.aligned_sessions import make_session
+from tests.test_training import TINY, last_weights, settings, train_to
+
+
+def test_fine_tuning_starts_from_the_pretrained_network(tmp_path):
+    """With a learning rate near zero the fine-tuned network is the pretrained one plus the new session's maps."""
+    pretrained = train_to(tmp_path / "pre", settings(), make_session(), make_session("mouse2"))
+    values = settings(epochs=1, lr=1e-12)
+    tuned = train_to(
+        tmp_path / "tuned", values, make_session("mouse3", n_units=5), pretrained=pretrained / "best.safetensors"
+    )
+    network, checkpoint = load_network(tuned / "last.safetensors")
+    source, _ = load_network(pretrained / "best.safetensors")
+    assert [s.eid for s in checkpoint.sessions] == ["mouse3"]
+    assert torch.allclose(network.position, source.position)
+    assert torch.allclose(network.stitchers.session[0], source.stitchers.session.mean(0), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("freeze", "kept", "moved"),
+    [("encoder", "encoder.layers.0.up.weight", "position"), ("shared", "position", "stitchers.session")],
+)
+def test_frozen_parts_keep_their_pretrained_weights(freeze, kept, moved, tmp_path):
+    pretrained = train_to(tmp_path / "pre", settings(epochs=1), make_session()) / "best.safetensors"
+    values = settings(epochs=2, freeze=freeze)
+    tuned = last_weights(train_to(tmp_path / "tuned", values, make_session("mouse3"), pretrained=pretrained))
+    source = read_checkpoint(pretrained)[1]
+    assert torch.equal(tuned[kept], source[kept])
+    assert not torch.equal(tuned[moved], source[moved])
+
+
+def test_shared_parts_learn_slower_where_asked(tmp_path):
+    pretrained = train_to(tmp_path / "pre", settings(epochs=1), make_session()) / "best.safetensors"
+    source = read_checkpoint(pretrained)[1]["encoder.layers.0.up.weight"]
+
+    def distance(shared_lr: float) -> float:
+        values = settings(epochs=2, shared_lr=shared_lr)
+        folder = train_to(tmp_path / str(shared_lr), values, make_session("mouse3"), pretrained=pretrained)
+        return float((last_weights(folder)["encoder.layers.0.up.weight"] - source).norm())
+
+    assert 0 < distance(0.1) < 0.2 * distance(1.0)
+
+
+def told_apart(session, first: int):
+    """The session with fingerprints of its trials that go on from a number."""
+    return replace(session, fingerprints=np.arange(first, first + session.n_trials, dtype=np.uint64))
+
+
+def test_a_model_is_not_tested_on_trials_that_its_pretraining_saw(tmp_path):
+    """The same recording under another EID; trials that were held out of pretraining do no harm."""
+    values = settings(epochs=1, validate_every=1)
+    seen, other = told_apart(make_session("mouse1"), 1), told_apart(make_session("mouse2"), 1)
+    pretrained = train_to(tmp_path / "pretrained", values, seen) / "best.safetensors"
+    with pytest.raises(UserError, match=r"has seen \d+ test trials of session mouse2: they are in session mouse1"):
+        train_to(tmp_path / "leak", values, other, pretrained=pretrained)
+    train_to(tmp_path / "allowed", values, replace(other, settings={"overlap": "allow"}), pretrained=pretrained)
+    train_to(tmp_path / "apart", values, told_apart(other, 10_000), pretrained=pretrained)
+
+
+def test_fine_tuning_keeps_the_size_and_has_dropouts_of_its_own(tmp_path):
+    pretrained = train_to(tmp_path / "a", settings(epochs=1, validate_every=1), make_session("mouse1"))
+    own = settings(epochs=1, validate_every=1, model={"dim": 32, "mlp_dropout": 0.35})
+    tuned = train_to(tmp_path / "b", own, make_session("mouse2"), pretrained=pretrained / "best.safetensors")
+    design = load_network(tuned / "best.safetensors")[1].design
+    assert (design.settings.dim, design.settings.mlp_dropout) == (TINY["dim"], 0.35)

@@ -1,0 +1,207 @@
+"""The plan of a configuration: its models, and the figures that it can fill."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from neds.config import check_config
+from neds.plan.drawings import ALL_DRAWN, left_out_messages
+from neds.plan.models import labels
+from neds.plan.plan import TARGETS, Plan
+from neds.run import Run, name_fault
+
+ROOT = Path(__file__).parents[1]
+EVERYTHING = {
+    "modes": ["mm", "encoding", "decoding"],
+    "pretraining_sets": {"two": 2},
+    "finetune_from": ["all", "two"],
+    "train_trials": [30, "all"],
+    "baselines": ["psth", "linear", "rrr", "rrr-multi", "oracle"],
+    "ablations": {"tables": ["schemes", "size", "embeddings"]},
+}
+ABLATIONS = {"ablation_schemes", "ablation_size", "ablation_embeddings"}
+
+
+def plan(**values) -> Plan:
+    return Plan(*check_config(values, base=ROOT))
+
+
+def left_out(found: Plan) -> set[str]:
+    """Names of the figures and tables of the paper and beyond that are left out."""
+    return {drawn.name for drawn in ALL_DRAWN if drawn.missing(found) and drawn.name != "ablation_own"}
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        ({}, set()),
+        ({"regimes": ["scratch"]}, {"gain", "multi_session", "pretraining_size", "learning/{mode}-pretraining"}),
+        ({"regimes": ["finetuned"]}, {"gain"}),
+        ({"finetune_from": ["two"]}, {"pretraining_size"}),
+        ({"finetune_from": ["two"], "baselines": ["rrr"]}, {"pretraining_size", "multi_session"}),
+        ({"finetune_from": ["all", "three"], "pretraining_sets": {"three": 3}}, {"pretraining_size"}),
+        ({"train_trials": ["all"]}, {"data_efficiency"}),
+        (
+            {"modes": ["decoding"], "ablations": {}},
+            {"region_encoding", "{eid}/psths", "{eid}/raster", "encoding_inputs", *ABLATIONS},
+        ),
+        ({"modes": ["encoding"], "ablations": {}}, {"{eid}/traces", "calibration", *ABLATIONS}),
+        ({"ablations": {"tables": ["size"]}}, {"ablation_schemes", "ablation_embeddings"}),
+        ({"regions": {"classes": []}}, {"regions"}),
+        ({"regions": {"hold_out": "sessions"}}, set()),
+        (
+            {"regions": {"hold_out": "sessions"}, "finetune_from": ["one"], "pretraining_sets": {"one": 1}},
+            {"pretraining_size", "regions"},
+        ),
+        ({"modalities": ["spikes", "wheel_speed"]}, {"calibration", "encoding_inputs"}),
+        ({"modalities": ["spikes", "choice", "block"]}, {"{eid}/traces"}),
+    ],
+)
+def test_figures_that_were_not_run_are_left_out(change, names):
+    found = plan(**EVERYTHING | change)
+    assert left_out(found) == names
+    about_figures = [line for line in left_out_messages(found) if "left out" in line]
+    named = {line.split(",")[0].split("/", 1)[1] for line in about_figures}
+    assert named == names and len(about_figures) == len(names)
+
+
+def test_lines_say_what_would_make_the_figure():
+    assert (
+        "figures/gain, NEDS multi-session against single-session (Fig. 2B): left out; "
+        "to have it, add finetuned to regimes"
+    ) in left_out_messages(plan(regimes=["scratch"]))
+    absent = left_out_messages(plan(baselines=["psth"]))
+    for model in ("linear", "RRR", "unimodal NEDS for encoding", "unimodal NEDS for decoding"):
+        assert any(line.startswith(f"figures/metrics and tables/benchmark: without {model};") for line in absent)
+    assert not left_out_messages(plan(**EVERYTHING))
+
+
+@pytest.mark.parametrize("modes", [["encoding"], ["mm", "decoding"], ["encoding", "decoding"]])
+def test_models_that_are_drawn_are_not_said_to_be_left_out(modes):
+    lines = "\n".join(left_out_messages(plan(**EVERYTHING | {"modes": modes, "ablations": {}})))
+    titles = {
+        "mm": "multimodal NEDS",
+        "encoding": "unimodal NEDS for encoding",
+        "decoding": "unimodal NEDS for decoding",
+    }
+    assert {mode for mode, title in titles.items() if f"without {title};" in lines} == set(titles) - set(modes)
+
+
+def test_without_models_of_all_trials_what_needs_none_remains():
+    found = plan(**EVERYTHING | {"train_trials": [20, 30]})
+    assert {drawn.name for drawn in ALL_DRAWN} - {"ablation_own"} - left_out(found) == {
+        *("overview", "metrics", "benchmark", "data_efficiency", "learning/{mode}-pretraining", "regions"),
+        *ABLATIONS,
+    }
+
+
+def test_multi_session_is_the_first_pretraining_set():
+    found = plan(**EVERYTHING | {"finetune_from": ["two", "all"]})
+    assert found.models.gain_rows() == [[("neds-mm-finetuned-two", "neds-mm-scratch")]]
+    assert found.models.multi_session_rows() == [
+        [("neds-mm-finetuned-two", "rrr-multi")],
+        [("neds-mm-finetuned-two", "neds-mm-finetuned-all")],
+    ]
+    assert (
+        "neds-mm-finetuned-all" not in found.models.compared() and "neds-mm-finetuned-all" in found.models.tabulated()
+    )
+
+
+def test_unimodal_models_take_the_place_of_the_multimodal_one():
+    found = plan(**EVERYTHING | {"modes": ["encoding", "decoding"], "ablations": {}})
+    assert labels(found.models.drawn("encoding")) == ["neds-encoding-scratch", "neds-encoding-finetuned-all"]
+    assert [pair[0] for pair in found.models.gain_rows()[0]] == [
+        "neds-encoding-finetuned-all",
+        "neds-decoding-finetuned-all",
+    ]
+
+
+def test_example_of_the_papers_figures_leaves_nothing_out():
+    values = yaml.safe_load((ROOT / "docs/examples/paper_figures.yaml").read_text())
+    default = yaml.safe_load((ROOT / "config.yaml").read_text())
+    values["synthetic"] = default["synthetic"] | values["synthetic"]
+    values["partition"] = default["partition"] | values["partition"]
+    assert not left_out_messages(plan(**default | values))
+
+
+def trainings(found: Plan, mode: str) -> list[str]:
+    return list(dict.fromkeys(run.training for run in found.models.of_sessions() if run.mode == mode))
+
+
+def test_without_unimodal_curves_fewer_models_make_the_same_figures():
+    values = EVERYTHING | {"unimodal_curves": False}
+    found = plan(**values)
+    assert trainings(found, "encoding") == trainings(found, "decoding") == ["scratch", "finetuned-all"]
+    several = {
+        f"{way}{number}" for way in ("scratch", "finetuned-all", "finetuned-two") for number in ("-30trials", "")
+    }
+    assert set(trainings(found, "mm")) == several
+    few = plan(**values | {"train_trials": [20, 30]})
+    assert trainings(few, "encoding") == ["scratch-30trials", "finetuned-all-30trials"]
+    assert not left_out_messages(found)
+    trained = {run.label for run in found.models.of_sessions()}
+    drawn = {label for label in found.models.tabulated() if label.startswith("neds-")}
+    assert drawn == {label for label in trained if not label.endswith("trials")}
+
+
+def test_unimodal_models_alone_have_curves():
+    found = plan(**EVERYTHING | {"unimodal_curves": False, "modes": ["encoding"], "ablations": {}})
+    assert "finetuned-two-30trials" in trainings(found, "encoding")
+
+
+@pytest.mark.parametrize("values", [{}, EVERYTHING, {"tune": {"stages": ["pretrain", "scratch", "finetuned"]}}])
+def test_every_input_is_made_by_an_earlier_job(values):
+    found = plan(**values)
+    made: set[str] = set()
+    for step in found.steps:
+        assert made.issuperset(step.read) and made.issuperset(step.also), step.title
+        assert made.isdisjoint(step.outputs.values()), step.title
+        made.update(step.outputs.values())
+
+
+def test_every_job_belongs_to_a_target_or_makes_what_may_be_missing():
+    found = plan(**EVERYTHING | {"tune": {"stages": ["scratch"]}})
+    asked = set(found.targets(*TARGETS))
+    for step in found.steps:
+        assert asked.issuperset(step.outputs.values()) == step.is_target, step.title
+
+
+def test_order_of_the_sheet_changes_no_pretraining():
+    config, sessions = check_config({}, base=ROOT)
+    trained = Plan(config, sessions), Plan(config, sessions[::-1])
+    first, second = (next(step for step in found.steps if step.rule == "pretrain") for found in trained)
+    assert first == second
+
+
+@pytest.mark.parametrize("name", ["neds-mm-scratch", "neds-decoding-finetuned-a-set-50trials-seed3"])
+def test_a_run_is_what_its_name_says(name):
+    run = Run.parse(name)
+    assert run.name == name
+    assert Run.parse(run.label) == replace(run, seed=None)
+
+
+def test_what_is_no_run_is_not_taken_for_one():
+    for text in ("psth", "rrr-multi", "neds-mm", "neds-lm-scratch", ""):
+        assert Run.parse(text) is None
+
+
+def test_all_parts_of_a_run_are_in_its_name():
+    runs = [
+        Run(mode=mode, regime=regime, pretraining_set=name, variant=variant, trials=trials, seed=seed)
+        for mode in ("mm", "encoding")
+        for regime, name, variant in (
+            ("scratch", "", ""),
+            ("scratch", "", "wide"),
+            ("finetuned", "all", ""),
+            ("finetuned", "two-of-them", ""),
+            ("pretrained", "all", ""),
+        )
+        for trials in (None, 50)
+        for seed in (None, 0, 12)
+    ]
+    assert len({run.name for run in runs}) == len(runs)
+    assert [Run.parse(run.name) for run in runs] == runs
+    for ambiguous in ("wide-50trials", "wide-seed1", "seed1", "50trials", "a b", ""):
+        assert name_fault(ambiguous)
