@@ -107,7 +107,7 @@ def test_every_value_tells_where_it_came_from(tmp_path):
 def test_files_of_one_name_are_told_apart(tmp_path):
     (tmp_path / "config.yaml").write_text("seeds: [3]")
     given = load_config([SHIPPED, tmp_path / "config.yaml"])
-    assert given.origins["seeds"] == str(tmp_path / "config.yaml") and given.origins["source"] == str(SHIPPED)
+    assert given.origins["seeds"] == "config.yaml (file 2)" and given.origins["source"] == "config.yaml (file 1)"
 
 
 def test_the_shipped_file_says_nothing_but_defaults(tmp_path):

@@ -123,7 +123,7 @@ def test_own_arrays_go_through_the_whole_workflow(tmp_path):
     with h5py.File(tmp_path / "mouse2.h5", "a") as handle:
         handle["wheel_speed"][0, 0] += 1
     printed = snakemake(tmp_path, "sessions", config=config, check=False)
-    report = re.search(r"^1 of 2 jobs failed:\n(.*)", printed, re.MULTILINE | re.DOTALL).group(1).splitlines()
+    report = re.search(r"^1 of 3 jobs failed:\n(.*)", printed, re.MULTILINE | re.DOTALL).group(1).splitlines()
     log = "results/logs/partition/mouse1.log"
     assert report[0] == "  import_arrays mouse1" and report[2] == f"      log: {log}"
     assert report[1].startswith("      mouse1.h5: ") and "Traceback" not in (tmp_path / log).read_text()
