@@ -7,7 +7,7 @@ from neds.download.settings import DownloadSettings
 from neds.errors import UserError
 from neds.roster import read_sheet
 
-PAPER_SHEET = Path(__file__).parents[2] / "sessions.tsv"
+PAPER_SHEET = Path(__file__).parents[1] / "paper_sessions.tsv"
 FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(2999, 12, 31)
 
 
