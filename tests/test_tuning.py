@@ -192,9 +192,12 @@ def test_ray_listens_on_loopback_and_a_trial_without_gpus_sees_none(tmp_path, mo
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
 
+    # Other tests run beside this one, with servers of their own: only what this process starts from here on is Ray's.
+    driver = psutil.Process().pid
+    others = {p.pid for p in psutil.Process().children(recursive=True)}
+
     def trial(values):
-        driver = next(p for p in reversed(psutil.Process().parents()) if "pytest" in " ".join(p.cmdline()))
-        processes = [driver, *driver.children(recursive=True)]
+        processes = [p for p in psutil.Process(driver).children(recursive=True) if p.pid not in others]
         listening = [c.laddr.ip for p in processes for c in p.net_connections() if c.status == psutil.CONN_LISTEN]
         found = {"listening": listening, "gpus": os.environ["CUDA_VISIBLE_DEVICES"]}
         (tmp_path / "found.json").write_text(json.dumps(found))
