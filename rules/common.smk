@@ -159,6 +159,17 @@ def mark_stale():
         dag.forcefiles.update(stale)
         for line in OPENED.messages():
             logger.info(line)
+        absent = OPENED.absent_files(asked_for(dag))
+        if absent:
+            # Snakemake would name one of them, and tell an exception here as one of an input function.
+            logger.error(absent)
+            raise SystemExit(1)
+
+
+def asked_for(dag):
+    """The files that the user wants: by name, of a target, or of a rule without wildcards."""
+    of_rules = [path for rule in dag.targetrules for path in (*rule.input, *rule.output) if not callable(path)]
+    return {str(path) for path in (*dag.targetfiles, *of_rules)}
 
 
 def stem(wildcards, output):

@@ -122,7 +122,7 @@ def test_spikes_without_a_time_or_a_unit_are_left_out_and_counted(tmp_path):
         n = len(handle["spikes/timestamps"])
     raw = converted(path, "brainsets", formats.BRAINSETS)
     assert raw.provenance["remarks"]["spikes"] == (
-        f"30 of {n} spikes without a time were left out; 20 of {n} spikes of no unit were left out"
+        f"30 of {n} spikes left out, without a time; 20 of {n} spikes left out, of no unit"
     )
     assert len(raw.spike_times) == n - 50 and np.isfinite(raw.spike_times).all()
     with h5py.File(path, "r+") as handle:
@@ -157,7 +157,7 @@ def test_a_series_of_more_values_than_samples_is_not_taken_for_transposed(tmp_pa
 
 def test_values_that_32_bits_cannot_hold_make_a_series_unusable(tmp_path):
     path = nwb(tmp_path / "s.nwb", speed=np.where(CLOCK > 100, 1e300, 1.0))
-    with pytest.raises(UserError, match=r"values are beyond 3\.4e\+38") as caught:
+    with pytest.raises(UserError, match=r"values beyond 3\.4e\+38") as caught:
         converted(path, "nwb", SERIES, SPIKES_SPEED)
     one_line(caught)
 

@@ -18,6 +18,7 @@ from neds.errors import UserError
 from neds.files import hdf5
 from neds.files.raw import Recorded, Trace
 from neds.signals.clock import ClockFault, spikes_in_order
+from neds.words import counted
 
 _SERIES = ("IrregularTimeSeries", "RegularTimeSeries")
 
@@ -56,8 +57,8 @@ def _session(path: Path, handle: h5py.File, mapping: FileMapping) -> SourceSessi
         )
     if len(units) and (units.max() >= n_units or units.min() < -1):
         raise UserError(
-            f"{path}: spikes/unit_index goes from {units.min()} to {units.max()}, but the file has {n_units} units; -1 "
-            "stands for a spike of no unit"
+            f"{path}: spikes/unit_index goes from {units.min()} to {units.max()}, but the file has "
+            f"{counted(n_units, 'unit')}; -1 stands for a spike of no unit"
         )
     times = np.asarray(spikes["timestamps"][:], np.float64)
     try:

@@ -11,6 +11,7 @@ import numpy as np
 from neds.files.raw import Recorded, Trace
 from neds.signals.clock import ClockFault, trace_in_order
 from neds.values import as_text
+from neds.words import counted
 
 
 class NoSuchSeries(Exception):
@@ -105,7 +106,7 @@ def source_trace(times: np.ndarray, values: np.ndarray) -> tuple[Trace, list[str
     if values.ndim == 2 and values.shape[1] == len(times) != values.shape[0]:
         raise UnusableSeries(transposed(values.shape))
     if len(values) != len(times):
-        raise UnusableSeries(f"it holds {len(values)} values at {len(times)} times")
+        raise UnusableSeries(f"it holds {counted(len(values), 'value')} at {counted(len(times), 'time')}")
     try:
         trace, remarks = trace_in_order(times, values)
     except ClockFault as fault:
@@ -113,9 +114,11 @@ def source_trace(times: np.ndarray, values: np.ndarray) -> tuple[Trace, list[str
     with np.errstate(over="ignore"):
         small = trace.values.astype(np.float32)
     if n_beyond := int(np.count_nonzero(np.isinf(small) & np.isfinite(trace.values))):
-        raise UnusableSeries(f"{n_beyond} values are beyond {np.finfo(np.float32).max:.1e}, the largest of 32 bits")
+        raise UnusableSeries(
+            f"{counted(n_beyond, 'value')} beyond {np.finfo(np.float32).max:.1e}, the largest of 32 bits"
+        )
     if n_infinite := int(np.count_nonzero(np.isinf(small))):
-        remarks.append(f"{n_infinite} infinite values are taken as unknown")
+        remarks.append(f"{counted(n_infinite, 'infinite value')} taken as unknown")
         small[np.isinf(small)] = np.nan
     if not len(trace.times):
         raise UnusableSeries("it has no samples")

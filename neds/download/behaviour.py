@@ -14,6 +14,7 @@ from neds.download.session_files import SessionFiles, Unavailable
 from neds.files.raw import Trace
 from neds.signals.clock import ClockFault, trace_in_order
 from neds.signals.wheel import NoVelocity, wheel_traces
+from neds.words import counted
 
 UNUSED = "itiDuration"
 """Attribute of the trials whose length is often another, and which nothing needs."""
@@ -57,8 +58,12 @@ def load_trials(files: SessionFiles) -> tuple[pd.DataFrame, str]:
         raise Unavailable("the trials table is empty")
     # A single text or yes/no column makes ALF's table reader return every column as objects.
     trials = trials.infer_objects().select_dtypes(["number", "bool"])
-    described = ", ".join(f"{name} ({n} rows)" for name, n in left_out.items())
-    remark = f"{described} left out, as there are {n_trials} trials" if left_out else ""
+    described = ", ".join(f"{name} ({counted(n, 'row')})" for name, n in left_out.items())
+    remark = (
+        f"{described} left out, as there {'is' if n_trials == 1 else 'are'} {counted(n_trials, 'trial')}"
+        if left_out
+        else ""
+    )
     return trials.astype(dict.fromkeys(trials.select_dtypes("number"), np.float64)), remark
 
 
@@ -88,7 +93,9 @@ def load_wheel(files: SessionFiles) -> tuple[dict[str, Trace], str]:
     loaded = load_object([datasets[name] for name in ("position", "timestamps")])
     position, times = np.asarray(loaded["position"]), np.asarray(loaded["timestamps"])
     if len(position) != len(times):
-        raise Unavailable(f"the wheel datasets cannot be used ({len(position)} positions at {len(times)} times)")
+        raise Unavailable(
+            f"the wheel datasets cannot be used ({counted(len(position), 'position')} at {counted(len(times), 'time')})"
+        )
     try:
         trace, remarks = trace_in_order(times, position)
         traces, unknown = wheel_traces(trace)

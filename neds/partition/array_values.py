@@ -15,6 +15,7 @@ from neds.modalities import Modality
 from neds.partition.binning import smallest_counts
 from neds.partition.unusable import Unusable
 from neds.values import Value, value_name
+from neds.words import counted
 
 _log = logging.getLogger(__name__)
 SPIKE_AXES = {"trials,units,bins": (0, 2, 1), "trials,bins,units": (0, 1, 2)}
@@ -73,7 +74,7 @@ def continuous(array: np.ndarray, modality: Modality, *, n_bins: int, where: str
     width = modality.width or values.shape[-1]
     if values.shape[1:] != (n_bins, width):
         raise UserError(
-            f"{where}: expected shape (trials, {n_bins} bins, {width} values), found {array.shape}; "
+            f"{where}: expected shape (trials, {counted(n_bins, 'bin')}, {counted(width, 'value')}), found {array.shape}; "
             "correct the array, or `width` of the modality"
         )
     return _in_32_bits(values, modality, where)

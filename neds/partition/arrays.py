@@ -26,6 +26,7 @@ from neds.partition.statistics import constant_columns, training_statistics
 from neds.partition.trials import drop_by_first_reason
 from neds.partition.units import keep_units
 from neds.partition.unusable import Unusable, require_splits, require_trials, require_units, write_outcome
+from neds.words import counted
 
 SPIKE_KEYS = ("spikes", "spike_counts")
 FACTORS = ("choice", "block", "reward")
@@ -215,7 +216,9 @@ def _values(
     for name, modality in behaviours.items():
         array, where = source.arrays[name], source.where(name)
         if array.shape[:1] != (n_trials,):
-            raise UserError(f"{where}: expected {n_trials} trials as in {spikes_key}, found shape {array.shape}")
+            raise UserError(
+                f"{where}: expected {counted(n_trials, 'trial')} as in {spikes_key}, found shape {array.shape}"
+            )
         if modality.kind == "continuous":
             values[name] = continuous(array, modality, n_bins=n_bins, where=where)
         elif modality.kind == "scalar":
@@ -228,7 +231,7 @@ def _values(
     first, end = arrays.bins or (0, n_bins)
     if end > n_bins:
         raise UserError(
-            f"{source.path}: `bins` [{first}, {end}] under `arrays` goes beyond the {n_bins} bins of the file"
+            f"{source.path}: `bins` [{first}, {end}] under `arrays` goes beyond the {counted(n_bins, 'bin')} of the file"
         )
     used = slice(first, end)
     return {name: v if v.ndim == 1 else v[:, used] for name, v in values.items()}, counts[:, used], readings
@@ -268,9 +271,7 @@ def _spans_s(
         )
     remarks = []
     if n_unknown and settings.overlap != "allow":
-        remarks = [
-            f"no align_time_s of {n_unknown} trials, so whether windows of different splits overlap is not checked"
-        ]
+        remarks = [f"no align_time_s of {counted(n_unknown, 'trial')}, so windows of different splits may overlap"]
     return times_s[:, None] + header.window_start_s + np.array([0.0, n_bins * header.bin_s]), remarks
 
 

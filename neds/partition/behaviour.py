@@ -17,6 +17,7 @@ from neds.partition.binning import smallest_counts
 from neds.partition.settings import PartitionSettings
 from neds.partition.unusable import Unusable
 from neds.signals.wheel import NoVelocity, wheel_traces
+from neds.words import counted
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ def _numbers(raw: RawSession, modality: Modality) -> Measured:
     remarks: tuple[str, ...] = ()
     if column.dtype.kind == "f" and (infinite := np.isinf(column)).any():
         column = np.where(infinite, np.nan, column)
-        remarks = (f"{name}: {infinite.sum()} infinite values are taken as unknown",)
+        remarks = (f"{name}: {counted(infinite.sum(), 'infinite value')} taken as unknown",)
     values = scalar(column, modality, where=f"session {raw.eid}, trials column {name}")
     return Measured(f"trials.{name}", values, remarks)
 
@@ -166,7 +167,9 @@ def measure(modality: Modality, raw: RawSession, settings: PartitionSettings) ->
         trace = _trace(raw, name)
         width = trace.values.shape[1] if trace.values.ndim > 1 else 1
         if modality.width not in (None, width):
-            raise UserError(f"modalities: {name} has {width} values per sample; set `width` of the modality to {width}")
+            raise UserError(
+                f"modalities: {name} has {counted(width, 'value')} per sample; set `width` of the modality to {width}"
+            )
         return Measured(name, trace)
     if modality.kind == "counts":
         return Measured(name, Events(_trace(raw, name).times))

@@ -9,6 +9,7 @@ import numpy as np
 
 from neds.files.raw import RawSession
 from neds.partition.settings import PartitionSettings
+from neds.words import counted
 
 _NEIGHBOURS = 20
 _TIMES_TYPICAL = 20.0
@@ -57,7 +58,8 @@ def coverage(raw: RawSession, spans_s: np.ndarray, settings: PartitionSettings) 
         if len(silences_s):
             of = f"of {name}" if alone else "of any unit"
             remarks.append(
-                f"no spike {of} in {len(silences_s)} stretches of {silences_s.sum():.0f} s together, taken as not recorded"
+                f"no spike {of} in {counted(len(silences_s), 'stretch')} of {silences_s.sum():.0f} s together, taken as not "
+                "recorded"
             )
     first_s, last_s = _ends(raw)
     inside = np.zeros((len(spans_s), len(pairs)), bool)
