@@ -230,8 +230,9 @@ def begin():
     if note:
         logger.warning(note)
     STARTED_WITH["jobs"] = sum(bool(job.output) for job in workflow.dag.needrun_jobs())
-    for line in left_out_messages(PLAN):
-        logger.info(line)
+    n_left_out = len(left_out_messages(PLAN))
+    if n_left_out:
+        logger.info(f"left out of figures and tables: {n_left_out}; {RESULTS}/figures/left_out.txt says what would make them")
 
 
 def end():

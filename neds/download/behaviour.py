@@ -1,6 +1,8 @@
 """Trials, wheel, licks and motion energy of one session, as the IBL's SessionLoader reads them."""
 
 from collections import Counter
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +15,11 @@ from neds.download.frames import frame_times
 from neds.download.session_files import SessionFiles, Unavailable
 from neds.files.raw import Trace
 from neds.signals.clock import ClockFault, trace_in_order
+from neds.signals.stretches import merged, sampled
 from neds.signals.wheel import NoVelocity, wheel_traces
 from neds.words import counted
 
+LICK_VIEWS = ("left", "right")
 UNUSED = "itiDuration"
 """Attribute of the trials whose length is often another, and which nothing needs."""
 
@@ -116,6 +120,8 @@ def find_licks(files: SessionFiles) -> list[ALFPath]:
 def load_licks(files: SessionFiles) -> tuple[Trace, str]:
     """The times of the licks, each with the value 1, and a remark.
 
+    Licks are found in the videos of the two side cameras: they would have been seen while either had frames.
+
     Raises:
         Unavailable: no lick times, or times that go back.
     """
@@ -125,7 +131,23 @@ def load_licks(files: SessionFiles) -> tuple[Trace, str]:
         trace, remarks = trace_in_order(times, np.ones(len(times), np.float32))
     except ClockFault as fault:
         raise Unavailable(f"the licks cannot be used ({fault})") from None
-    return trace, "; ".join(remarks)
+    watched = []
+    for view in LICK_VIEWS:
+        with suppress(Unavailable):
+            times = np.load(files.use(find_frame_times(files, view))["times"], allow_pickle=False)
+            watched.append(sampled(times.astype(np.float64)))
+    if not watched:
+        return trace, "; ".join([*remarks, "without camera times it is not known when there was no video"])
+    return replace(trace, observed_s=merged(np.concatenate(watched))), "; ".join(remarks)
+
+
+def find_frame_times(files: SessionFiles, view: str) -> list[ALFPath]:
+    """The dataset of the times of a camera's frames.
+
+    Raises:
+        Unavailable: there is none.
+    """
+    return files.find(f"{view}Camera", needed=("times",), attribute=["times"])
 
 
 def find_whisker_motion_energy(files: SessionFiles, view: str) -> list[ALFPath]:
