@@ -196,7 +196,7 @@ def test_state_of_another_torch_goes_on_with_a_warning_or_not_at_all(same_torch,
 
 
 def test_best_checkpoint_is_the_one_of_the_best_validation(tmp_path):
-    train_to(tmp_path, settings(epochs=20, lr=2e-2), make_session())
+    train_to(tmp_path, settings(epochs=20, lr=2e-2, keep="best"), make_session())
     log = pd.read_csv(tmp_path / "log.csv")
     record = read_checkpoint(tmp_path / "best.safetensors")[0].record
     assert record["epoch"] == log.loc[log["val_score"].idxmax(), "epoch"]
@@ -204,7 +204,8 @@ def test_best_checkpoint_is_the_one_of_the_best_validation(tmp_path):
 
 
 def test_patience_stops_early(tmp_path):
-    train_to(tmp_path, settings(epochs=200, lr=5e-2, patience=2, validate_every=1), make_session(n_trials=20))
+    values = settings(epochs=200, lr=5e-2, patience=2, validate_every=1, keep="best")
+    train_to(tmp_path, values, make_session(n_trials=20))
     log = pd.read_csv(tmp_path / "log.csv")
     assert len(log) < 200
     assert log["val_score"].idxmax() == len(log) - 3

@@ -42,6 +42,10 @@ class StackedLinear(nn.Module):
         self.bias = nn.Parameter(torch.zeros(n_sessions, outputs))
         nn.init.uniform_(self.weight, -(inputs**-0.5), inputs**-0.5)
 
+    def matrices(self) -> list[tuple[Tensor, Tensor]]:
+        """(weight, bias) of every session, as views."""
+        return list(zip(self.weight, self.bias, strict=True))
+
     def forward(self, x: Tensor, sessions: Tensor) -> Tensor:
         """Map x (B, inputs) or (B, T, inputs) with the weights of each trial's session (B,)."""
         weight, bias = self.weight[sessions], self.bias[sessions]

@@ -16,6 +16,7 @@ DROPOUTS = (
     "attention_dropout",
     "attention_output_dropout",
     "unit_dropout",
+    "input_noise",
 )
 """Keys of `ModelSettings` that are no matter of a network's shape, so that fine-tuning may have its own."""
 
@@ -102,6 +103,14 @@ class ModelSettings(Settings):
     """Starting values. scaled: readouts at the null model, small embeddings, biases of 0. public_code: readouts and biases
     at random, so that every unit starts near one spike per bin, embeddings from N(0, 1), a mask vector of 0. Both scale
     the encoder's weights down by its depth."""
+    input_noise: float = key(
+        0.0,
+        ge=0,
+        when="higher for few trials and many units; 0 to compare with the paper",
+        paper="0",
+        public_code="0",
+    )
+    """In training, standard deviation of the noise that is added to the standardised counts that the model reads."""
     modality_embedding: bool = key(True, when="false to see what it gives (Table 11)", paper="true", public_code="true")
     """Add to every token a learned vector of its modality; without it a token's modality shows in its content alone."""
     position_embedding: bool = key(True, when="false to see what it gives (Table 11)", paper="true", public_code="true")

@@ -42,7 +42,7 @@ class CountsTokens(nn.Module):
     def __init__(self, modality: Modality, settings: ModelSettings, sessions: list[SessionShape], n_bins: int):
         super().__init__()
         self.name = modality.name
-        self.unit_dropout = settings.unit_dropout
+        self.unit_dropout, self.input_noise = settings.unit_dropout, settings.input_noise
         units = [session.units[modality.name] for session in sessions]
         width = [settings.dim] * len(sessions)
         hidden = [2 * n for n in units]
@@ -53,6 +53,8 @@ class CountsTokens(nn.Module):
         matrices = self._matrices()
         tokens = []
         for (session, _), x in zip(batch.groups, batch.scaled_counts[self.name], strict=True):
+            if self.training and self.input_noise:
+                x = x + self.input_noise * torch.randn_like(x)
             if self.training and self.unit_dropout:
                 x = x * self._kept_units(x)
             for depth, by_session in enumerate(matrices):

@@ -24,7 +24,7 @@ from neds.training.resume import StateSaver
 from neds.training.scaling import error_scales
 from neds.training.settings import TrainingRun, TrainingSettings
 from neds.training.state import OWN, SHARED, TrainingState
-from neds.training.validate import can_be_scored, validation_scores
+from neds.training.validate import can_be_scored, validate
 
 log = logging.getLogger(__name__)
 
@@ -112,16 +112,17 @@ def train(
                 losses = state.end_epoch()
             _require_finite(state, losses, settings, description)
             if state.is_due_for_validation:
-                scores = validation_scores(model, store, sessions, processes)
+                validation = validate(model, store, sessions, processes)
                 state.progress.seconds = state.seconds
-                state.judge(scores["score"])
-                report.validated(state, losses, scores)
+                state.judge(validation)
+                report.validated(state, losses, validation.scores)
     if state.progress.best_score is None:
         if can_be_scored(model, sessions):
             what = f"predictions are not finite in any validation up to epoch {state.progress.epoch}"
             raise UserError(_diverged(f"{description}: {what}", settings))
         log.warning("%s: nothing in the validation trials can be scored, so the last weights are the best", description)
         state.keep_as_best()
+    state.settle()
     return state
 
 

@@ -35,6 +35,7 @@ class Progress:
         loss_sums: over these batches, by output: sums of the loss, and numbers of values in them.
         log: one row per validation.
         best_score, best_epoch: of the best validation so far; None and 0 before there is one with a score.
+        best_deviance: of that validation, by trial (`neds.training.validate.Validation`).
         validations_since_best: for early stopping.
         seconds: training time so far, over all its parts.
     """
@@ -46,6 +47,7 @@ class Progress:
     log: list[dict] = field(default_factory=list)
     best_score: float | None = None
     best_epoch: int = 0
+    best_deviance: list[float] = field(default_factory=list)
     validations_since_best: int = 0
     seconds: float = 0.0
 

@@ -8,6 +8,7 @@ from neds.model.modes import ModeName
 from neds.model.settings import MaskingSettings, ModelSettings
 from neds.settings import Settings, key
 
+Keep = Literal["best", "last", "last_unless_worse"]
 LossScaling = Literal["standardised", "unit_range", "symmetric_range"]
 
 
@@ -86,9 +87,17 @@ class TrainingSettings(Settings):
     )
     """In fine-tuning, parts that keep their pretrained weights: the transformer, or all but the session's own maps."""
     validate_every: int = key(5, ge=1, when="more seldom for short epochs: a validation costs about one of them")
-    """Epochs between validations; the best validated weights are kept."""
+    """Epochs between validations."""
+    keep: Keep = key("last_unless_worse", when="best to compare with the paper", paper="best", public_code="best")
+    """Which weights become the model. best: those of the validation with the best mean score. last: those at the end.
+    last_unless_worse: those at the end, unless an earlier validation left less deviance by more than the standard error
+    over validation trials."""
+    calibration: bool = key(True, when="false to compare with the paper", paper="false", public_code="false")
+    """After training, draw the predictions of each output together (or apart) by the factor that fits the validation trials
+    best: log rates, traces and logits around their means."""
     patience: int | None = key(None, ge=1, when="set it to save time when scores stop rising early")
-    """Stop after this many validations without a better score; null to run all epochs."""
+    """Stop after this many validations none of which was better than the best before them, by the measure of `keep`; null to
+    run all epochs."""
     precision: Literal["auto", "fp32", "bf16"] = key("auto", when="fp32 to compare results between GPU and CPU")
     """auto: bf16 autocast on GPUs that compute in it (Ampere and later), fp32 on others and on a CPU, where it is slower."""
 

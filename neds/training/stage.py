@@ -19,6 +19,7 @@ from neds.model.network import NEDS, Design
 from neds.model.settings import DROPOUTS
 from neds.partition.same_trials import refuse_seen, seen_in_training
 from neds.provenance import code_digest, content_digest, digest_of
+from neds.training.calibration import calibrate
 from neds.training.distributed import Processes, alone
 from neds.training.loop import Unfinished, train
 from neds.training.settings import TrainingRun
@@ -123,10 +124,15 @@ def run_training(
         "parameters": sizes,
         "run": run.model_dump(),
     }
-    ends = {"epoch": trained.progress.best_epoch, "validation_score": trained.progress.best_score}
-    checkpoint = Checkpoint(design=model.design, sessions=model.session_shapes, record=record | ends)
-    write_checkpoint(best, checkpoint, trained.best)
-    write_checkpoint(last, replace(checkpoint, record=record | {"epoch": trained.progress.epoch}), trained.weights())
+    progress = trained.progress
+    kept = {"epoch": progress.best_epoch, "of_epochs": progress.epoch, "validation_score": progress.best_score}
+    log.info("%s: the weights of epoch %d of %d are kept", description, progress.best_epoch, progress.epoch)
+    checkpoint = Checkpoint(design=model.design, sessions=model.session_shapes, record=record)
+    for path, weights, of_epoch in ((best, trained.best, kept), (last, trained.weights(), {"epoch": progress.epoch})):
+        model.load_state_dict(weights)
+        factors = calibrate(model, store, sessions) if run.training.calibration else {}
+        described = replace(checkpoint, record=record | of_epoch | {"calibration": factors})
+        write_checkpoint(path, described, model.state_dict())
     state.unlink(missing_ok=True)
 
 

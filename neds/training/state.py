@@ -11,6 +11,7 @@ from neds.model.network import NEDS
 from neds.training.distributed import Processes
 from neds.training.resume import Progress, load_state, save_state
 from neds.training.settings import TrainingSettings
+from neds.training.validate import Validation
 
 OWN, SHARED = "session", "shared"
 """Parts of a network with learning rates of their own: the maps of each session, and what sessions share."""
@@ -58,6 +59,7 @@ class TrainingState:
             base_momentum=0.85,
             max_momentum=0.95,
         )
+        self._latest: Validation | None = None
         self._started_s = time.monotonic()
 
     def __str__(self) -> str:
@@ -117,19 +119,40 @@ class TrainingState:
         self.progress.step += self._steps_per_epoch
         return {"loss": weighted} | {f"loss_{name}": value for name, value in means.items()}
 
-    def judge(self, score: float) -> None:
-        """Keep the weights if this validation is the best so far; one without a score says nothing."""
+    def judge(self, validation: Validation) -> None:
+        """Keep the weights if this validation is the best so far, by `keep`; one without a score says nothing."""
         progress = self.progress
-        if not np.isfinite(score):
+        self._latest = validation
+        if not np.isfinite(validation.score):
             return
-        if progress.best_score is None or score > progress.best_score:
-            progress.best_score, progress.validations_since_best = score, 0
-            self.keep_as_best()
+        if progress.best_score is None or self._is_better(validation):
+            progress.validations_since_best = 0
+            self.keep_as_best(validation)
         else:
             progress.validations_since_best += 1
 
-    def keep_as_best(self) -> None:
+    def _is_better(self, validation: Validation) -> bool:
+        progress, keep = self.progress, self._settings.keep
+        if keep == "last_unless_worse":
+            return float(np.mean(validation.deviance)) < float(np.mean(progress.best_deviance))
+        return keep == "last" or validation.score > (progress.best_score or 0.0)
+
+    def settle(self) -> None:
+        """At the end, by `last_unless_worse`: keep the last weights unless they left more deviance than the best ones did,
+        by more than the standard error of the difference over trials.
+        """
+        latest, best = self._latest, self.progress.best_deviance
+        if self._settings.keep != "last_unless_worse" or latest is None or not np.isfinite(latest.score):
+            return
+        more = latest.deviance - np.array(best)
+        if more.mean() <= (more.std(ddof=1) / len(more) ** 0.5 if len(more) > 1 else 0.0):
+            self.keep_as_best(latest)
+
+    def keep_as_best(self, validation: Validation | None = None) -> None:
+        """Keep the weights as they are, and the validation that they had."""
         self.best, self.progress.best_epoch = self.weights(), self.progress.epoch
+        if validation is not None:
+            self.progress.best_score, self.progress.best_deviance = validation.score, validation.deviance.tolist()
 
     def weights(self) -> dict[str, torch.Tensor]:
         """A copy of the weights."""

@@ -1,4 +1,6 @@
-"""Validation scores, by which the best weights are chosen."""
+"""Validation: the scores by which a training is followed, and by which the weights are chosen that become the model."""
+
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -10,27 +12,45 @@ from neds.evaluation.tasks import Task, tasks_of
 from neds.files.aligned import AlignedSession
 from neds.modalities import Kind
 from neds.model.network import NEDS
+from neds.training.deviance import unexplained_deviance
 from neds.training.distributed import Processes
 
 
-def validation_scores(
-    model: NEDS, store: TrialStore, sessions: list[AlignedSession], processes: Processes
-) -> dict[str, float]:
-    """Scores of every output on the validation trials, means over sessions, and the one to select by as "score".
+@dataclass(frozen=True)
+class Validation:
+    """A network on the validation trials of all sessions.
 
-    Of each output there are the metric by which models are compared and the one by which weights are selected (often the
-    same), with keys "<target>_<metric>"; "score" is the mean of the latter over outputs, NaN where one that can be scored is
-    not, because a prediction is not finite. The sessions are shared out among the processes, and all of them get the same
-    result.
+    Attributes:
+        scores: of every output, means over sessions, the metric by which models are compared and the one by which weights
+            are selected (often the same), with keys "<target>_<metric>"; "score" is the mean of the latter over outputs,
+            NaN where one that can be scored is not, because a prediction is not finite; "deviance" is the mean of
+            `deviance`.
+        deviance: what is left of the null model's, by trial, of one session after the other
+            (`neds.training.deviance.unexplained_deviance`); 0 in trials of which nothing is known.
     """
+
+    scores: dict[str, float]
+    deviance: np.ndarray
+
+    @property
+    def score(self) -> float:
+        return self.scores["score"]
+
+
+def validate(model: NEDS, store: TrialStore, sessions: list[AlignedSession], processes: Processes) -> Validation:
+    """Predict and score. The sessions are shared out among the processes, and all of them get the same result."""
     tasks, kinds = _tasks(model), _kinds(model)
     columns = [
         (t, m) for t, kind in kinds.items() for m in dict.fromkeys((PRIMARY_METRIC[kind], SELECTION_METRIC[kind]))
     ]
     totals, is_faulty = torch.zeros(2, len(columns), dtype=torch.float64), False
+    ends = np.cumsum([len(session.trials_of("val")) for session in sessions])
+    deviance = torch.zeros(int(ends[-1]), dtype=torch.float64)
     for index in processes.own_rows(len(sessions)):
         trials = sessions[index].trials_of("val")
         predictions = {k: v for task in tasks for k, v in predict(model, store, index, "val", task).items()}
+        left = np.nan_to_num(unexplained_deviance(sessions[index], predictions, trials))
+        deviance[ends[index] - len(trials) : ends[index]] = torch.from_numpy(left)
         scores = {target: selecting_scores(sessions[index], target, predictions[target], trials) for target in kinds}
         for target, values in predictions.items():
             is_faulty |= bool((known_values(sessions[index], target, trials) & ~np.isfinite(values)).any())
@@ -42,7 +62,11 @@ def validation_scores(
     means = {column: s / n for column, s, n in zip(columns, sums, numbers, strict=True) if n}
     selected = [mean for (target, metric), mean in means.items() if metric == SELECTION_METRIC[kinds[target]]]
     named = {f"{target}_{metric}": mean for (target, metric), mean in means.items()}
-    return named | {"score": float(np.mean(selected)) if selected and not is_faulty else float("nan")}
+    score = float(np.mean(selected)) if selected and not is_faulty else float("nan")
+    by_trial = processes.sum(deviance.to(processes.device)).cpu().numpy()
+    return Validation(
+        named | {"score": score, "deviance": float(by_trial.mean()) if len(by_trial) else score}, by_trial
+    )
 
 
 def can_be_scored(model: NEDS, sessions: list[AlignedSession]) -> bool:

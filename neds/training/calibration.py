@@ -1,0 +1,121 @@
+"""Calibration of a trained network on validation trials: predictions that are too sure of themselves are drawn together.
+
+Of each session and output, what the readout gives (log rates, standardised values, logits) keeps its mean over the
+validation trials, and its deviations from that mean are multiplied by one factor: the one with the least deviance there
+(for classes that is the temperature of Guo et al. 2017). The factor goes into the weights of the readout, so that whoever
+uses the network has it.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
+
+from neds.data.store import TrialStore
+from neds.evaluation.predict import predict
+from neds.evaluation.tasks import tasks_of
+from neds.files.aligned import AlignedSession
+from neds.model.network import NEDS
+
+LARGEST_FACTOR = 1.25
+"""Beyond it a few validation trials would be believed too much."""
+_LEAST_LOG_RATE = -20.0
+
+
+def calibrate(model: NEDS, store: TrialStore, sessions: list[AlignedSession]) -> dict[str, dict[str, float]]:
+    """Change the readouts of `model` in place; returns the factor of every session and output, by EID and name.
+
+    An output without known validation trials, or whose predictions are not finite, keeps its weights and has no factor.
+    """
+    design, found = model.design, {}
+    tasks = tasks_of(design.modalities, inputs=design.mode.inputs, outputs=design.mode.outputs)
+    for index, session in enumerate(sessions):
+        trials, factors = session.trials_of("val"), {}
+        for task in tasks:
+            for target, values in predict(model, store, index, "val", task).items():
+                fitted = _fit(session, target, values.astype(np.float64), trials)
+                if fitted is not None:
+                    factor, offset = fitted
+                    _rescale(model.stitchers.readouts[target], index, factor, offset)
+                    factors[target] = round(factor, 4)
+        found[session.eid] = factors
+    return found
+
+
+def _fit(
+    session: AlignedSession, target: str, predicted: np.ndarray, trials: np.ndarray
+) -> tuple[float, np.ndarray] | None:
+    """The factor, and what is added to each output of the readout; None where nothing can be said."""
+    truth = session.values[target][trials]
+    kind = session.modalities[target].kind
+    if not len(trials) or not np.isfinite(predicted).all():
+        return None
+    if kind == "counts":
+        return _fit_counts(truth, predicted)
+    if kind == "categorical":
+        return _fit_classes(truth, predicted)
+    statistics = session.statistics[target]
+    columns = (-1, len(statistics["std"]))
+    scaled = ((predicted.reshape(columns) - statistics["mean"]) / statistics["std"])[:, :]
+    known_truth = (truth.reshape(columns) - statistics["mean"]) / statistics["std"]
+    return _fit_values(known_truth, scaled)
+
+
+def _fit_counts(counts: np.ndarray, rates: np.ndarray) -> tuple[float, np.ndarray]:
+    log_rates = np.maximum(np.log(np.maximum(rates, np.exp(_LEAST_LOG_RATE))), _LEAST_LOG_RATE)
+    mean = log_rates.mean((0, 1))
+    deviations, expected = log_rates - mean, rates.mean((0, 1))
+
+    def level(factor: float) -> np.ndarray:
+        """Log rate (N,) around which deviations leave each unit's mean expected count as it is."""
+        return np.log(expected) - np.log(np.exp(factor * deviations).mean((0, 1)))
+
+    def loss(factor: float) -> float:
+        # The sum of the expected counts does not change.
+        return -float((counts * (factor * deviations + level(factor))).sum())
+
+    factor = _least(loss)
+    return factor, level(factor) - factor * mean
+
+
+def _fit_values(truth: np.ndarray, predicted: np.ndarray) -> tuple[float, np.ndarray] | None:
+    """Least squares, over all columns together."""
+    known = np.isfinite(truth)
+    mean = predicted.mean(0)
+    deviations = np.where(known, predicted - mean, 0.0)
+    variance = (deviations**2).sum()
+    if variance <= 0:
+        return None
+    slope = (np.where(known, truth - mean, 0.0) * deviations).sum() / variance
+    factor = float(np.clip(slope, 0.0, LARGEST_FACTOR))
+    return factor, (1 - factor) * mean
+
+
+def _fit_classes(truth: np.ndarray, probabilities: np.ndarray) -> tuple[float, np.ndarray] | None:
+    known = truth >= 0
+    if not known.any():
+        return None
+    logits = np.log(np.maximum(probabilities[known], np.finfo(np.float64).tiny))
+    mean = logits.mean(0)
+
+    def loss(factor: float) -> float:
+        chosen = log_softmax(mean + factor * (logits - mean), axis=1)
+        return -float(np.take_along_axis(chosen, truth[known][:, None].astype(int), 1).sum())
+
+    factor = _least(loss)
+    return factor, (1 - factor) * mean
+
+
+def _least(loss: Any) -> float:
+    return float(minimize_scalar(loss, bounds=(0.0, LARGEST_FACTOR), method="bounded").x)
+
+
+@torch.no_grad()
+def _rescale(readout: Any, session: int, factor: float, offset: np.ndarray) -> None:
+    """Make the readout give factor x what it gave + offset; of columns beyond the session's own nothing changes."""
+    weight, bias = readout.map.matrices()[session]
+    weight[: len(offset)] *= factor
+    bias[: len(offset)] *= factor
+    bias[: len(offset)] += torch.as_tensor(offset, dtype=bias.dtype, device=bias.device)

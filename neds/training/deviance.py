@@ -1,0 +1,71 @@
+"""How much of the null model's deviance a prediction leaves, trial by trial: one scale for spikes, traces and classes.
+
+The null model knows the training trials' means and class frequencies alone. Deviance is twice the log-likelihood that is
+missing to a perfect prediction: of spikes under a Poisson, of traces under a normal distribution, of classes
+-2 log p (McCullagh and Nelder 1989). 0 is a perfect prediction, 1 one as good as the null model's.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+from scipy.special import xlogy
+
+from neds.files.aligned import AlignedSession
+
+_LEAST_PROBABILITY = 1e-6
+_LEAST_RATE = 1e-9
+
+
+def unexplained_deviance(
+    session: AlignedSession, predicted: Mapping[str, np.ndarray], trials: np.ndarray
+) -> np.ndarray:
+    """Deviance left by a prediction in units of the null model's mean over the trials, (K,), mean over targets.
+
+    A target that is unknown in a trial does not count there, and one whose null model is perfect counts nowhere; NaN where
+    nothing counts.
+
+    Args:
+        predicted: by target, the array that `neds.evaluation.score` describes.
+        trials: (K,) trials of the session.
+    """
+    shares = []
+    for target, values in predicted.items():
+        left = _deviance(session, target, values.astype(np.float64), trials)
+        of_null = _deviance(session, target, _null(session, target, values.shape), trials)
+        known = np.isfinite(of_null)
+        if known.any() and of_null[known].mean() > 0:
+            shares.append(left / of_null[known].mean())
+    if not shares:
+        return np.full(len(trials), np.nan)
+    counted = np.isfinite(shares).sum(0)
+    return np.divide(np.nansum(shares, 0), counted, out=np.full(len(trials), np.nan), where=counted > 0)
+
+
+def _null(session: AlignedSession, target: str, shape: tuple[int, ...]) -> np.ndarray:
+    statistics = session.statistics[target]
+    mean = statistics["frequency"] if session.modalities[target].kind == "categorical" else statistics["mean"]
+    if session.modalities[target].kind == "scalar":
+        mean = mean[0]
+    return np.broadcast_to(mean, shape)
+
+
+def _deviance(session: AlignedSession, target: str, predicted: np.ndarray, trials: np.ndarray) -> np.ndarray:
+    """Deviance of each trial (K,); NaN where the target is unknown. Units that are silent in training do not count."""
+    kind, truth = session.modalities[target].kind, session.values[target][trials]
+    if kind == "counts":
+        heard = session.statistics[target]["mean"] > 0
+        counts = truth[..., heard].astype(np.float64)
+        rates = np.maximum(predicted[..., heard], _LEAST_RATE)
+        return 2 * (xlogy(counts, counts) - xlogy(counts, rates) - counts + rates).sum((1, 2))
+    if kind == "categorical":
+        probability = np.take_along_axis(predicted, np.maximum(truth, 0)[:, None].astype(int), 1)[:, 0]
+        return np.where(truth >= 0, -2 * np.log(np.maximum(probability, _LEAST_PROBABILITY)), np.nan)
+    std = session.statistics[target]["std"]
+    if kind == "scalar":
+        return ((truth - predicted) / std[0]) ** 2
+    squared = ((truth - predicted) / std) ** 2
+    known = np.isfinite(truth)
+    # A trial that is known in part counts as if its other bins were like those.
+    n_known = known.sum((1, 2))
+    total = np.where(known, squared, 0.0).sum((1, 2)) * known[0].size
+    return np.divide(total, n_known, out=np.full(len(trials), np.nan), where=n_known > 0)
