@@ -45,7 +45,7 @@ def key_remarks(keys: Collection[str], modalities: Collection[str], reading: Arr
 
 
 def near(keys: str | Sequence[str], known: Collection[str]) -> str:
-    """In brackets the known key that may have been meant by one of the keys, whatever its capitals; empty where there is none."""
+    """In brackets the known key that may have been meant by one of the keys, whatever its capitals; else empty."""
     by_small = {name.lower(): name for name in known}
     wanted = [keys] if isinstance(keys, str) else keys
     found = [match for key in wanted for match in get_close_matches(key.lower(), by_small, n=1)]
