@@ -3,14 +3,20 @@
 import re
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
 from neds.config import load_config
 from neds.config.layers import leaves
 from neds.config.schema import Config
+from neds.model.checkpoint import load_network
 from neds.plan.drawings import left_out_messages
 from neds.plan.plan import Plan
+from tests.aligned_sessions import make_session
+from tests.test_training import NAMES as MODALITIES
+from tests.test_training import train_to
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "docs" / "examples"
@@ -49,6 +55,26 @@ def test_models_have_the_sizes_and_lengths_of_the_paper(name):
         assert run.training.lr == (3e-3 if stage == "pretrain" else usual)
         assert run.training.shared_lr == 1 and not run.training.loss_weights
         assert mode != "encoding" or run.masking.single_behaviour == 0
+
+
+@pytest.mark.parametrize("mode", ["mm", "encoding", "decoding"])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_small_network_of_its_settings_is_trained_and_fine_tuned(name, mode, tmp_path):
+    small = {
+        "model": {"dim": 16, "layers": 1, "heads": 2, "mlp": 16},
+        "training": {"epochs": 4, "batch_size": 8, "lr": 3e-3, "validate_every": 2},
+    }
+
+    def values(stage: str) -> dict:
+        run = plan_of(name).config.run_settings(stage, mode).model_dump()
+        return {"mode": mode, "modalities": MODALITIES, **{key: run[key] | small.get(key, {}) for key in run}}
+
+    first = train_to(tmp_path / "a", values("pretrain"), make_session(), make_session("mouse2", n_units=4))
+    tuned = train_to(tmp_path / "b", values("finetuned"), make_session("mouse3"), pretrained=first / "best.safetensors")
+    log = pd.read_csv(tuned / "log.csv")
+    assert len(log) == 2 and np.isfinite(log.filter(like="loss").to_numpy()).all()
+    settings = load_network(tuned / "best.safetensors")[0].design.settings
+    assert (settings.init, settings.readout_without_tokens) == ("public_code", "concatenated")
 
 
 def test_the_two_differ_where_they_say_so_and_nowhere_else():
