@@ -226,7 +226,7 @@ def test_search_without_any_score_says_why(tmp_path, monkeypatch):
     write_aligned(tmp_path / "mouse1.h5", make_session())
     outputs = {"best": tmp_path / "best.yaml", "trials_csv": tmp_path / "trials.csv"}
     monkeypatch.setattr(stage, "run_search", lambda *_, **__: [failed_outcome(1), failed_outcome(2)])
-    with pytest.raises(UserError, match="all 2 trials failed; the first: reason 1"):
+    with pytest.raises(UserError, match="no trial of 2 succeeded; the first: reason 1"):
         run_tuning(
             settings=TuningRun.model_validate(tuning()),
             aligned=[tmp_path / "mouse1.h5"],

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from neds.modalities import Kind, Modality
 from neds.model.batch import Batch, Predictions
 from neds.model.modes import Mode
+from neds.model.public_code import draw_as_public_code
 from neds.model.settings import ModelSettings
 from neds.model.stitching import READOUTS, SessionShape, Stitchers
 from neds.model.transformer import Encoder
@@ -57,6 +58,8 @@ class NEDS(nn.Module):
         self.register_parameter("position", position if settings.position_embedding else None)
         self.register_parameter("modality", modality if settings.modality_embedding else None)
         self.encoder = Encoder(settings)
+        if settings.init == "public_code":
+            draw_as_public_code(self, settings)
         order = list(design.modalities)
         self.input_rows = [order.index(name) for name in mode.inputs]
 
@@ -82,11 +85,11 @@ class NEDS(nn.Module):
         return self._read_out(h_BMTD, batch)
 
     def _read_out(self, h_BMTD: Tensor, batch: Batch) -> Predictions:
-        """An output that has tokens is read from them, one that has none from the mean over the input tokens of a bin."""
+        """An output that has tokens is read from them, one that has none from the input tokens of a bin, all together."""
         by_kind: dict[Kind, dict[str, Any]] = {kind: {} for kind in READOUTS}
         for name, readout in self.stitchers.readouts.items():
             inputs = self.design.mode.inputs
-            h_BTD = h_BMTD[:, inputs.index(name)] if name in inputs else h_BMTD.mean(1)
+            h_BTD = h_BMTD[:, inputs.index(name)] if name in inputs else self._together(h_BMTD)
             by_kind[self.design.modalities[name].kind][name] = readout(h_BTD, batch)
         return Predictions(
             log_rates=by_kind["counts"],
@@ -94,6 +97,11 @@ class NEDS(nn.Module):
             logits=by_kind["categorical"],
             scalars=by_kind["scalar"],
         )
+
+    def _together(self, h_BMTD: Tensor) -> Tensor:
+        if self.design.settings.readout_without_tokens == "concatenated":
+            return h_BMTD.transpose(1, 2).flatten(2)
+        return h_BMTD.mean(1)
 
     def adopt(self, pretrained: "NEDS") -> None:
         """Take over all that sessions share from `pretrained`; the session embeddings start at the mean of its own."""
