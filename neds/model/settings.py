@@ -48,6 +48,15 @@ class ModelSettings(Settings):
         "linear", when="mlp to compare with the public code", paper="linear", public_code="mlp"
     )
     """Map of a session's units to tokens: one matrix, or two with a softsign between them."""
+    per_trial_tokens: Literal["one", "bins"] = key(
+        "bins", when="one for less arithmetic", paper="bins", public_code="bins"
+    )
+    """Tokens of a value per trial (categorical or scalar): one, or a copy in every bin. A model none of whose inputs has a
+    value per bin takes copies all the same, because something must mark the time."""
+    patch_bins: Literal[1, 2, 4] = key(
+        1, when="2 or 4 for longer or finer windows: less arithmetic in proportion", paper="1", public_code="1"
+    )
+    """Neighbouring bins of a modality that share a token. They are hidden and predicted one by one all the same."""
     token_dropout: float = key(
         0.2, ge=0, lt=1, when="higher against overfitting on few trials", paper="0.2", public_code="0.2"
     )

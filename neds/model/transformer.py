@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from neds.model.settings import ModelSettings
 
 
-def rotary_angles(time_bins: Tensor, head_dim: int, base: float) -> tuple[Tensor, Tensor]:
-    """Cosine and sine (P, head_dim / 2) of the rotary angles of tokens at `time_bins` (P,) (Su et al. 2021)."""
-    frequency = base ** (-torch.arange(0, head_dim, 2, device=time_bins.device) / head_dim)
-    angle = time_bins[:, None].float() * frequency
+def rotary_angles(times: Tensor, head_dim: int, base: float) -> tuple[Tensor, Tensor]:
+    """Cosine and sine (P, head_dim / 2) of the rotary angles of tokens at `times` (P,), in bins (Su et al. 2021)."""
+    frequency = base ** (-torch.arange(0, head_dim, 2, device=times.device) / head_dim)
+    angle = times[:, None].float() * frequency
     return angle.cos(), angle.sin()
 
 
@@ -89,9 +89,9 @@ class Encoder(nn.Module):
             nn.init.xavier_uniform_(layer.attention.value.weight, gain=scale * 2**0.5)
             nn.init.zeros_(layer.attention.value.bias)
 
-    def forward(self, x_BPD: Tensor, time_bins: Tensor) -> Tensor:
-        """Encode tokens (B, P, D) whose time bins are `time_bins` (P,); returns (B, P, D)."""
-        cos, sin = rotary_angles(time_bins, self.head_dim, self.rotary_base)
+    def forward(self, x_BPD: Tensor, times: Tensor) -> Tensor:
+        """Encode tokens (B, P, D) at `times` (P,), in bins; returns (B, P, D)."""
+        cos, sin = rotary_angles(times, self.head_dim, self.rotary_base)
         for layer in self.layers:
             x_BPD = layer(x_BPD, cos, sin)
         return self.norm(x_BPD)
