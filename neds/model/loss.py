@@ -1,5 +1,7 @@
 """The training loss: one term per modality, each the mean over that modality's masked, known values."""
 
+from collections.abc import Mapping
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -9,7 +11,12 @@ from neds.model.batch import Batch, Predictions
 
 
 def loss_terms(
-    modalities: dict[str, Modality], predictions: Predictions, batch: Batch, target: dict[str, Tensor]
+    modalities: dict[str, Modality],
+    predictions: Predictions,
+    batch: Batch,
+    target: dict[str, Tensor],
+    *,
+    error_scales: Mapping[str, Tensor] | None = None,
 ) -> dict[str, tuple[Tensor, Tensor]]:
     """Summed loss and number of summed values, by predicted modality.
 
@@ -17,6 +24,8 @@ def loss_terms(
 
     Args:
         target: (B, T) of each modality, True where it is to be predicted.
+        error_scales: (S, width) of each continuous and scalar modality, factors of its errors by session. With them a
+            value per trial counts as T values, once for each of its tokens, as in the paper's public code.
     """
     terms: dict[str, tuple[Tensor, Tensor]] = {}
     for name, groups in predictions.log_rates.items():
@@ -29,16 +38,21 @@ def loss_terms(
         terms[name] = (total, number)
     for name, mean in predictions.means.items():
         own = batch.columns[name][:, None]
-        squared = ((mean.float() - batch.continuous[name]).square() * own).sum(-1)
+        error = mean.float() - batch.continuous[name]
+        if error_scales is not None:
+            error = error * error_scales[name][batch.sessions][:, None]
+        squared = (error.square() * own).sum(-1)
         terms[name] = ((squared * target[name]).sum(), (target[name] * own.sum(-1)).sum())
     for name, logits in predictions.logits.items():
         scored = target[name].any(-1)
         nll = F.cross_entropy(logits.float(), batch.categorical[name], reduction="none")
-        terms[name] = ((nll * scored).sum(), scored.sum())
+        terms[name] = ((nll * scored).sum(), (scored if error_scales is None else target[name]).sum())
     for name, value in predictions.scalars.items():
         scored = target[name].any(-1)
-        squared = (value.float() - batch.scalar[name]).square()
-        terms[name] = ((squared * scored).sum(), scored.sum())
+        error = value.float() - batch.scalar[name]
+        if error_scales is not None:
+            error = error * error_scales[name][batch.sessions, 0]
+        terms[name] = ((error.square() * scored).sum(), (scored if error_scales is None else target[name]).sum())
     return {name: terms[name] for name in modalities if name in terms}
 
 

@@ -14,6 +14,7 @@ from neds.modalities import Kind, Modality
 from neds.model.batch import Batch, Predictions
 from neds.model.layout import layout_of
 from neds.model.modes import Mode
+from neds.model.public_code import draw_as_public_code
 from neds.model.settings import ModelSettings
 from neds.model.stitching import READOUTS, SessionShape, Stitchers
 from neds.model.transformer import Encoder
@@ -46,9 +47,9 @@ class Patches(nn.Module):
         missing = -x_BMTD.shape[2] % self.n_bins
         return self.joint(F.pad(x_BMTD, (0, 0, 0, missing)).unflatten(2, (-1, self.n_bins)).flatten(3))
 
-    def part(self, h_BQD: Tensor) -> Tensor:
-        """Vectors (B, at least T, D) of the bins."""
-        return self.parts(h_BQD).unflatten(-1, (self.n_bins, -1)).flatten(1, 2)
+    def part(self, h_Q: Tensor) -> Tensor:
+        """Vectors (..., at least T, D) of the bins of patches (..., Q, D)."""
+        return self.parts(h_Q).unflatten(-1, (self.n_bins, -1)).flatten(-3, -2)
 
 
 class NEDS(nn.Module):
@@ -83,6 +84,8 @@ class NEDS(nn.Module):
         self.register_parameter("modality", modality if settings.modality_embedding else None)
         self.encoder = Encoder(settings)
         self.patches = Patches(settings) if settings.patch_bins > 1 else None
+        if settings.init == "public_code":
+            draw_as_public_code(self, settings)
         order = list(design.modalities)
         self.input_rows = [order.index(name) for name in inputs]
 
@@ -117,7 +120,7 @@ class NEDS(nn.Module):
         return x + self.stitchers.session[batch.sessions][:, inputs, None]
 
     def _read_out(self, h_BMQD: Tensor, h_BMD: Tensor, batch: Batch) -> Predictions:
-        """An output that has tokens is read from them, others from the mean over the input tokens that cover a bin.
+        """An output that has tokens is read from them, one that has none from the input tokens of a bin, all together.
 
         Args:
             h_BMQD: encoded patches of the inputs that have some.
@@ -132,7 +135,7 @@ class NEDS(nn.Module):
             elif name in layout.binned:
                 h = self._bins(h_BMQD[:, layout.binned.index(name)])
             else:
-                h = self._bins((h_BMQD.sum(1) + h_BMD.sum(1, keepdim=True)) / len(layout.inputs))
+                h = self._together(h_BMQD, h_BMD)
             by_kind[self.design.modalities[name].kind][name] = readout(h, batch)
         return Predictions(
             log_rates=by_kind["counts"],
@@ -141,9 +144,17 @@ class NEDS(nn.Module):
             scalars=by_kind["scalar"],
         )
 
-    def _bins(self, h_BQD: Tensor) -> Tensor:
-        """Vectors (B, T, D) of the bins of encoded patches."""
-        return self.patches.part(h_BQD)[:, : self.layout.n_bins] if self.patches else h_BQD
+    def _bins(self, h_Q: Tensor) -> Tensor:
+        """Vectors (..., T, D) of the bins of encoded patches (..., Q, D)."""
+        return self.patches.part(h_Q)[..., : self.layout.n_bins, :] if self.patches else h_Q
+
+    def _together(self, h_BMQD: Tensor, h_BMD: Tensor) -> Tensor:
+        """The tokens that cover a bin, those of the whole trial among them: their mean (B, T, D), or side by side."""
+        of_trial = h_BMD[:, :, None].expand(-1, -1, self.layout.n_bins, -1)
+        h_BMTD = torch.cat([self._bins(h_BMQD), of_trial], dim=1)
+        if self.design.settings.readout_without_tokens == "concatenated":
+            return h_BMTD.transpose(1, 2).flatten(2)
+        return h_BMTD.mean(1)
 
     def adopt(self, pretrained: "NEDS") -> None:
         """Take over all that sessions share from `pretrained`; the session embeddings start at the mean of its own."""

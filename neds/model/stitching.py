@@ -143,12 +143,12 @@ class ScalarTokens(_TrialTokens):
 
 
 class CountsReadout(nn.Module):
-    """Linear(D, N_s): log expected spikes per bin. Starts at each unit's mean rate."""
+    """Linear(D, N_s): log expected spikes per bin. Starts at each unit's mean rate. D is the `width` of all readouts."""
 
-    def __init__(self, modality: Modality, settings: ModelSettings, sessions: list[SessionShape], n_bins: int):
+    def __init__(self, modality: Modality, width: int, sessions: list[SessionShape], n_bins: int):
         super().__init__()
         units = [session.units[modality.name] for session in sessions]
-        self.map = RaggedLinear([settings.dim] * len(sessions), units)
+        self.map = RaggedLinear([width] * len(sessions), units)
         nn.init.zeros_(self.map.weight)
         with torch.no_grad():
             for session, (_, bias) in zip(sessions, self.map.matrices(), strict=True):
@@ -160,16 +160,16 @@ class CountsReadout(nn.Module):
         return [F.linear(h_BTD[rows], *matrices[session]) for session, rows in batch.groups]
 
     def unit_vectors(self, session: int) -> Tensor:
-        """Each unit's weights, (N_s, D)."""
+        """Each unit's weights, (N_s, width)."""
         return self.map.matrices()[session][0]
 
 
 class ContinuousReadout(nn.Module):
     """Linear(D, width). Starts at the mean, which is 0 in standardised units."""
 
-    def __init__(self, modality: Modality, settings: ModelSettings, sessions: list[SessionShape], n_bins: int):
+    def __init__(self, modality: Modality, width: int, sessions: list[SessionShape], n_bins: int):
         super().__init__()
-        self.map = StackedLinear(len(sessions), settings.dim, modality.n_columns)
+        self.map = StackedLinear(len(sessions), width, modality.n_columns)
         nn.init.zeros_(self.map.weight)
 
     def forward(self, h_BTD: Tensor, batch: Batch) -> Tensor:
@@ -179,10 +179,10 @@ class ContinuousReadout(nn.Module):
 class CategoricalReadout(nn.Module):
     """Learned weights pool the T tokens (starting at 1 / T), then Linear(D, classes). Starts at the class frequencies."""
 
-    def __init__(self, modality: Modality, settings: ModelSettings, sessions: list[SessionShape], n_bins: int):
+    def __init__(self, modality: Modality, width: int, sessions: list[SessionShape], n_bins: int):
         super().__init__()
         self.pool = nn.Parameter(torch.full((len(sessions), n_bins), 1 / n_bins))
-        self.map = StackedLinear(len(sessions), settings.dim, len(modality.classes))
+        self.map = StackedLinear(len(sessions), width, len(modality.classes))
         nn.init.zeros_(self.map.weight)
         with torch.no_grad():
             for index, session in enumerate(sessions):
@@ -197,9 +197,9 @@ class CategoricalReadout(nn.Module):
 class ScalarReadout(nn.Module):
     """Linear(D, 1) of the mean over the T tokens. Starts at the mean, which is 0 in standardised units."""
 
-    def __init__(self, modality: Modality, settings: ModelSettings, sessions: list[SessionShape], n_bins: int):
+    def __init__(self, modality: Modality, width: int, sessions: list[SessionShape], n_bins: int):
         super().__init__()
-        self.map = StackedLinear(len(sessions), settings.dim, 1)
+        self.map = StackedLinear(len(sessions), width, 1)
         nn.init.zeros_(self.map.weight)
 
     def forward(self, h_BTD: Tensor, batch: Batch) -> Tensor:
@@ -238,7 +238,10 @@ class Stitchers(nn.Module):
         """
         super().__init__()
         self.tokens = nn.ModuleDict({m.name: TOKENS[m.kind](m, settings, sessions, n_values[m.name]) for m in inputs})
+        # An output without tokens of its own is read from those of all inputs.
+        without_tokens = settings.dim * (len(inputs) if settings.readout_without_tokens == "concatenated" else 1)
+        width = {m.name: settings.dim if m in inputs else without_tokens for m in outputs}
         self.readouts = nn.ModuleDict(
-            {m.name: READOUTS[m.kind](m, settings, sessions, n_values[m.name]) for m in outputs}
+            {m.name: READOUTS[m.kind](m, width[m.name], sessions, n_values[m.name]) for m in outputs}
         )
         self.session = nn.Parameter(0.02 * torch.randn(len(sessions), len(inputs), settings.dim))

@@ -24,6 +24,16 @@ def rotate(x_BHPd: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)
 
 
+def depth_scale(settings: ModelSettings) -> float:
+    """Factor of a projection's starting weights: 0.67 L^-1/4 ("T-Fixup", Huang et al. 2020)."""
+    return 0.67 * settings.layers**-0.25
+
+
+def local_bias(settings: ModelSettings) -> float:
+    """Starting bias b of all queries and keys that makes the height of the bump, b^2 sqrt(d), `locality`."""
+    return (settings.locality / (settings.dim // settings.heads) ** 0.5) ** 0.5
+
+
 class Attention(nn.Module):
     def __init__(self, settings: ModelSettings):
         super().__init__()
@@ -32,6 +42,7 @@ class Attention(nn.Module):
         self.query_key = nn.Linear(settings.dim, 2 * settings.dim)
         self.value = nn.Linear(settings.dim, settings.dim)
         self.out = nn.Linear(settings.dim, settings.dim)
+        self.output_dropout = nn.Dropout(settings.attention_output_dropout)
 
     def forward(self, x_BPD: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         query, key = (self._split(x) for x in self.query_key(x_BPD).chunk(2, dim=-1))
@@ -41,7 +52,7 @@ class Attention(nn.Module):
             self._split(self.value(x_BPD)),
             dropout_p=self.dropout if self.training else 0.0,
         )
-        return self.out(attended.transpose(1, 2).flatten(2))
+        return self.out(self.output_dropout(attended.transpose(1, 2).flatten(2)))
 
     def _split(self, x_BPD: Tensor) -> Tensor:
         return x_BPD.unflatten(-1, (self.heads, -1)).transpose(1, 2)
@@ -56,10 +67,12 @@ class Layer(nn.Module):
         self.up = nn.Linear(settings.dim, settings.mlp)
         self.down = nn.Linear(settings.mlp, settings.dim)
         self.dropout = nn.Dropout(settings.mlp_dropout)
+        self.output_dropout = nn.Dropout(settings.mlp_output_dropout)
 
     def forward(self, x_BPD: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         x_BPD = x_BPD + self.attention(self.attention_norm(x_BPD), cos, sin)
-        return x_BPD + self.down(self.dropout(F.gelu(self.up(self.mlp_norm(x_BPD)))))
+        hidden = self.dropout(F.gelu(self.up(self.mlp_norm(x_BPD))))
+        return x_BPD + self.output_dropout(self.down(hidden))
 
 
 class Encoder(nn.Module):
@@ -79,13 +92,13 @@ class Encoder(nn.Module):
         layers = [Layer(settings) for _ in range(settings.layers)]
         self.layers = nn.ModuleList(layers)
         self.norm = nn.LayerNorm(settings.dim)
-        scale = 0.67 * settings.layers**-0.25
+        scale = depth_scale(settings)
         for layer in layers:
             for linear in (layer.attention.out, layer.up, layer.down):
                 nn.init.xavier_uniform_(linear.weight, gain=scale)
                 nn.init.zeros_(linear.bias)
             nn.init.xavier_uniform_(layer.attention.query_key.weight)
-            nn.init.constant_(layer.attention.query_key.bias, (settings.locality / self.head_dim**0.5) ** 0.5)
+            nn.init.constant_(layer.attention.query_key.bias, local_bias(settings))
             nn.init.xavier_uniform_(layer.attention.value.weight, gain=scale * 2**0.5)
             nn.init.zeros_(layer.attention.value.bias)
 

@@ -3,6 +3,7 @@
 Shapes: K trials, T bins, N units.
 """
 
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -19,14 +20,16 @@ from neds.partition.array_values import categorical, continuous, scalar, spike_c
 from neds.partition.components import reduced
 from neds.partition.conditions import condition_index
 from neds.partition.known import masked, require_known
-from neds.partition.same_trials import FEWEST_SPIKES, fingerprints
+from neds.partition.same_trials import FEWEST_SPIKES, of_spikes, of_times, of_values
 from neds.partition.settings import ArrayRun, ArraySettings, PartitionSettings
 from neds.partition.split import split_trials, without_overlap
 from neds.partition.statistics import constant_columns, training_statistics
 from neds.partition.trials import drop_by_first_reason
 from neds.partition.units import keep_units
 from neds.partition.unusable import Unusable, require_splits, require_trials, require_units, write_outcome
+from neds.words import counted
 
+_log = logging.getLogger(__name__)
 SPIKE_KEYS = ("spikes", "spike_counts")
 FACTORS = ("choice", "block", "reward")
 
@@ -155,7 +158,17 @@ def _aligned(
     kept, units_dropped = keep_units(units, rates_hz, settings)
     dropped |= units_dropped
     require_units(kept.sum(), n_units, settings, dropped)
-    of_all_units = counts.sum(axis=2, dtype=np.int64)
+    times_s = (
+        np.full(n_trials, np.nan)
+        if "align_time_s" not in source.arrays
+        else source.arrays["align_time_s"].astype(float)
+    )
+    marks = [of_spikes(counts.sum(axis=2, dtype=np.int64)), of_times(times_s, np.flatnonzero(kept_trials))]
+    marks += [
+        of_values(name, list(values[name]))
+        for name, modality in header.modalities.items()
+        if modality.kind == "continuous" and modality.group == "behaviour"
+    ]
     values = {name: counts[:, :, kept] if name == "spikes" else values[name] for name in header.modalities}
     values, modalities, components = reduced(values, header.modalities, training, settings)
     return replace(
@@ -168,8 +181,9 @@ def _aligned(
         trials=_trials(source, n_trials).loc[kept_trials].reset_index(drop=True),
         split=split,
         dropped=dropped,
-        remarks=[*readings, *remarks, *masked(values), *constant_columns(values, modalities, training)],
-        fingerprints=fingerprints(of_all_units),
+        readings=readings,
+        remarks=[*remarks, *masked(values), *constant_columns(values, modalities, training)],
+        fingerprints=np.column_stack(marks),
     )
 
 
@@ -215,7 +229,9 @@ def _values(
     for name, modality in behaviours.items():
         array, where = source.arrays[name], source.where(name)
         if array.shape[:1] != (n_trials,):
-            raise UserError(f"{where}: expected {n_trials} trials as in {spikes_key}, found shape {array.shape}")
+            raise UserError(
+                f"{where}: expected {counted(n_trials, 'trial')} as in {spikes_key}, found shape {array.shape}"
+            )
         if modality.kind == "continuous":
             values[name] = continuous(array, modality, n_bins=n_bins, where=where)
         elif modality.kind == "scalar":
@@ -225,10 +241,11 @@ def _values(
             reading = categorical(array, modality, where=where, meaning=meaning, key=f"arrays.values.{name}")
             values[name] = reading.index
             readings.append(f"{name}: {reading.told}")
+            _log.info("%s: read as %s", where, reading.told)
     first, end = arrays.bins or (0, n_bins)
     if end > n_bins:
         raise UserError(
-            f"{source.path}: `bins` [{first}, {end}] under `arrays` goes beyond the {n_bins} bins of the file"
+            f"{source.path}: `bins` [{first}, {end}] under `arrays` goes beyond the {counted(n_bins, 'bin')} of the file"
         )
     used = slice(first, end)
     return {name: v if v.ndim == 1 else v[:, used] for name, v in values.items()}, counts[:, used], readings
@@ -268,9 +285,7 @@ def _spans_s(
         )
     remarks = []
     if n_unknown and settings.overlap != "allow":
-        remarks = [
-            f"no align_time_s of {n_unknown} trials, so whether windows of different splits overlap is not checked"
-        ]
+        remarks = [f"no align_time_s of {counted(n_unknown, 'trial')}, so windows of different splits may overlap"]
     return times_s[:, None] + header.window_start_s + np.array([0.0, n_bins * header.bin_s]), remarks
 
 

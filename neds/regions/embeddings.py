@@ -2,8 +2,9 @@
 
 The input row is what the unit adds to a token, the readout row what its rate is read from (Zhang, Wang et al., ICML 2025,
 "brain region classification"). Both have the width D of the model, so that the units of all sessions that were trained
-together lie in one space. A unimodal encoder reads no spikes and has the readout row alone; a decoder has the input row
-alone. The input row belongs to standardised counts: a unit's rate does not show in its length.
+together lie in one space. A unimodal encoder reads no spikes and has the readout row alone, as wide as all its inputs
+together where it is read from their tokens side by side; a decoder has the input row alone. The input row belongs to
+standardised counts: a unit's rate does not show in its length.
 
 Shapes: N units of all sessions, D model width.
 """

@@ -21,6 +21,7 @@ from neds.model.network import NEDS
 from neds.training.distributed import Processes
 from neds.training.report import Report
 from neds.training.resume import StateSaver
+from neds.training.scaling import error_scales
 from neds.training.settings import TrainingRun, TrainingSettings
 from neds.training.state import OWN, SHARED, TrainingState
 from neds.training.validate import can_be_scored, validation_scores
@@ -92,6 +93,7 @@ def train(
         should_stop=unfinished.should_stop,
         processes=processes,
     )
+    scales = error_scales(sessions, store.modalities, settings.loss_scaling, device=store.device)
     trials_per_epoch = store.n_shuffled("train", balanced=_balanced(settings))
     with report.bar(state):
         while not state.has_ended:
@@ -101,7 +103,7 @@ def train(
             with report.epoch(state.share_of_epoch_left * trials_per_epoch):
                 model.train()
                 for sessions_drawn, trials in _batches(store, run, state):
-                    loss, sums = _masked_loss(network, state, store, sessions_drawn, trials, run, processes)
+                    loss, sums = _masked_loss(network, state, store, sessions_drawn, trials, run, scales, processes)
                     state.step(loss, sums)
                     if saver.after_step():
                         raise Interrupted(
@@ -148,6 +150,7 @@ def _masked_loss(
     sessions: np.ndarray,
     trials: np.ndarray,
     run: TrainingRun,
+    scales: dict[str, torch.Tensor] | None,
     processes: Processes,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The loss of this process's rows of a batch, by which to step, and the batch's `TrainingState.loss_sums` of all."""
@@ -176,7 +179,7 @@ def _masked_loss(
     with autocast(store.device, settings.precision):
         predictions = network(batch, mask.hidden)
     target = dict(zip(design.modalities, mask.target.unbind(1), strict=True))
-    terms = loss_terms(design.modalities, predictions, batch, target)
+    terms = loss_terms(design.modalities, predictions, batch, target, error_scales=scales)
     losses = torch.stack([terms[name][0].detach() for name in names])
     numbers = torch.stack([terms[name][1].float() for name in names])
     everyone = processes.sum(torch.stack([losses, numbers]))
