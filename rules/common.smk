@@ -246,7 +246,8 @@ def report_sessions():
         logger.info(line)
     why = nothing_usable(table)
     if why:
-        raise WorkflowError(why)
+        logger.error(why)
+        raise SystemExit(1)
 
 
 def report_failures():
