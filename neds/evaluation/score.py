@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from neds.evaluation import metrics
+from neds.evaluation import calibration, metrics
 from neds.files.aligned import AlignedSession
 
 log = logging.getLogger(__name__)
@@ -136,7 +136,11 @@ def _count_scores(session: AlignedSession, target: str, predicted: np.ndarray, t
     units = unit_scores(session, target, predicted, trials)
     scores = {name: _over(units[name]) for name in units if name != "n_spikes"}
     pooled = metrics.pooled_bits_per_spike(units["bits_per_spike"].to_numpy(), units["n_spikes"].to_numpy())
-    scores["bits_per_spike_pooled"] = Score(pooled, scores["bits_per_spike"].n_scored)
+    n_scored = scores["bits_per_spike"].n_scored
+    scores["bits_per_spike_pooled"] = Score(pooled, n_scored)
+    known = units["bits_per_spike"].notna().to_numpy()
+    slope = calibration.calibration_slope(predicted[..., known], session.values[target][trials][..., known])
+    scores["calibration_slope"] = Score(slope, n_scored if np.isfinite(slope) else 0)
     return scores
 
 
@@ -166,7 +170,9 @@ def _continuous_scores(
 def _class_scores(session: AlignedSession, target: str, predicted: np.ndarray, trials: np.ndarray) -> dict[str, Score]:
     truth, probabilities = _known_classes(session, target, predicted, trials)
     accuracy = metrics.accuracy(truth, probabilities.argmax(-1))
-    return {"accuracy": _of_classes(accuracy, truth)} | _selecting_classes(session, target, predicted, trials)
+    error = calibration.expected_calibration_error(calibration.confidence_bins(probabilities, truth))
+    scores = {"accuracy": _of_classes(accuracy, truth)} | _selecting_classes(session, target, predicted, trials)
+    return scores | {"calibration_error": _of_classes(error, truth)}
 
 
 def _known_classes(
