@@ -58,6 +58,7 @@ def network_of(reference: dict[str, np.ndarray], mode: str) -> NEDS:
         rotary_base=10000.0,
         stitcher="mlp",
         readout_without_tokens="concatenated",
+        per_trial_tokens="bins",
     )
     n_bins = reference["inputs/spikes"].shape[1]
     design = Design(settings, modalities, preset(mode, modalities, MaskingSettings()), n_bins)
@@ -160,14 +161,14 @@ def test_network_starts_as_that_of_the_public_code():
 
 def test_spikes_of_an_encoder_are_read_from_all_tokens_of_a_bin_side_by_side():
     """With the weights of one modality's part alone, the rates depend on the tokens of that one alone."""
-    model, store = made("encoding", readout_without_tokens="concatenated")
+    model, store = made("encoding", readout_without_tokens="concatenated", per_trial_tokens="bins")
     (weight, _), _ = model.stitchers.readouts["spikes"].map.matrices()
     assert weight.shape == (7, 5 * 32)
     h_BMTD = torch.randn(4, 5, store.n_bins, 32)
     batch = store.batch(np.zeros(4, dtype=int), np.arange(4))
     with torch.no_grad():
         weight[:, 64:96] = torch.randn(7, 32)
-        rates = model._read_out(h_BMTD, batch).log_rates["spikes"][0]
+        rates = model._read_out(h_BMTD, torch.empty(4, 0, 32), batch).log_rates["spikes"][0]
         expected = h_BMTD[:, 2] @ weight[:, 64:96].T + model.stitchers.readouts["spikes"].map.bias[:7]
     assert torch.allclose(rates, expected, atol=1e-5)
 

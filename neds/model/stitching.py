@@ -3,7 +3,7 @@
 The rest of the model sees sessions only as indices. Shapes: B trials of a batch, T bins, N_s units, D width, S sessions.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -98,8 +98,8 @@ class ContinuousTokens(nn.Module):
 
 
 class _TrialTokens(nn.Module):
-    """n values of a trial -> T tokens. linear: Linear(n, D), the same in all bins. mlp: Linear(n, 2 T) as (T, 2), softsign,
-    Linear(2, D).
+    """n values of a trial -> T = `n_bins` tokens, which may be 1. linear: Linear(n, D), the same in all bins. mlp:
+    Linear(n, 2 T) as (T, 2), softsign, Linear(2, D).
     """
 
     def __init__(self, n: int, settings: ModelSettings, sessions: list[SessionShape], n_bins: int):
@@ -230,12 +230,18 @@ class Stitchers(nn.Module):
         outputs: list[Modality],
         settings: ModelSettings,
         sessions: list[SessionShape],
-        n_bins: int,
+        n_values: Mapping[str, int],
     ):
+        """
+        Args:
+            n_values: by modality, vectors of a trial that its values are mapped to or read from: T, or 1.
+        """
         super().__init__()
-        self.tokens = nn.ModuleDict({m.name: TOKENS[m.kind](m, settings, sessions, n_bins) for m in inputs})
+        self.tokens = nn.ModuleDict({m.name: TOKENS[m.kind](m, settings, sessions, n_values[m.name]) for m in inputs})
         # An output without tokens of its own is read from those of all inputs.
         without_tokens = settings.dim * (len(inputs) if settings.readout_without_tokens == "concatenated" else 1)
         width = {m.name: settings.dim if m in inputs else without_tokens for m in outputs}
-        self.readouts = nn.ModuleDict({m.name: READOUTS[m.kind](m, width[m.name], sessions, n_bins) for m in outputs})
+        self.readouts = nn.ModuleDict(
+            {m.name: READOUTS[m.kind](m, width[m.name], sessions, n_values[m.name]) for m in outputs}
+        )
         self.session = nn.Parameter(0.02 * torch.randn(len(sessions), len(inputs), settings.dim))

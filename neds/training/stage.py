@@ -133,7 +133,7 @@ def run_training(
 def _summary(model: NEDS, store: TrialStore, sessions: list[AlignedSession], processes: Processes) -> str:
     """Size of the data and of the model, in the paper's terms."""
     sizes = model.parameter_counts()
-    n_tokens = len(model.design.mode.inputs) * store.n_bins
+    n_tokens = model.layout.n_tokens
     recorded_h = store.n_bins * store.bin_s / 3600
     unit_hours = sum(session.n_units * len(session.trials_of("train")) * recorded_h for session in sessions)
     n_trials = store.n_trials("train")
