@@ -24,6 +24,7 @@ from neds.plan.failures import failure_report
 from neds.plan.lock import ResultsLock
 from neds.plan.opened import OpenedPlan
 from neds.plan.step import options, step_title
+from neds.plan.threads import threads_of
 
 if set("{}:") & set(workflow.basedir):
     raise WorkflowError(
@@ -113,6 +114,11 @@ def read_options(rule):
 def tuned_option(wildcards, input):
     """The file of searched values, where the stage is searched."""
     return f"--tuned {shlex.quote(str(input.tuned))}" if "tuned" in input.keys() else ""
+
+
+def share_of_cores(rule):
+    """Threads of each job of a rule (docs/cluster.md). On a cluster, where there are no cores to share, profiles say it."""
+    return threads_of(PLAN, rule, cores=workflow.resource_settings.cores or 1)
 
 
 def alf_root(wildcards):
