@@ -12,12 +12,15 @@ from neds.errors import UserError
 from neds.files.atomic import replacing
 from neds.files.reading import damaged, reading
 from neds.modalities import Modality
+from neds.model.known import KnownSession
 from neds.model.modes import Mode
 from neds.model.network import NEDS, Design
 from neds.model.settings import ModelSettings
 from neds.model.stitching import SessionShape
 
 FORMAT = "neds-checkpoint-1"
+MOST_BINS = 10_000
+"""Of a trial. A network takes memory for them before its weights are looked at."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +30,14 @@ class Checkpoint:
     Attributes:
         design: how to build the network; None when training was skipped.
         sessions: the sessions that the network was trained on.
+        known: what the model knows of these.
         record: how it came about: seed, epoch, validation scores, what it was initialised from.
         skipped: why no network was trained; empty when one was.
     """
 
     design: Design | None = None
     sessions: list[SessionShape] = field(default_factory=list)
+    known: list[KnownSession] = field(default_factory=list)
     record: dict = field(default_factory=dict)
     skipped: str = ""
 
@@ -48,6 +53,7 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint, weights: dict[str, torc
             "n_bins": design.n_bins,
         }
         header["sessions"] = [{"eid": s.eid, "units": s.units} for s in checkpoint.sessions]
+        header["known"] = [asdict(known) for known in checkpoint.known]
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     with replacing(path) as temporary:
         save_file(tensors, temporary, metadata={"neds": json.dumps(header)})
@@ -82,6 +88,7 @@ def _checkpoint(header: dict) -> Checkpoint:
             n_bins=design["n_bins"],
         ),
         sessions=[SessionShape(entry["eid"], entry["units"]) for entry in header["sessions"]],
+        known=[KnownSession(**entry) for entry in header.get("known", [])],
         record=header["record"],
     )
 
@@ -89,13 +96,29 @@ def _checkpoint(header: dict) -> Checkpoint:
 def load_network(path: Path) -> tuple[NEDS, Checkpoint]:
     """The network with its weights, in evaluation mode.
 
+    The file may come from anybody: no more memory is taken than the weights that it holds need.
+
     Raises:
         UserError: as `read_checkpoint`, or training was skipped.
     """
     checkpoint, weights = read_checkpoint(path)
     if checkpoint.design is None:
         raise UserError(f"{path}: holds no network, because training was skipped: {checkpoint.skipped}")
-    model = NEDS(checkpoint.design, checkpoint.sessions)
     with reading(path):
+        _refuse_misfit(checkpoint.design, checkpoint.sessions, weights)
+        model = NEDS(checkpoint.design, checkpoint.sessions)
         model.load_state_dict(weights)
     return model.eval(), checkpoint
+
+
+def _refuse_misfit(design: Design, sessions: list[SessionShape], weights: dict[str, torch.Tensor]) -> None:
+    """Raise a ValueError where the weights are not those of the network that the file describes."""
+    if design.n_bins > MOST_BINS or design.settings.layers > len(weights):
+        raise ValueError(f"{design.n_bins} bins and {design.settings.layers} layers, which its weights are not of")
+    # On this device tensors have shapes alone.
+    with torch.device("meta"):
+        expected = {name: (tensor.shape, tensor.dtype) for name, tensor in NEDS(design, sessions).state_dict().items()}
+    found = {name: (tensor.shape, tensor.dtype) for name, tensor in weights.items()}
+    unlike = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+    if unlike:
+        raise ValueError(f"weights {unlike[0]} are not of the network that it describes")
