@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
+from pydantic import TypeAdapter
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
@@ -19,6 +20,9 @@ from neds.model.settings import ModelSettings
 from neds.model.stitching import SessionShape
 
 FORMAT = "neds-checkpoint-1"
+_KNOWN = "known_sessions"
+"""JSON as a tensor of bytes: units of hundreds of sessions are too much for a header."""
+_KNOWN_SESSIONS = TypeAdapter(list[KnownSession])
 MOST_BINS = 10_000
 """Of a trial. A network takes memory for them before its weights are looked at."""
 
@@ -53,8 +57,9 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint, weights: dict[str, torc
             "n_bins": design.n_bins,
         }
         header["sessions"] = [{"eid": s.eid, "units": s.units} for s in checkpoint.sessions]
-        header["known"] = [asdict(known) for known in checkpoint.known]
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    known = json.dumps([asdict(known) for known in checkpoint.known]).encode()
+    tensors[_KNOWN] = torch.frombuffer(bytearray(known), dtype=torch.uint8)
     with replacing(path) as temporary:
         save_file(tensors, temporary, metadata={"neds": json.dumps(header)})
 
@@ -69,12 +74,13 @@ def read_checkpoint(path: Path, *, with_weights: bool = True) -> tuple[Checkpoin
         header = json.loads((handle.metadata() or {}).get("neds", "{}"))
         if not isinstance(header, dict) or header.get("format") != FORMAT:
             raise damaged(path, f"not a checkpoint of this version, {FORMAT}")
-        names = handle.keys() if with_weights else []
-        weights = {name: handle.get_tensor(name) for name in names}
-        return _checkpoint(header), weights
+        names = set(handle.keys())
+        known = handle.get_tensor(_KNOWN).numpy().tobytes() if _KNOWN in names else b"[]"
+        weights = {name: handle.get_tensor(name) for name in sorted(names - {_KNOWN}) if with_weights}
+        return _checkpoint(header, _KNOWN_SESSIONS.validate_json(known)), weights
 
 
-def _checkpoint(header: dict) -> Checkpoint:
+def _checkpoint(header: dict, known: list[KnownSession]) -> Checkpoint:
     if "design" not in header:
         return Checkpoint(record=header["record"], skipped=header["skipped"])
     design = header["design"]
@@ -88,7 +94,7 @@ def _checkpoint(header: dict) -> Checkpoint:
             n_bins=design["n_bins"],
         ),
         sessions=[SessionShape(entry["eid"], entry["units"]) for entry in header["sessions"]],
-        known=[KnownSession(**entry) for entry in header.get("known", [])],
+        known=known,
         record=header["record"],
     )
 

@@ -4,7 +4,9 @@ from os import PathLike
 from pathlib import Path
 
 WEIGHTS, CONFIG, UNITS, CARD = "model.safetensors", "config.json", "units.csv", "README.md"
-FILES = (WEIGHTS, CONFIG, UNITS, CARD)
+SOURCE = "source.json"
+"""Where a model that was taken over came from."""
+FILES = (WEIGHTS, CONFIG, UNITS, CARD, SOURCE)
 
 
 def weights_of(path: str | PathLike[str]) -> Path:
