@@ -59,8 +59,9 @@ class ModelSettings(Settings):
     per_trial_tokens: Literal["one", "bins"] = key(
         "bins", when="one for less arithmetic", paper="bins", public_code="bins"
     )
-    """Tokens of a value per trial (categorical or scalar): one, or a copy in every bin. A model none of whose inputs has a
-    value per bin takes copies all the same, because something must mark the time."""
+    """Tokens of a value per trial (categorical or scalar): one, whose vector is also added to those of all bins, or a copy
+    in every bin. A model none of whose inputs has a value per bin takes copies all the same, because something must mark
+    the time."""
     patch_bins: Literal[1, 2, 4] = key(
         1, when="2 or 4 for longer or finer windows: less arithmetic in proportion", paper="1", public_code="1"
     )
