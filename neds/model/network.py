@@ -84,6 +84,11 @@ class NEDS(nn.Module):
         self.register_parameter("modality", modality if settings.modality_embedding else None)
         self.encoder = Encoder(settings)
         self.patches = Patches(settings) if settings.patch_bins > 1 else None
+        # A single token among hundreds is found late by attention, so that every bin is told the values of the trial, too.
+        # Nothing of them at first: they would drown the embedding of the bin.
+        self.told = nn.Linear(settings.dim, settings.dim, bias=False) if self.layout.whole else None
+        if self.told is not None:
+            nn.init.zeros_(self.told.weight)
         if settings.init == "public_code":
             draw_as_public_code(self, settings)
         order = list(design.modalities)
@@ -98,13 +103,13 @@ class NEDS(nn.Module):
         """
         n_binned, hidden = len(self.layout.binned), hidden[:, self.input_rows]
         x_BMTD = self._embed(batch, hidden[:, :n_binned], slice(n_binned), self.position)
-        if not self.layout.whole:
+        if self.told is None:
             tokens = self._patches(x_BMTD)
         else:
             # Hidden in one bin is hidden in all, because there is but one value.
             of_trial = self._embed(batch, hidden[:, n_binned:].any(-1, keepdim=True), slice(n_binned, None))
-            # A single token among hundreds is found late by attention, so that every bin is told the value, too.
-            tokens = torch.cat([self._patches(x_BMTD + of_trial.sum(1, keepdim=True)), of_trial.flatten(1, 2)], dim=1)
+            told = self.told(of_trial.sum(1, keepdim=True))
+            tokens = torch.cat([self._patches(x_BMTD + told), of_trial.flatten(1, 2)], dim=1)
         h_BPD = self.encoder(tokens, self.layout.times(tokens.device))
         n_patch_tokens = n_binned * self.layout.n_patches
         h_BMQD = h_BPD[:, :n_patch_tokens].unflatten(1, (n_binned, self.layout.n_patches))
