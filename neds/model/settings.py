@@ -150,7 +150,12 @@ class MaskingSettings(Settings):
     )
     """Relative frequency of each scheme; one that is absent is never drawn."""
     single_behaviour: float = key(
-        0.5, ge=0, le=1, when="0 when nobody asks what each behaviour alone tells of the spikes", public_code="0"
+        0.5,
+        ge=0,
+        le=1,
+        when="0 when nobody asks what each behaviour alone tells of the spikes",
+        paper="one alone at random; 0 for encoding alone",
+        public_code="0",
     )
     """In the encoding scheme, probability that one behaviour alone is shown instead of all of them."""
 

@@ -16,11 +16,13 @@ from neds.files.aligned import SPLITS, AlignedSession
 from neds.files.roles import InputFile, Operational, OutputFile
 from neds.modalities import by_name
 from neds.partition.array_file import read_arrays
+from neds.partition.array_keys import FACTORS, REGION_KEYS, SPIKE_KEYS, key_remarks, near
 from neds.partition.array_values import categorical, continuous, scalar, spike_counts
 from neds.partition.components import reduced
 from neds.partition.conditions import condition_index
 from neds.partition.known import masked, require_known
 from neds.partition.same_trials import FEWEST_SPIKES, of_spikes, of_times, of_values
+from neds.partition.seconds import SLOWEST_HZ, bins_fault, intervals_fault, rate_fault
 from neds.partition.settings import ArrayRun, ArraySettings, PartitionSettings
 from neds.partition.split import split_trials, without_overlap
 from neds.partition.statistics import constant_columns, training_statistics
@@ -30,8 +32,8 @@ from neds.partition.unusable import Unusable, require_splits, require_trials, re
 from neds.words import counted
 
 _log = logging.getLogger(__name__)
-SPIKE_KEYS = ("spikes", "spike_counts")
-FACTORS = ("choice", "block", "reward")
+DOUBTFUL_BIN_S = 0.5
+"""Bins as wide may be of as many milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,8 @@ def import_arrays(
             "error".
     """
     cutting, reading = settings.partition, settings.arrays
-    source = _Source(Path(arrays), _renamed(read_arrays(arrays), reading.rename, arrays))
+    found, groups = read_arrays(arrays)
+    source = _Source(Path(arrays), _renamed(found, reading.rename, arrays))
     bin_s = source.number("bin_s", reading.bin_s, "bin_s")
     if bin_s <= 0:
         raise UserError(f"{source.where('bin_s')}: {bin_s:g} is no bin width; give seconds above 0")
@@ -113,6 +116,11 @@ def import_arrays(
         modalities=by_name(settings.modalities),
         n_trials_before=len(source.arrays[spikes_key]) if spikes_key and source.arrays[spikes_key].ndim else 0,
         settings=cutting.model_dump() | {"arrays": reading.model_dump()},
+        remarks=[
+            *key_remarks(source.arrays, [modality.name for modality in settings.modalities], reading),
+            *([f"groups, of which nothing is read: {', '.join(groups)}"] if groups else []),
+            *_overruled(source, reading),
+        ],
     )
     write_outcome(
         lambda: _aligned(header, source, spikes_key, cutting, reading),
@@ -133,6 +141,16 @@ def _renamed(arrays: dict[str, np.ndarray], rename: dict[str, str], path: Path) 
     return dict(zip(names, arrays.values(), strict=True))
 
 
+def _overruled(source: _Source, reading: ArraySettings) -> list[str]:
+    """A line for each number of the file in whose place the configuration has another."""
+    given = {"bin_s": ("bin_s", reading.bin_s), "t0_s": ("window_start_s", reading.window_start_s)}
+    return [
+        f"{key} is {source.arrays[key].item():g} in the file and {setting:g} by arrays.{name}, which counts"
+        for key, (name, setting) in given.items()
+        if setting is not None and key in source.arrays and not np.allclose(source.arrays[key], setting)
+    ]
+
+
 def _aligned(
     header: AlignedSession, source: _Source, spikes_key: str | None, settings: PartitionSettings, arrays: ArraySettings
 ) -> AlignedSession:
@@ -140,9 +158,12 @@ def _aligned(
     if spikes_key is None:
         absent.insert(0, "spikes")
     if spikes_key is None or absent:
-        raise Unusable(f"{source.path.name} has no array {', '.join(absent)}; its keys are {', '.join(source.arrays)}")
+        unread = [key for key in source.arrays if key not in header.modalities]
+        named = ", ".join(f"{name}{near(SPIKE_KEYS if name == 'spikes' else name, unread)}" for name in absent)
+        raise Unusable(f"{source.path.name} has no array {named}; its keys are {', '.join(source.arrays)}")
     values, counts, readings = _values(header, source, spikes_key, arrays)
     n_trials, n_bins, n_units = counts.shape
+    _require_seconds(header, source, counts)
     spans_s, remarks = _spans_s(source, header, n_trials, n_bins, settings)
     split, kept_trials, dropped = _split(source, header, spans_s, settings)
     kept_trials, dropped = _with_spikes(counts, kept_trials, dropped, settings)
@@ -182,9 +203,25 @@ def _aligned(
         split=split,
         dropped=dropped,
         readings=readings,
-        remarks=[*remarks, *masked(values), *constant_columns(values, modalities, training)],
+        remarks=[*header.remarks, *remarks, *masked(values), *constant_columns(values, modalities, training)],
         fingerprints=np.column_stack(marks),
     )
+
+
+def _require_seconds(header: AlignedSession, source: _Source, counts: np.ndarray) -> None:
+    """Refuse bins (K, T, N) and times that are in milliseconds and the like."""
+    n_trials, n_bins, _ = counts.shape
+    if fault := bins_fault(header.bin_s, n_bins, header.window_start_s):
+        raise UserError(f"{source.path}: {fault}")
+    duration_s = n_trials * n_bins * header.bin_s
+    if header.bin_s >= DOUBTFUL_BIN_S and rate_fault(np.einsum("ktn->n", counts, dtype=np.int64), duration_s):
+        raise UserError(
+            f"{source.where('bin_s')}: with bins of {header.bin_s:g} s no unit would fire once in {1 / SLOWEST_HZ:g} s; "
+            f"give seconds, {header.bin_s / 1000:g} for {header.bin_s:g} ms"
+        )
+    times = source.arrays.get("align_time_s")
+    if times is not None and times.dtype.kind in "iuf" and (fault := intervals_fault(times.astype(float))):
+        raise UserError(f"{source.where('align_time_s')}: {fault}")
 
 
 def _with_spikes(
@@ -303,7 +340,7 @@ def _units(source: _Source, n_units: int) -> pd.DataFrame:
             )
         return found
 
-    acronym = column("acronym", "region", default="").astype(str).astype(object)
+    acronym = column(*REGION_KEYS, default="").astype(str).astype(object)
     return pd.DataFrame(
         {
             "uuid": column("uuid", default="").astype(str).astype(object),
