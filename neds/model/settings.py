@@ -93,10 +93,13 @@ class ModelSettings(Settings):
     )
     """Dropout in attention, of what `attention_dropout_of` says."""
     attention_dropout_of: Literal["probabilities", "keys"] = key(
-        "keys", when="probabilities to compare with the paper", paper="probabilities", public_code="probabilities"
+        "probabilities",
+        when="keys for a step that takes no longer than without dropout",
+        paper="probabilities",
+        public_code="probabilities",
     )
-    """Drop each probability of a query and a key by itself, or keys with all their probabilities. Dropping probabilities
-    leaves the fused attention kernel: on a CPU a step then takes 3.5 times as long as without dropout."""
+    """Drop each probability of a query and a key by itself, or whole keys, in every head others. Dropping probabilities
+    leaves the fused attention kernel: on a CPU a step then takes 3.4 times as long as without dropout (docs/training.md)."""
     attention_output_dropout: float = key(
         0.0, ge=0, lt=1, when="to compare with the public code", paper="see attention_dropout", public_code="0.4"
     )
