@@ -11,11 +11,11 @@ from neds.model.settings import ModelSettings
 from neds.model.transformer import Encoder
 
 Precision = Literal["fp32", "bf16"]
-LEAST_GAIN = 1.2
-"""How many times faster bf16 must be on a CPU to be chosen. Less is not worth results unlike those of other CPUs, and is
-within the noise of the measurement, which must not decide."""
+LEAST_GAIN = 1.4
+"""How many times faster bf16 must be on a CPU to be chosen. Less is not worth results unlike those of other CPUs, and gains
+of 1.2, as measured on a busy machine, differ by a tenth from one measurement to the next: noise must not decide."""
 _MOST_TOKENS = 2000
-_REPEATS = 2
+_REPEATS = 3
 
 
 def autocast(device: torch.device, precision: Precision) -> torch.autocast:
