@@ -208,9 +208,9 @@ def _balanced(settings: TrainingSettings) -> bool:
 
 
 def _freeze(model: NEDS, part: str) -> None:
-    frozen = {"none": (), "encoder": ("encoder.",), "shared": ("encoder.", "position", "modality", "mask_vector")}[part]
     for name, parameter in model.named_parameters():
-        parameter.requires_grad_(not name.startswith(frozen))
+        is_of = {"none": False, "encoder": name.startswith("encoder."), "shared": not name.startswith("stitchers.")}
+        parameter.requires_grad_(not is_of[part])
 
 
 def _optimizer(model: NEDS, settings: TrainingSettings) -> torch.optim.AdamW:
