@@ -28,10 +28,16 @@ def test_fine_tuning_starts_from_the_pretrained_network(tmp_path):
 
 @pytest.mark.parametrize(
     ("freeze", "kept", "moved"),
-    [("encoder", "encoder.layers.0.up.weight", "position"), ("shared", "position", "stitchers.session")],
+    [
+        ("encoder", "encoder.layers.0.up.weight", "position"),
+        ("shared", "position", "stitchers.session"),
+        ("shared", "told.weight", "stitchers.session"),
+        ("shared", "patches.joint.weight", "stitchers.session"),
+    ],
 )
 def test_frozen_parts_keep_their_pretrained_weights(freeze, kept, moved, tmp_path):
-    pretrained = train_to(tmp_path / "pre", settings(epochs=1), make_session()) / "best.safetensors"
+    layout = {"per_trial_tokens": "one", "patch_bins": 2}
+    pretrained = train_to(tmp_path / "pre", settings(epochs=1, model=layout), make_session()) / "best.safetensors"
     values = settings(epochs=2, freeze=freeze)
     tuned = last_weights(train_to(tmp_path / "tuned", values, make_session("mouse3"), pretrained=pretrained))
     source = read_checkpoint(pretrained)[1]

@@ -12,12 +12,12 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from neds.data.store import TrialStore, stacked_valid
-from neds.device import bf16_is_native
 from neds.errors import Interrupted, UserError
 from neds.files.aligned import AlignedSession
 from neds.model.loss import loss_terms, total_loss
 from neds.model.masking import Mask, draw_masks
 from neds.model.network import NEDS
+from neds.model.precision import Precision, autocast, faster_precision
 from neds.training.distributed import Processes
 from neds.training.report import Report
 from neds.training.resume import StateSaver
@@ -85,7 +85,9 @@ def train(
     if state.load(
         unfinished.path, fingerprint=unfinished.fingerprint, same_torch=unfinished.same_torch, processes=processes
     ):
-        log.info("%s: resumed after %s", description, state)
+        log.info("%s: resumed after %s, in %s", description, state, state.progress.precision)
+    else:
+        state.progress.precision = _precision(model, settings, store.device, processes, description)
     network = DistributedDataParallel(model) if processes.count > 1 else model
     saver = StateSaver(
         lambda: state.save(unfinished.path, fingerprint=unfinished.fingerprint),
@@ -112,7 +114,7 @@ def train(
                 losses = state.end_epoch()
             _require_finite(state, losses, settings, description)
             if state.is_due_for_validation:
-                scores = validation_scores(model, store, sessions, processes)
+                scores = validation_scores(model, store, sessions, processes, state.progress.precision)
                 state.progress.seconds = state.seconds
                 state.judge(scores["score"])
                 report.validated(state, losses, scores)
@@ -129,6 +131,18 @@ def _beginning(model: NEDS, store: TrialStore, settings: TrainingSettings) -> Tr
     _freeze(model, settings.freeze)
     steps = store.n_batches("train", batch_size=settings.batch_size, balanced=_balanced(settings))
     return TrainingState(model, _optimizer(model, settings), settings, steps_per_epoch=steps, device=store.device)
+
+
+def _precision(
+    model: NEDS, settings: TrainingSettings, device: torch.device, processes: Processes, description: str
+) -> Precision:
+    """The precision to train in. The first process measures for all, which must compute alike."""
+    if settings.precision != "auto":
+        return settings.precision
+    size = {"n_trials": -(-settings.batch_size // processes.count), "n_tokens": model.layout.n_tokens}
+    precision, why = faster_precision(device, model.design.settings, **size) if processes.is_first else ("fp32", "")
+    log.info("%s: computes in %s: %s", description, precision, why)
+    return "bf16" if processes.from_first(precision.encode()) == b"bf16" else "fp32"
 
 
 def _batches(store: TrialStore, run: TrainingRun, state: TrainingState) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -176,7 +190,7 @@ def _masked_loss(
         mask = Mask(mask.hidden, torch.zeros_like(mask.target))
     batch = store.batch(sessions[own], trials[own])
     mask = mask.rows(torch.from_numpy(own)).where_known(stacked_valid(batch, design.modalities))
-    with autocast(store.device, settings.precision):
+    with autocast(store.device, state.progress.precision):
         predictions = network(batch, mask.hidden)
     target = dict(zip(design.modalities, mask.target.unbind(1), strict=True))
     terms = loss_terms(design.modalities, predictions, batch, target, error_scales=scales)
@@ -194,15 +208,9 @@ def _balanced(settings: TrainingSettings) -> bool:
 
 
 def _freeze(model: NEDS, part: str) -> None:
-    frozen = {"none": (), "encoder": ("encoder.",), "shared": ("encoder.", "position", "modality", "mask_vector")}[part]
     for name, parameter in model.named_parameters():
-        parameter.requires_grad_(not name.startswith(frozen))
-
-
-def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """The autocast context of a precision setting on a device."""
-    enabled = precision == "bf16" or (precision == "auto" and bf16_is_native(device))
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled)
+        is_of = {"none": False, "encoder": name.startswith("encoder."), "shared": not name.startswith("stitchers.")}
+        parameter.requires_grad_(not is_of[part])
 
 
 def _optimizer(model: NEDS, settings: TrainingSettings) -> torch.optim.AdamW:

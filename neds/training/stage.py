@@ -123,6 +123,7 @@ def run_training(
         "seen": {session.eid: seen_in_training(session) for session in sessions},
         "pretrained": str(pretrained) if pretrained else "",
         "parameters": sizes,
+        "precision": trained.progress.precision,
         "run": run.model_dump(),
     }
     ends = {"epoch": trained.progress.best_epoch, "validation_score": trained.progress.best_score}
