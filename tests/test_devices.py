@@ -10,11 +10,10 @@ import pytest
 import torch
 import torch.distributed as dist
 
-from neds.device import bf16_is_native, computing_device
+from neds.device import autocast, bf16_is_native, computing_device
 from neds.errors import UserError
 from neds.training import distributed
 from neds.training.distributed import Processes
-from neds.training.loop import autocast
 from neds.training.resume import Progress, StateSaver, load_state, save_state
 
 WITHOUT_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

@@ -101,7 +101,7 @@ def test_input_row_is_the_derivative_of_a_token_by_the_units_count(stitcher):
     rows = unit_embeddings(model, [first, second]).rows["input"]
     tokens = model.stitchers.tokens["spikes"]
     for session, offset in ((0, 0), (1, 7)):
-        matrices = [ragged.matrices()[session] for ragged in tokens.maps]
+        matrices = [ragged.of_session(session) for ragged in tokens.maps]
 
         def token(x, matrices=matrices):
             for depth, (weight, bias) in enumerate(matrices):
@@ -127,15 +127,15 @@ def test_rows_permute_with_the_units(stitcher):
     other, other_store = make_network(permuted, stitcher=stitcher)
     with torch.no_grad():
         other.load_state_dict(model.state_dict())
-        weight, _ = other.stitchers.tokens["spikes"].maps[0].matrices()[0]
+        weight, _ = other.stitchers.tokens["spikes"].maps[0].of_session(0)
         weight.copy_(weight[:, order].clone())
-        weight, bias = other.stitchers.readouts["spikes"].map.matrices()[0]
+        weight, bias = other.stitchers.readouts["spikes"].map.of_session(0)
         weight.copy_(weight[order].clone())
         bias.copy_(bias[order].clone())
     trials = np.arange(6)
     hidden = torch.zeros(6, 5, store.n_bins, dtype=torch.bool)
-    rates = model(store.batch(np.zeros(6, int), trials), hidden).log_rates["spikes"][0]
-    other_rates = other(other_store.batch(np.zeros(6, int), trials), hidden).log_rates["spikes"][0]
+    rates = model(store.batch(np.zeros(6, int), trials), hidden).log_rates["spikes"]
+    other_rates = other(other_store.batch(np.zeros(6, int), trials), hidden).log_rates["spikes"]
     assert torch.allclose(rates[..., order], other_rates, atol=1e-5)
     before, after = unit_embeddings(model, [session]), unit_embeddings(other, [permuted])
     np.testing.assert_allclose(before.features[order], after.features, atol=1e-6)

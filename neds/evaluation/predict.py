@@ -28,7 +28,7 @@ def predict(model: NEDS, store: TrialStore, session: int, split: str, task: Task
         for name in task.targets:
             kind = model.design.modalities[name].kind
             if kind == "counts":
-                value = predictions.log_rates[name][0].float().exp()
+                value = predictions.log_rates[name].float().exp()
             elif kind == "continuous":
                 value = store.unscaled(session, name, predictions.means[name].float())
             elif kind == "scalar":

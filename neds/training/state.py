@@ -87,20 +87,19 @@ class TrainingState:
     @property
     def is_finite(self) -> bool:
         """Whether all weights are."""
-        return all(bool(parameter.isfinite().all()) for parameter in self.model.parameters())
+        return bool(torch.stack([parameter.isfinite().all() for parameter in self.model.parameters()]).all())
 
-    def step(self, loss: torch.Tensor, batch_sums: torch.Tensor) -> None:
-        """One step of the optimiser and of the learning rates.
+    def step(self, batch_sums: torch.Tensor) -> None:
+        """One step of the optimiser, by the gradients that the parameters have, and of the learning rates.
 
         Args:
             batch_sums: (2, outputs) what the batch adds to `loss_sums`.
         """
         self.loss_sums += batch_sums
-        self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()
         if self._settings.gradient_clip is not None:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self._settings.gradient_clip)
         self._optimizer.step()
+        self._optimizer.zero_grad(set_to_none=True)
         self._scheduler.step()
         self.progress.batch += 1
 
