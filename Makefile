@@ -21,11 +21,15 @@ run: .venv/run.stamp  ## run the workflow on config.yaml with all cores (default
 config: .venv/run.stamp  ## write config.yaml, docs/configuration.md and its JSON schema anew, after a change of settings
 	python -m neds.config.reference
 
+.PHONY: envs
+envs: .venv/run.stamp  ## write the conda files of envs/ anew, after a change of its requirement files
+	python envs/flat.py
+
 .PHONY: test
 test: .venv/test.stamp  ## run all tests and checks
 	ruff check .
 	ruff format --check .
-	mypy neds workflow_scripts benchmarks
+	mypy neds workflow_scripts benchmarks envs/flat.py
 	snakefmt --check Snakefile rules
 	snakemake --lint
 	OMP_NUM_THREADS=1 pytest --numprocesses 2 --dist loadfile

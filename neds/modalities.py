@@ -48,6 +48,8 @@ class Modality(Settings):
     def _check_width(self) -> "Modality":
         if self.kind == "scalar" and self.width != 1:
             raise ValueError("kind scalar has one value per trial; remove width, or make each value a modality")
+        if self.kind in ("counts", "categorical") and self.width != 1:
+            raise ValueError(f"width is for kind continuous; remove it from this modality of kind {self.kind}")
         return self
 
     @property

@@ -31,13 +31,14 @@ _SYNTHETIC_IDS = uuid.UUID("6e656473-0000-4000-8000-73796e746865")
 class Session:
     """One line of the roster.
 
-    `path` locates the recording within its source and is empty where the EID does; `index` is the number of a generated
-    session within its data set.
+    `path` locates the recording within its source and is empty where the EID does; `linked` are further files that the
+    recording's own may have links to; `index` is the number of a generated session within its data set.
     """
 
     eid: str
     role: str
     path: str = ""
+    linked: tuple[str, ...] = ()
     index: int = 0
 
 
@@ -56,7 +57,8 @@ def read_sheet(path: Path, *, source: str) -> tuple[list[Session], list[str]]:
     comments.
 
     `path` is, for source alf, the session folder relative to the ALF root (lab/Subjects/subject/date/number) and, for
-    the other local sources, the session's file, relative to the sheet.
+    the other local sources, the session's file, relative to the sheet. An optional column `linked`, of source nwb, names
+    the files to which links in that file may lead, likewise, with semicolons between them.
 
     Returns:
         The sessions, as far as they can be read, and every fault of the sheet, one line each.
@@ -77,7 +79,8 @@ def read_sheet(path: Path, *, source: str) -> tuple[list[Session], list[str]]:
     sessions, faults = [], []
     for number, cells in enumerate(table, start=1):
         row = dict.fromkeys(header, "") | dict(zip(header, (cell.strip() for cell in cells), strict=False))
-        session = Session(eid=row["eid"], role=row["role"], path=row.get("path", ""))
+        linked = tuple(part for text in row.get("linked", "").split(";") if (part := text.strip()))
+        session = Session(eid=row["eid"], role=row["role"], path=row.get("path", ""), linked=linked)
         sessions.append(session)
         faults += [f"{path}, session {number}: {fault}" for fault in _faults(session, source, "path" in needed)]
     if not sessions:
@@ -129,6 +132,9 @@ def _faults(session: Session, source: str, needs_path: bool) -> list[str]:
         faults.append("path is empty")
     if needs_path and (fault := path_fault(session.path)):
         faults.append(f"path {fault}")
+    if session.linked and source != "nwb":
+        faults.append("linked is for source nwb, whose files may have links; leave it empty")
+    faults += [f"linked {fault}" for path in session.linked if (fault := path_fault(path))]
     return faults
 
 

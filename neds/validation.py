@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from neds.errors import UserError
+from neds.words import counted
 
 Model = TypeVar("Model", bound=BaseModel)
 Location = tuple[str | int, ...]
@@ -76,10 +77,6 @@ def _listed(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
 
 
-def _values(count: int) -> str:
-    return f"{count} value{'s' * (count != 1)}"
-
-
 # What a value must be, by pydantic's type of error and its context. Alternatives are joined by "or".
 _MUST_BE: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "int_type": lambda ctx: "a whole number",
@@ -98,14 +95,14 @@ _MUST_BE: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "greater_than_equal": lambda ctx: f"{ctx['ge']:g} or more",
     "less_than": lambda ctx: f"below {ctx['lt']:g}",
     "less_than_equal": lambda ctx: f"at most {ctx['le']}",
-    "too_short": lambda ctx: f"{_values(ctx['min_length'])} or more",
-    "too_long": lambda ctx: f"at most {_values(ctx['max_length'])}",
+    "too_short": lambda ctx: f"{counted(ctx['min_length'], 'value')} or more",
+    "too_long": lambda ctx: f"at most {counted(ctx['max_length'], 'value')}",
 }
 
 
 def _literals(ctx: Mapping[str, Any]) -> list[str]:
-    """The values that pydantic lists, of which none holds a quote."""
-    return re.findall("'([^']+)'", ctx["expected"])
+    """The values that pydantic lists: numbers, and texts of which none holds a quote."""
+    return [text or number for text, number in re.findall(r"'([^']+)'|(-?\d+)", ctx["expected"])]
 
 
 def _sentence(faults: list[ErrorDetails], place: Location, model: type[BaseModel]) -> str:

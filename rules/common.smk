@@ -159,6 +159,17 @@ def mark_stale():
         dag.forcefiles.update(stale)
         for line in OPENED.messages():
             logger.info(line)
+        absent = OPENED.absent_files(asked_for(dag))
+        if absent:
+            # Snakemake would name one of them, and tell an exception here as one of an input function.
+            logger.error(absent)
+            raise SystemExit(1)
+
+
+def asked_for(dag):
+    """The files that the user wants: by name, of a target, or of a rule without wildcards."""
+    of_rules = [path for rule in dag.targetrules for path in (*rule.input, *rule.output) if not callable(path)]
+    return {str(path) for path in (*dag.targetfiles, *of_rules)}
 
 
 def stem(wildcards, output):
@@ -219,8 +230,9 @@ def begin():
     if note:
         logger.warning(note)
     STARTED_WITH["jobs"] = sum(bool(job.output) for job in workflow.dag.needrun_jobs())
-    for line in left_out_messages(PLAN):
-        logger.info(line)
+    n_left_out = len(left_out_messages(PLAN))
+    if n_left_out:
+        logger.info(f"left out of figures and tables: {n_left_out}; {RESULTS}/figures/left_out.txt says what would make them")
 
 
 def end():

@@ -84,9 +84,10 @@ if PLAN.has("convert"):
         conda:
             "../envs/neds.yaml"
         params:
+            files=read_options("convert"),
             recipe=recipe("convert"),
         shell:
-            "python -m workflow_scripts convert --file {input.file:q} --output {output:q} {params.recipe} 2>&1 | tee {log:q}"
+            "python -m workflow_scripts convert {params.files} --output {output:q} {params.recipe} 2>&1 | tee {log:q}"
 
 
 if PLAN.has("import_arrays"):

@@ -58,9 +58,9 @@ def write_nwb(path: Path, *, seed: int = 0, with_trials: bool = True, with_hand:
             )
     behavior = file.create_processing_module("behavior", "behaviour")
     clock = np.arange(0.01, END_S, 0.02)
-    # In cm/s with a conversion to m/s, and at a rate with a starting time.
+    # In hundredths with a conversion to rad/s, and at a rate with a starting time.
     speeds = TimeSeries(
-        name="speed", data=100 * speed(clock), unit="m/s", conversion=0.01, rate=50.0, starting_time=0.01
+        name="speed", data=100 * speed(clock), unit="rad/s", conversion=0.01, rate=50.0, starting_time=0.01
     )
     behavior.add(BehavioralTimeSeries(name="treadmill", time_series=speeds))
     if with_hand:

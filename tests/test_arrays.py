@@ -275,3 +275,39 @@ def test_an_array_of_many_columns_becomes_components(tmp_path):
     )
     assert session.modalities["video"].width == 2 and session.values["video"].shape == (N_TRIALS, N_BINS, 2)
     np.testing.assert_allclose(session.components["video"].restored(session.values["video"]), video, atol=1e-4)
+
+
+def test_keys_that_are_not_used_are_told_with_what_may_have_been_meant(tmp_path):
+    arrays = example() | {
+        "Region": np.array(["CA1"] * N_UNITS),
+        "notes": np.array("x"),
+        "block": np.arange(N_TRIALS) % 3,
+    }
+    told = "keys that are not used: Region (did you mean region?), notes"
+    assert told in run(tmp_path, arrays).remarks
+    arrays["region"] = arrays.pop("Region")
+    assert "keys that are not used: notes" in run(tmp_path, arrays).remarks
+    reading = {"rename": {"areas": "acronym"}}
+    assert "keys to be renamed that the file lacks: areas" in run(tmp_path, arrays, reading=reading).remarks
+
+
+def test_a_second_key_of_the_same_meaning_is_not_used(tmp_path):
+    arrays = example()
+    session = run(tmp_path, arrays | {"spike_counts": arrays["spikes"], "whisker_motion_energy": arrays["wheel_speed"]})
+    assert any(remark == "keys that are not used: spike_counts" for remark in session.remarks)
+
+
+def test_what_is_absent_is_told_with_what_may_have_been_meant(tmp_path):
+    arrays = example()
+    arrays["counts"], arrays["Wheel_speed"] = arrays.pop("spikes"), arrays.pop("wheel_speed")
+    reason = run(tmp_path, arrays).reason
+    assert "no array spikes (did you mean counts?), wheel_speed (did you mean Wheel_speed?)" in reason
+
+
+def test_groups_of_a_file_and_numbers_that_the_configuration_overrules_are_told(tmp_path):
+    path = save(tmp_path / "mine.h5", example())
+    with h5py.File(path, "r+") as handle:
+        handle["behaviour/wheel"] = np.zeros(3)
+    session = run(tmp_path, path, reading={"bin_s": 0.05})
+    assert "groups, of which nothing is read: behaviour" in session.remarks
+    assert "bin_s is 0.02 in the file and 0.05 by arrays.bin_s, which counts" in session.remarks

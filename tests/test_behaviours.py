@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from neds.files.raw import Trace
+from neds.files.raw import Trace, read_raw
 from neds.modalities import BUILT_IN
 from neds.partition.binning import bin_edges
 from neds.partition.settings import PartitionSettings
@@ -41,6 +41,28 @@ def test_licks_are_counted_in_bins_closed_at_the_left(tmp_path):
     expected = np.zeros(100)
     expected[[25, 30]] = 2, 1
     np.testing.assert_array_equal(counts.sum(0)[:, 0], 60 * expected)
+
+
+def test_trials_in_which_licks_could_not_be_seen_are_dropped(tmp_path):
+    """No video is no absence of licks. Short gaps between frames are bridged, as those of a trace."""
+    raw = recording()
+    onset = raw.trials["stimOn_times"].to_numpy()
+    licks = np.sort(np.concatenate([onset + 0.2, onset + 0.3]))
+    observed_s = np.array(
+        [[0.0, onset[10] + 0.5], [onset[10] + 0.6, onset[20] + 0.5], [onset[21] - 1.0, onset[40] + 1.0]]
+    )
+    raw = with_trace(raw, "licks", Trace(licks, np.ones(len(licks)), observed_s))
+    session = run(tmp_path, raw, modalities=of("licks"), min_trials=10)
+    kept = np.setdiff1d(np.arange(40), [20])
+    np.testing.assert_array_equal(session.trials["original_index"], kept)
+    assert session.dropped["trials: licks not observed throughout the window"] == 60 - len(kept)
+    assert read_raw(tmp_path / "raw.h5").traces["licks"].observed_s.tolist() == observed_s.tolist()
+    whole = run(
+        tmp_path,
+        with_trace(raw, "licks", Trace(licks, np.ones(len(licks)), licks[None, [0, -1]])),
+        modalities=of("licks"),
+    )
+    assert whole.n_trials == 60, "an interval from the first to the last lick says no more than the licks do"
 
 
 def test_reward_and_signed_contrast(tmp_path):

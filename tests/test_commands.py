@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from neds import __version__
 from neds.commands.cli import function_of, main
 from neds.commands.code import command_code
 from neds.commands.table import GROUPS, all_commands
@@ -63,7 +64,7 @@ def test_help_of_all_groups_the_commands(neds):
     places = [said.index(f"─ {group} ─") for group in GROUPS]
     assert places == sorted(places)
     assert all(f" {name} " in said for name in all_commands())
-    assert neds("--version") == (0, "0.1.0\n")
+    assert neds("--version") == (0, f"{__version__}\n")
     assert neds()[1] == said
 
 

@@ -1,5 +1,7 @@
 """NWB and brainsets files as sources: written by pynwb and temporaldata, read, and cut like any recording."""
 
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import h5py
@@ -16,14 +18,18 @@ from neds.partition.settings import PartitionRun, PartitionSettings
 from neds.partition.stage import partition
 from tests import other_formats as formats
 
+LICKS = Modality(name="licks", kind="counts")
 HAND = Modality(name="hand", kind="continuous", width=2)
 OF_TASK = resolve(["spikes", "wheel_speed", "hand", "choice"], {"hand": HAND})
 CUE = {"align": "cue", "trial_rule": "all", "bin_s": 0.05, "min_units": 5}
 
 
-def converted(path: Path, kind: str, mapping: dict, modalities: dict[str, Modality] = OF_TASK) -> RawSession:
+def converted(
+    path: Path, kind: str, mapping: dict, modalities: dict[str, Modality] = OF_TASK, *, linked: Sequence[Path] = ()
+) -> RawSession:
     settings = ConvertRun(modalities=list(modalities.values()), mapping=mapping)
-    convert(format=kind, file=path, eid="one", settings=settings, output=path.with_suffix(".raw"))
+    output = path.with_suffix(".raw")
+    convert(format=kind, file=path, eid="one", settings=settings, output=output, linked=linked)
     return read_raw(path.with_suffix(".raw"))
 
 
@@ -185,3 +191,19 @@ def test_a_file_of_another_format_or_none_is_refused_in_one_line(kind, tmp_path,
             converted(path, kind, {})
         assert "\n" not in str(caught.value)
     assert not garbage.with_suffix(".raw").exists()
+
+
+def test_events_were_observed_in_their_domain(brainsets_file, tmp_path):
+    path = Path(shutil.copy(brainsets_file, tmp_path / "s.h5"))
+    with h5py.File(path, "r+") as handle:
+        licks = handle.create_group("licks")
+        licks.attrs["object"] = "IrregularTimeSeries"
+        licks["timestamps"], licks["tongue"] = formats.CUE_S + 0.1, np.ones(formats.N_TRIALS)
+        licks["domain/start"], licks["domain/end"] = [0.0, 120.0], [80.0, 250.0]
+    mapping = formats.BRAINSETS | {"series": {"licks": "licks/tongue"}}
+    modalities = {"spikes": OF_TASK["spikes"], "licks": LICKS, "choice": OF_TASK["choice"]}
+    raw = converted(path, "brainsets", mapping, modalities)
+    assert raw.traces["licks"].observed_s.tolist() == [[0, 80], [120, 250]]
+    session = aligned(path, modalities, **CUE | {"min_trials": 20})
+    assert not ((session.trials["cue"] > 78) & (session.trials["cue"] < 120)).any()
+    assert session.dropped["trials: licks not observed throughout the window"] >= 10

@@ -290,6 +290,20 @@ def test_extras_are_loaded_when_asked_for(pristine, tmp_path):
     assert {"_ibl_leftCamera.features.pqt", "_ibl_leftCamera.dlc.pqt", "licks.times.npy"} <= used
 
 
+def test_licks_are_observed_while_a_side_camera_has_frames(alf, tmp_path):
+    root, written = alf
+    for view, lost_s in (("left", (20.0, 40.0)), ("right", (30.0, 50.0))):
+        times = written.cameras[view][0]
+        kept = (times < lost_s[0]) | (times > lost_s[1])
+        np.save(root / ALF / f"_ibl_{view}Camera.times.npy", times[kept])
+    observed_s = load_local(root, tmp_path, extras=["licks"]).traces["licks"].observed_s
+    np.testing.assert_allclose(observed_s, [[0, 30], [40, 60]], atol=0.02)
+    for view in ("left", "right"):
+        (root / ALF / f"_ibl_{view}Camera.times.npy").unlink()
+    raw = load_local(root, tmp_path, extras=["licks"])
+    assert raw.traces["licks"].observed_s is None and "camera times" in raw.provenance["remarks"]["licks"]
+
+
 def test_paw_speed_bridges_a_lost_frame_and_is_unknown_where_the_paw_is_lost_for_long(pristine, tmp_path):
     root, written = pristine
     raw = load_local(root, tmp_path, extras=["paws"])

@@ -28,7 +28,11 @@ def test_sessions_that_are_left_out_are_named_with_their_reason(tmp_path):
     )
     assert lines[0].startswith("Sessions: 2 of 3 usable")
     assert "  left out: s1 (test): no trials, none" in lines
-    assert "remarks on 3" in lines[-1]
+    assert lines[-3:] == [
+        "Remarks on 2 of them (column `remarks`):",
+        "  s0: 3 spikes dropped",
+        "  s2: 3 spikes dropped",
+    ]
 
 
 def test_a_run_without_a_test_session_is_no_success(tmp_path):

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import poisson
 from sklearn.linear_model import Ridge
-from sklearn.metrics import balanced_accuracy_score, r2_score
+from sklearn.metrics import balanced_accuracy_score, d2_tweedie_score, r2_score
 
 from neds.baselines.linear import _ridge_path
 from neds.baselines.psth import predict_psth
@@ -47,6 +47,42 @@ def test_bits_per_spike_of_the_mean_is_zero_and_of_a_silent_unit_unknown():
     score = metrics.bits_per_spike(np.broadcast_to(counts.mean((0, 1)), counts.shape), counts)
     assert score[0] == pytest.approx(0)
     assert np.isnan(score[1])
+
+
+def benchmark_example() -> tuple[np.ndarray, np.ndarray]:
+    """Rates and counts (6, 5, 4) by a formula, for which other packages' scores are written down below."""
+    k, t, n = np.ogrid[:6, :5, :4]
+    return np.exp(np.sin(1 + k + 2 * t + 3 * n) - 0.5), (7 * k + 3 * t + 5 * n) % 4 * ((k + t + n) % 3 > 0)
+
+
+def test_pooled_bits_and_d2_are_those_of_the_benchmarks():
+    """Reference: `bits_per_spike` of nlb_tools 0.0.4, `BPS` and `PoissonD2Score` of ibl-bwb-eval 0.1.0 (32-bit floats)."""
+    rates, counts = benchmark_example()
+    bits = metrics.bits_per_spike(rates, counts)
+    pooled = metrics.pooled_bits_per_spike(bits, counts.sum((0, 1)))
+    assert pooled == pytest.approx(-0.40540476719333907, abs=1e-12)
+    assert pooled == pytest.approx(-0.40540486574172974, abs=1e-5)
+    assert metrics.poisson_d2(rates, counts).mean() == pytest.approx(-0.3679754137992859, abs=1e-5)
+    assert abs(bits.mean() - pooled) > 0.001, "the paper's mean over units is another score"
+
+
+def test_poisson_d2_agrees_with_scikit_learn_and_leaves_out_what_has_no_deviance():
+    rates, counts = benchmark_example()
+    counts[..., 2], counts[..., 3] = 0, 1
+    expected = [d2_tweedie_score(counts[..., n].ravel(), rates[..., n].ravel(), power=1) for n in range(2)]
+    np.testing.assert_allclose(metrics.poisson_d2(rates, counts), [*expected, np.nan, np.nan])
+    np.testing.assert_allclose(metrics.poisson_d2(np.maximum(counts, 1e-9), counts)[:2], 1, atol=1e-6)
+
+
+def test_silent_unit_takes_no_part_in_pooled_bits():
+    rates, counts = benchmark_example()
+    fewer = metrics.pooled_bits_per_spike(
+        metrics.bits_per_spike(rates[..., :3], counts[..., :3]), counts[..., :3].sum((0, 1))
+    )
+    counts[..., 3] = 0
+    bits = metrics.bits_per_spike(rates, counts)
+    assert metrics.pooled_bits_per_spike(bits, counts.sum((0, 1))) == pytest.approx(fewer)
+    assert np.isnan(metrics.pooled_bits_per_spike(bits[3:], counts.sum((0, 1))[3:]))
 
 
 def test_r2_and_balanced_accuracy_agree_with_scikit_learn():
@@ -148,6 +184,9 @@ def test_units_that_count_depend_on_the_data_alone():
     assert scores.iloc[:2].isna().all(axis=None) and scores.iloc[2:, :2].notna().all(axis=None)
     found = all_scores(session, "spikes", rates, test)["bits_per_spike"]
     assert (found.value, found.n_scored) == (pytest.approx(scores["bits_per_spike"].mean()), 5)
+    pooled = all_scores(session, "spikes", rates, test)["bits_per_spike_pooled"]
+    among_the_scored = np.average(scores["bits_per_spike"][2:], weights=units["n_spikes"][2:])
+    assert (pooled.value, pooled.n_scored) == (pytest.approx(among_the_scored), 5)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
@@ -163,14 +202,13 @@ def test_model_gains_nothing_by_predictions_that_are_not_finite(target, bad, cap
     assert f"{target}: not scored" in caplog.text and "not finite" in caplog.text
 
 
-def test_of_a_single_class_accuracy_alone_is_scored():
+def test_of_a_single_class_nothing_is_told_apart():
     session = make_session(n_trials=80)
     test = session.trials_of("test")
     session.values["block"][test] = 2
     probabilities = np.tile([0.2, 0.3, 0.5], (len(test), 1))
     found = all_scores(session, "block", probabilities, test)
-    assert (found["accuracy"].value, found["accuracy"].n_scored) == (1.0, len(test))
-    for name in ("balanced_accuracy", "expected_accuracy"):
+    for name in ("accuracy", "balanced_accuracy", "expected_accuracy"):
         assert np.isnan(found[name].value) and (found[name].n_scored, found[name].n_classes) == (0, 1)
 
 
@@ -180,9 +218,9 @@ def test_scores_that_are_not_defined_have_rows_and_are_said(tmp_path, caplog):
     write_aligned(tmp_path / "s.h5", session)
     run_baseline(name="linear", aligned=tmp_path / "s.h5", **vars(files_in(tmp_path)))
     table = metrics_table([tmp_path / "metrics.csv"]).set_index(["target", "metric"])
-    assert table.loc[("block", "accuracy"), ["n_scored", "n_classes"]].tolist() == [16, 1]
+    assert table.loc[("block", "accuracy"), ["n_scored", "n_classes"]].tolist() == [0, 1]
     assert np.isnan(table.loc[("block", "balanced_accuracy"), "value"])
-    assert "block: not defined on its test trials: balanced_accuracy, expected_accuracy" in caplog.text
+    assert "block: not defined on its test trials: accuracy, balanced_accuracy, expected_accuracy" in caplog.text
     assert "choice: not defined" not in caplog.text
 
 

@@ -136,3 +136,58 @@ def test_paths_with_spaces_and_quotes_are_taken_as_they_stand(tmp_path):
         csv.writer(handle, delimiter="\t").writerows(rows)
     sessions, faults = read_sheet(tmp_path / "sheet.tsv", source="nwb")
     assert [session.path for session in sessions] == names and not faults
+
+
+def nwb_with_linked_series(folder: Path, *, link: str = "") -> tuple[Path, Path]:
+    """A session whose series lies in another file, through a link as pynwb writes them; and that file."""
+    path, other = folder / "s.nwb", folder / "behaviour" / "speed.nwb"
+    other.parent.mkdir()
+    formats.write_nwb(path)
+    formats.write_nwb(other)
+    place = "processing/behavior/treadmill/speed"
+    with h5py.File(path, "r+") as handle:
+        del handle[place]
+        handle[place] = h5py.ExternalLink(link or "behaviour/speed.nwb", f"/{place}")
+    return path, other
+
+
+def test_a_link_is_followed_to_a_file_that_the_sheet_names_and_to_no_other(tmp_path):
+    path, other = nwb_with_linked_series(tmp_path)
+    direct = converted(other, "nwb", formats.NWB)
+    raw = converted(path, "nwb", formats.NWB, linked=[other])
+    np.testing.assert_array_equal(raw.traces["wheel_speed"].values, direct.traces["wheel_speed"].values)
+    assert [entry["name"] for entry in raw.provenance["datasets"]] == ["s.nwb", "speed.nwb"]
+    for linked in ([], [path], [formats.write_nwb(tmp_path / "third.nwb")]):
+        with pytest.raises(UserError, match="name it in the column `linked` of the sessions sheet") as caught:
+            converted(path, "nwb", formats.NWB, linked=linked)
+        one_line(caught)
+
+
+def test_what_a_linked_file_holds_is_judged_as_the_file_itself(tmp_path):
+    path, other = nwb_with_linked_series(tmp_path)
+    with h5py.File(other, "r+") as handle:
+        handle["scratch/more"] = h5py.ExternalLink("third.h5", "/secret")
+    with pytest.raises(UserError, match="/scratch/more is a link to another file") as caught:
+        converted(path, "nwb", formats.NWB, linked=[other])
+    assert str(other) in one_line(caught)
+
+
+def test_a_link_whose_file_is_not_beside_is_not_looked_for_elsewhere(tmp_path, monkeypatch):
+    """HDF5 itself would also look in the current folder, and where the environment says."""
+    path, other = nwb_with_linked_series(tmp_path, link="speed.nwb")
+    monkeypatch.chdir(other.parent)
+    with pytest.raises(UserError, match="is a link to another file"):
+        converted(path, "nwb", formats.NWB, linked=[other])
+    (tmp_path / "again").mkdir()
+    path, other = nwb_with_linked_series(tmp_path / "again")
+    monkeypatch.setenv("HDF5_EXT_PREFIX", str(tmp_path))
+    with pytest.raises(UserError, match="is a link to another file"):
+        converted(path, "nwb", formats.NWB, linked=[other])
+
+
+def test_linked_files_are_read_from_the_sheet(tmp_path):
+    (tmp_path / "sheet.tsv").write_text("eid\trole\tpath\tlinked\na\ttest\ts.nwb\tb.nwb; more/c.nwb\n")
+    sessions, faults = read_sheet(tmp_path / "sheet.tsv", source="nwb")
+    assert sessions[0].linked == ("b.nwb", "more/c.nwb") and not faults
+    _, faults = read_sheet(tmp_path / "sheet.tsv", source="brainsets")
+    assert len(faults) == 1 and "linked is for source nwb" in faults[0]

@@ -153,8 +153,8 @@ def test_a_spike_of_an_unknown_cluster_or_without_a_time_costs_itself(alf, tmp_p
     raw = load_local(root, tmp_path)
     assert (raw.units["probe"] == "probe00").sum() == 10
     remark = raw.provenance["remarks"]["probe00"]
-    assert "1 of 3000 spikes are of clusters that are not listed" in remark
-    assert "300 of 3000 spikes without a time were left out" in remark
+    assert "1 of 3000 spikes of clusters that are not listed" in remark
+    assert "300 of 3000 spikes left out, without a time" in remark
     assert np.count_nonzero(raw.spike_units < 10) == 3000 - 302
     assert f"probe00: {remark}" in cut(tmp_path, "wheel_speed").remarks
     change(folder / "spikes.clusters.npy", lambda values: values + 50)
@@ -192,7 +192,9 @@ def test_clusters_on_channels_that_are_not_there_have_no_region(alf, tmp_path):
     assert raw.units["acronym"].tolist() == [
         "unknown" if i == 3 else region for i, region in enumerate(written.probes["probe00"].region)
     ]
-    assert "1 clusters lie on channels that the probe does not have" in raw.provenance["remarks"]["probe00"]
+    assert (
+        "region unknown of 1 cluster on channels that the probe does not have" in raw.provenance["remarks"]["probe00"]
+    )
 
 
 def test_longer_trials_datasets_that_are_not_needed_are_left_out(alf, tmp_path):

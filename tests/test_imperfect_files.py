@@ -22,7 +22,7 @@ SERIES = {"series": {"wheel_speed": "processing/behavior/speed"}, "trials": None
 CLOCK = np.arange(0.01, formats.END_S, 0.02)
 
 
-def nwb(path: Path, *, units=None, speed=None, change=None, timestamps=None, rate=50.0) -> Path:
+def nwb(path: Path, *, units=None, speed=None, change=None, timestamps=None, rate=50.0, unit="rad/s") -> Path:
     """A file with units, a speed, and whatever `change` makes of the NWBFile."""
     file = NWBFile("a task", path.stem, datetime(2024, 5, 6, tzinfo=UTC))
     if units is None:
@@ -35,7 +35,7 @@ def nwb(path: Path, *, units=None, speed=None, change=None, timestamps=None, rat
         file.add_trial(start_time=cue_s - 1, stop_time=cue_s + 2, cue=cue_s)
     clock = {"rate": rate, "starting_time": 0.01} if timestamps is None else {"timestamps": timestamps}
     data = formats.speed(CLOCK) if speed is None else speed
-    file.create_processing_module("behavior", "b").add(TimeSeries(name="speed", data=data, unit="m/s", **clock))
+    file.create_processing_module("behavior", "b").add(TimeSeries(name="speed", data=data, unit=unit, **clock))
     if change:
         change(file)
     with NWBHDF5IO(path, "w") as io:
@@ -122,7 +122,7 @@ def test_spikes_without_a_time_or_a_unit_are_left_out_and_counted(tmp_path):
         n = len(handle["spikes/timestamps"])
     raw = converted(path, "brainsets", formats.BRAINSETS)
     assert raw.provenance["remarks"]["spikes"] == (
-        f"30 of {n} spikes without a time were left out; 20 of {n} spikes of no unit were left out"
+        f"30 of {n} spikes left out, without a time; 20 of {n} spikes left out, of no unit"
     )
     assert len(raw.spike_times) == n - 50 and np.isfinite(raw.spike_times).all()
     with h5py.File(path, "r+") as handle:
@@ -157,7 +157,7 @@ def test_a_series_of_more_values_than_samples_is_not_taken_for_transposed(tmp_pa
 
 def test_values_that_32_bits_cannot_hold_make_a_series_unusable(tmp_path):
     path = nwb(tmp_path / "s.nwb", speed=np.where(CLOCK > 100, 1e300, 1.0))
-    with pytest.raises(UserError, match=r"values are beyond 3\.4e\+38") as caught:
+    with pytest.raises(UserError, match=r"values beyond 3\.4e\+38") as caught:
         converted(path, "nwb", SERIES, SPIKES_SPEED)
     one_line(caught)
 
@@ -189,7 +189,7 @@ def test_names_of_an_enumerated_column_are_read(tmp_path):
     modalities = resolve(["spikes", "wheel_speed", "choice"], {})
     raw = converted(path, "nwb", SERIES | {"trials": {"choice": "side"}}, modalities)
     assert raw.trials["choice"].tolist() == ["left", "right"] * (formats.N_TRIALS // 2)
-    assert raw.provenance["remarks"]["choice"] == "left -> left (30), right -> right (30)"
+    assert raw.provenance["readings"]["choice"] == "left -> left (30), right -> right (30)"
 
 
 def test_a_zarr_folder_is_named_as_such(tmp_path):
@@ -201,7 +201,7 @@ def test_a_zarr_folder_is_named_as_such(tmp_path):
 
 
 def test_the_position_of_the_wheel_is_enough_for_its_speed_and_for_nothing_else(tmp_path):
-    path = nwb(tmp_path / "s.nwb", speed=np.sin(CLOCK))
+    path = nwb(tmp_path / "s.nwb", speed=np.sin(CLOCK), unit="rad")
     mapping = SERIES | {"series": {"wheel_position": "processing/behavior/speed"}}
     converted(path, "nwb", mapping, SPIKES_SPEED)
     session = aligned(path, SPIKES_SPEED, **CUE)
@@ -255,7 +255,10 @@ GRADES = Modality(name="cue", kind="categorical", classes=["1", "2", "3"])
 def test_numbers_of_choice_and_reward_are_read_as_those_of_the_ibl(tmp_path, name, given, expected):
     session = run(tmp_path, example() | {name: np.tile(given, 20)}, names=("spikes", "wheel_speed", name))
     assert session.values[name][:3].tolist() == expected
-    assert any(remark.startswith(f"{name}: ") and "->" in remark for remark in session.remarks)
+    assert (
+        any(remark.startswith(f"{name}: ") and "->" in remark for remark in session.readings)
+        and not session.remarks[1:]
+    )
 
 
 @pytest.mark.parametrize("given", [[-1, 0, 1], [-1, 0, 0], [-1, -1, -1]])

@@ -136,7 +136,7 @@ def test_a_hole_in_a_trace_costs_its_trials_or_their_bins(tmp_path, name):
     bins_s = 18.0 - 0.5 + 0.02 * np.arange(1, 101)
     assert unknown[2][(bins_s > 18.21) & (bins_s < 18.89)].all()
     assert not unknown[2][(bins_s < 18.17) | (bins_s > 18.93)].any()
-    assert f"{modality}: unknown in {unknown.sum()} bins of 1 trials" in masked.remarks
+    assert f"{modality}: unknown in {unknown.sum()} bins of 1 trial" in masked.remarks
     bridged = run(tmp_path, raw, longest_gap_s={modality: 1.0, "others": 0.25})
     assert bridged.n_trials == 60 and not bridged.dropped.keys() & dropped_trials(dropped).keys()
 
@@ -197,20 +197,20 @@ def test_times_that_go_back_are_refused_and_jitter_is_put_in_order():
     swapped[[3, 4]] = 0.3004, 0.3
     trace, remarks = trace_in_order(swapped, swapped.copy())
     np.testing.assert_array_equal(trace.values, np.sort(swapped))
-    assert remarks == ["1 samples were out of order by up to 0.4 ms"]
+    assert remarks == ["1 sample out of order by up to 0.4 ms"]
     swapped[:10] = np.nan
-    assert trace_in_order(swapped, clock)[1] == ["10 of 100 samples without a time were left out"]
+    assert trace_in_order(swapped, clock)[1] == ["10 of 100 samples left out, without a time"]
 
 
 def test_spikes_of_all_units_may_be_in_any_order_but_those_of_one_not():
     times, units = np.array([1.0, 2.0, 3.0, 1.5, 2.5, 0.5]), np.array([0, 0, 0, 1, 1, 2])
     rows, remarks = spikes_in_order(times, units)
     assert times[rows].tolist() == sorted(times) and not remarks
-    with pytest.raises(ClockFault, match="of 1 units go back, by up to 2 s"):
+    with pytest.raises(ClockFault, match="of 1 unit go back, by up to 2 s"):
         spikes_in_order(np.array([1.0, 3.0, 1.0, 2.0]), np.array([0, 0, 0, 1]))
     rows, remarks = spikes_in_order(np.array([np.nan, 2.0, 1.0, np.inf]), np.array([0, -1, 0, 1]))
     assert rows.tolist() == [2]
-    assert remarks == ["2 of 4 spikes without a time were left out", "1 of 4 spikes of no unit were left out"]
+    assert remarks == ["2 of 4 spikes left out, without a time", "1 of 4 spikes left out, of no unit"]
 
 
 def test_trials_whose_clock_was_reset_are_not_used(tmp_path):
@@ -238,7 +238,7 @@ def test_no_training_window_shares_time_with_a_test_window_unless_that_is_allowe
         assert np.abs(times_s[first][:, None] - times_s[second]).min() >= 2.0 - 1e-6
     assert session.dropped["trials: window of train overlaps one of val or test"] > 10
     assert run(tmp_path, raw, overlap="allow").n_trials == 60
-    assert "windows overlap one of another split; choose split: blocks" in run(tmp_path, raw, overlap="refuse").reason
+    assert "windows that overlap one of another split: " in run(tmp_path, raw, overlap="refuse").reason
     assert run(tmp_path, recording(), overlap="refuse").n_trials == 60
 
 
@@ -267,24 +267,107 @@ def test_a_recording_of_two_names_is_refused_where_one_trains_and_one_tests(tmp_
             into.append(tmp_path / f"{one.eid}-{len(settings)}.h5")
             write_aligned(into[-1], run(tmp_path, one, **settings))
     roles = {raw.eid: "train", "copy": "test", "other": "test"}
-    with pytest.raises(UserError, match=f"sessions {raw.eid} and copy share 55 trials, spike by spike") as caught:
+    with pytest.raises(UserError, match=f"sessions {raw.eid} and copy share 55 trials") as caught:
         sessions_table(paths, roles)
     assert "\n" not in str(caught.value)
     assert len(sessions_table(paths, dict.fromkeys(roles, "test"))) == len(sessions_table(allowed, roles)) == 3
+
+
+def timed_at_random(raw: RawSession, seed: int) -> RawSession:
+    """With trials at irregular times, as animals make them."""
+    times = raw.trials.filter(like="_times").columns
+    onset = 10.0 + np.cumsum(np.random.default_rng(seed).uniform(3, 4, len(raw.trials)))
+    shift = onset - raw.trials["stimOn_times"]
+    return replace(raw, trials=raw.trials.assign(**{name: raw.trials[name] + shift for name in times}))
+
+
+def probes_apart(raw: RawSession) -> tuple[RawSession, RawSession]:
+    """Two files of one recording, each with other units."""
+    of_first = np.arange(len(raw.units)) % 2 == 0
+    parts = []
+    for eid, mine in (("first", of_first), ("second", ~of_first)):
+        spikes = mine[raw.spike_units]
+        rows = (np.cumsum(mine) - 1)[raw.spike_units[spikes]].astype(np.int32)
+        units = raw.units[mine].reset_index(drop=True)
+        parts.append(replace(raw, eid=eid, units=units, spike_times=raw.spike_times[spikes], spike_units=rows))
+    return parts[0], parts[1]
+
+
+def without_motion(raw: RawSession) -> RawSession:
+    """Behaviour that tells nothing."""
+    constant = {name: Trace(trace.times, np.ones_like(trace.values)) for name, trace in raw.traces.items()}
+    return replace(raw, traces=raw.traces | constant)
+
+
+def shifted(raw: RawSession, by_s: float) -> RawSession:
+    times = raw.trials.filter(like="_times").columns
+    traces = {name: Trace(trace.times + by_s, trace.values) for name, trace in raw.traces.items()}
+    moved = raw.trials.assign(**{name: raw.trials[name] + by_s for name in times})
+    return replace(raw, trials=moved, traces=traces, spike_times=raw.spike_times + by_s)
+
+
+SAME = {
+    "behaviour": lambda first, second: (first, second),
+    "behaviour_of_fewer_trials": lambda first, second: (first, replace(second, trials=second.trials.iloc[5:])),
+    "times": lambda first, second: (
+        without_motion(timed_at_random(first, 0)), without_motion(timed_at_random(second, 0)),
+    ),
+    "times_of_another_clock": lambda first, second: (
+        timed_at_random(first, 0), shifted(timed_at_random(second, 0), 7.77),
+    ),
+    "windows": lambda first, second: (first, replace(second, spike_times=second.spike_times + 0.3)),
+}  # fmt: skip
+OTHER = {
+    "regular_times": lambda first, second: (without_motion(first), without_motion(second)),
+    "other_times": lambda first, second: (
+        without_motion(timed_at_random(first, 0)), without_motion(timed_at_random(second, 1)),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", [*SAME, *OTHER])
+def test_probes_of_one_recording_in_two_files_are_the_same_recording(tmp_path, how):
+    """Their spikes differ, what the animal did and when does not; a wheel at rest and regular trials tell nothing."""
+    few = {"min_units": 3, "min_trials": 20} | (WINDOWS | {"window_step_s": None} if how == "windows" else {})
+    modalities = CONTINUOUS if how == "windows" else PAPER
+    paths = []
+    for raw in (SAME | OTHER)[how](*probes_apart(recording())):
+        paths.append(tmp_path / f"{raw.eid}.h5")
+        session = run(tmp_path, raw, modalities=modalities, **few)
+        assert session.usable, session.reason
+        write_aligned(paths[-1], session)
+    roles = {"first": "train", "second": "test"}
+    if how in OTHER:
+        assert len(sessions_table(paths, roles)) == 2
+    else:
+        with pytest.raises(
+            UserError, match=r"sessions first and second share \d+ trials \(equal spikes, behaviour or times"
+        ):
+            sessions_table(paths, roles)
 
 
 def test_remarks_of_loading_and_cutting_are_in_the_table_of_sessions(tmp_path):
     raw = with_trace(recording(), "left_whisker_motion_energy", None)
     provenance = {"problems": {"left_whisker_motion_energy": "no times"}, "remarks": {"probe00": "9 spikes left out"}}
     write_aligned(tmp_path / "a.h5", run(tmp_path, replace(raw, provenance=provenance)))
-    remarks = sessions_table([tmp_path / "a.h5"], {raw.eid: "test"})["remarks"].iloc[0]
+    row = sessions_table([tmp_path / "a.h5"], {raw.eid: "test"}).iloc[0]
     for told in (
         "left_whisker_motion_energy is absent: no times",
         "probe00: 9 spikes left out",
         "of the right camera, as the left one cannot be used (no times)",
-        "choice: -1 -> right (30), 1 -> left (30)",
     ):
-        assert told in remarks
+        assert told in row["remarks"]
+    assert "choice: -1 -> right (30), 1 -> left (30)" in row["readings"] and "->" not in row["remarks"]
+
+
+def test_remarks_are_only_of_what_is_in_use(tmp_path):
+    """How values were read is no remark, and neither is a camera that nothing is made of."""
+    whole = run(tmp_path, recording())
+    assert whole.remarks == [] and any("->" in reading for reading in whole.readings)
+    raw = with_trace(recording(), "left_whisker_motion_energy", None)
+    raw = replace(raw, provenance={"problems": {"left_whisker_motion_energy": "no times"}})
+    without_whiskers = {name: PAPER[name] for name in ("spikes", "wheel_speed", "choice")}
+    assert run(tmp_path, raw, modalities=without_whiskers).remarks == []
 
 
 def test_what_is_unknown_throughout_makes_a_session_unusable(tmp_path):
@@ -300,7 +383,7 @@ def test_a_constant_trace_has_a_std_of_one_and_is_told(tmp_path):
     raw = with_trace(raw, "left_whisker_motion_energy", Trace(whisker.times, 1e6 + noise))
     session = run(tmp_path, raw)
     assert session.statistics["whisker_motion_energy"]["std"] == [1.0]
-    assert "whisker_motion_energy: 1 of 1 columns constant in the training trials" in session.remarks
+    assert "whisker_motion_energy: 1 of 1 column constant in the training trials" in session.remarks
 
 
 def test_one_wrong_spike_time_does_not_make_windows_without_end(tmp_path):

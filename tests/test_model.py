@@ -19,16 +19,22 @@ from tests.aligned_sessions import WITH_STIMULUS, make_session
 CPU = torch.device("cpu")
 SCHEMES = ("encoding", "decoding", "within_spikes", "within_behaviour", "across")
 SIZE = {"dim": 16, "layers": 2, "heads": 2, "mlp": 32}
+# The trials of the tests have 10 bins, so that 4 leave an incomplete patch.
+LAYOUTS = [{"per_trial_tokens": tokens, "patch_bins": patch} for tokens in ("bins", "one") for patch in (1, 4)]
 
 
 def make_model(
-    *sessions, mode: str = "mm", stitcher: str = "linear", seed: int = 0, perturbed: bool = True
+    *sessions, mode: str = "mm", stitcher: str = "linear", seed: int = 0, perturbed: bool = True, **settings
 ) -> tuple[NEDS, TrialStore]:
-    """A model of the sessions; `perturbed` moves the readouts off their null start so that inputs matter."""
+    """A model of the sessions; `perturbed` moves the readouts off their null start so that inputs matter.
+
+    Args:
+        settings: of the model, beside those of its size.
+    """
     store = TrialStore(list(sessions), names=list(sessions[0].modalities), device=CPU)
     torch.manual_seed(seed)
     design = Design(
-        ModelSettings(stitcher=stitcher, **SIZE),
+        ModelSettings(stitcher=stitcher, **SIZE, **settings),
         store.modalities,
         preset(mode, store.modalities, MaskingSettings()),
         store.n_bins,
@@ -76,10 +82,11 @@ def scrambled(batch: Batch, hidden: torch.Tensor, order: list[str]) -> Batch:
     return replace(batch, scaled_counts=scaled, continuous=continuous, categorical=categorical, scalar=scalar)
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("stitcher", ["linear", "mlp"])
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_value_of_a_masked_input_changes_no_output(scheme, stitcher):
-    model, store = make_model(make_session(names=WITH_STIMULUS), stitcher=stitcher)
+def test_value_of_a_masked_input_changes_no_output(scheme, stitcher, layout):
+    model, store = make_model(make_session(names=WITH_STIMULUS), stitcher=stitcher, **layout)
     batch = whole_batch(store)
     hidden = masks(model, batch, schemes=(scheme,)).hidden
     assert hidden.any()
@@ -183,13 +190,14 @@ def test_only_masked_values_carry_loss():
     assert terms["stimulus"][0].item() == pytest.approx(sum(error**2 for error in errors), rel=1e-4)
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("mode", ["mm", "encoding", "decoding"])
-def test_other_sessions_in_a_batch_change_no_prediction(mode):
+def test_other_sessions_in_a_batch_change_no_prediction(mode, layout):
     """Also for a session with a single trial in the batch, and with more and with fewer units than its neighbours."""
     first, second, third = (
         make_session(eid, n_units=n, names=WITH_STIMULUS) for eid, n in (("mouse1", 7), ("mouse2", 20), ("mouse3", 3))
     )
-    model, store = make_model(first, second, third, mode=mode)
+    model, store = make_model(first, second, third, mode=mode, **layout)
     sessions, trials = np.array([0, 0, 0, 1, 2, 2]), np.array([4, 1, 2, 5, 0, 7])
     batch = store.batch(sessions, trials)
     hidden = masks(model, batch).hidden
@@ -207,11 +215,12 @@ def test_other_sessions_in_a_batch_change_no_prediction(mode):
             assert torch.allclose(together.scalars[name][row], alone.scalars[name][0], atol=1e-5)
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("stitcher", ["linear", "mlp"])
 @pytest.mark.parametrize("mode", ["mm", "encoding", "decoding"])
-def test_every_parameter_is_trained_saved_and_loaded(mode, stitcher, tmp_path):
+def test_every_parameter_is_trained_saved_and_loaded(mode, stitcher, layout, tmp_path):
     sessions = make_session(names=WITH_STIMULUS), make_session("mouse2", n_units=4, names=WITH_STIMULUS)
-    model, store = make_model(*sessions, mode=mode, stitcher=stitcher)
+    model, store = make_model(*sessions, mode=mode, stitcher=stitcher, **layout)
     batch = whole_batch(store, per_session=40)
     mask = masks(model, batch, schemes={"mm": SCHEMES}.get(mode, (mode,)))
     target = dict(zip(model.design.modalities, mask.target.unbind(1), strict=True))
@@ -228,10 +237,11 @@ def test_every_parameter_is_trained_saved_and_loaded(mode, stitcher, tmp_path):
         assert torch.equal(before, after)
 
 
-def test_model_starts_at_the_null_model():
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_model_starts_at_the_null_model(layout):
     """Before training: each unit's mean rate, the behaviours' means, the class frequencies."""
     session = make_session(names=WITH_STIMULUS)
-    model, store = make_model(session, perturbed=False)
+    model, store = make_model(session, perturbed=False, **layout)
     batch = whole_batch(store)
     predictions = model(batch, masks(model, batch).hidden)
     mean = torch.as_tensor(session.statistics["spikes"]["mean"], dtype=torch.float32)
@@ -241,9 +251,10 @@ def test_model_starts_at_the_null_model():
     assert torch.allclose(predictions.logits["block"].softmax(-1), frequency.expand(6, -1), atol=1e-4)
 
 
-def test_new_session_takes_over_what_sessions_share():
-    pretrained, _ = make_model(make_session(), make_session("mouse2"), seed=1)
-    model, _ = make_model(make_session("mouse3", n_units=5), seed=2)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_new_session_takes_over_what_sessions_share(layout):
+    pretrained, _ = make_model(make_session(), make_session("mouse2"), seed=1, **layout)
+    model, _ = make_model(make_session("mouse3", n_units=5), seed=2, **layout)
     model.adopt(pretrained)
     assert torch.equal(model.position, pretrained.position)
     assert torch.equal(model.encoder.layers[0].up.weight, pretrained.encoder.layers[0].up.weight)

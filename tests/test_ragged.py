@@ -14,7 +14,7 @@ GROUPS = [(0, slice(0, 2)), (2, slice(2, 3)), (3, slice(3, 7))]
 
 def one_by_one(ragged: RaggedLinear, x: torch.Tensor) -> list[torch.Tensor]:
     """What `ragged` gives each of GROUPS, (b, T, outputs), by torch's own linear map."""
-    maps = [(ragged.of_session(session), rows) for session, rows in GROUPS]
+    maps = [(ragged.matrices()[session], rows) for session, rows in GROUPS]
     return [F.linear(x[rows, :, : weight.shape[1]], weight, bias) for (weight, bias), rows in maps]
 
 
@@ -33,7 +33,7 @@ def test_products_and_their_gradients_are_those_of_each_session_alone(precision)
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bf16"):
             if is_ragged:
                 y = ragged(x, GROUPS)
-                parts = [y[rows, :, : ragged.of_session(session)[0].shape[0]] for session, rows in GROUPS]
+                parts = [y[rows, :, : ragged.matrices()[session][0].shape[0]] for session, rows in GROUPS]
                 assert y.shape == (7, 10, 9) and not y[:2, :, 4:].any()
             else:
                 parts = one_by_one(ragged, x)

@@ -71,7 +71,7 @@ def test_array_of_anything_else_is_refused_in_one_line(tmp_path, given, message)
 def test_constant_number_is_kept_with_a_remark(tmp_path):
     session = test_arrays.run(tmp_path, test_arrays.example() | {"stimulus": np.full(60, 7)}, custom=(STIMULUS,))
     assert session.statistics["stimulus"] == {"mean": [7.0], "std": [1.0]}
-    assert "stimulus: 1 of 1 columns constant in the training trials" in session.remarks
+    assert "stimulus: 1 of 1 column constant in the training trials" in session.remarks
 
 
 def with_columns(path, **columns):
@@ -137,7 +137,7 @@ def test_column_of_trials_of_the_ibl(tmp_path):
     session = test_partition.run(tmp_path, raw, modalities=PAPER | {"rewardVolume": reward})
     unknown = np.isin(np.arange(60), (5, 8))
     np.testing.assert_array_equal(session.values["rewardVolume"], np.where(unknown, np.nan, volume).astype(np.float32))
-    assert "rewardVolume: 1 infinite values are taken as unknown" in session.remarks
+    assert "rewardVolume: 1 infinite value taken as unknown" in session.remarks
     assert "rewardVolume: unknown in 2 of 60 trials" in session.remarks
 
     raw.trials["rewardVolume"] = np.nan

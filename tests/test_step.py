@@ -54,7 +54,7 @@ def gradients(made: tuple[TrainingState, TrialStore, TrainingRun], at_once: int)
     state, store, run = made
     state.model.zero_grad()
     sessions, trials = np.repeat([0, 1, 2], [5, 1, 6]), np.arange(12)
-    sums = add_gradients(state.model, state, store, sessions, trials, run, alone(CPU), at_once)
+    sums = add_gradients(state.model, state, store, sessions, trials, run, None, alone(CPU), at_once)
     return {name: parameter.grad for name, parameter in state.model.named_parameters()} | {"sums": sums}
 
 
@@ -119,7 +119,7 @@ def test_numbers_of_targets_are_counted_without_predictions():
     mask = masks(model, batch)
     target = dict(zip(model.design.modalities, mask.target.unbind(1), strict=True))
     terms = loss_terms(model.design.modalities, model(batch, mask.hidden), batch, target)
-    numbers = target_numbers(model.design.modalities, batch, target)
+    numbers = target_numbers(model.design.modalities, batch, target, per_token=False)
     assert {name: int(number) for name, (_, number) in terms.items()} == {n: int(x) for n, x in numbers.items()}
     units = torch.tensor([store.shapes[session].units["spikes"] for session in batch.sessions])
     assert numbers["spikes"] == (target["spikes"].sum(1) * units).sum()
@@ -149,7 +149,7 @@ def test_step_that_finds_what_fits_changes_nothing():
     state, store, run = made = make_state(dropout=True)
     before = {name: value.clone() for name, value in gradients(made, 12).items()}
     weights = state.weights()
-    assert trials_that_fit(trial_step(state, store, run, 12), 12) == 12
+    assert trials_that_fit(trial_step(state, store, run, None, 12), 12) == 12
     assert all(parameter.grad is None for parameter in state.model.parameters())
     assert all(torch.equal(weights[name], weight) for name, weight in state.weights().items())
     assert all(torch.equal(value, before[name]) for name, value in gradients(made, 12).items())

@@ -150,9 +150,10 @@ def test_killed_run_ends_with_the_weights_of_an_undisturbed_one(tmp_path):
     assert_same_run(tmp_path / "calm", folder)
 
 
-def test_run_that_is_stopped_after_any_step_ends_like_one_that_is_not(tmp_path):
+@pytest.mark.parametrize("changes", [{}, {"cycled_beta1": True, "loss_scaling": "unit_range"}])
+def test_run_that_is_stopped_after_any_step_ends_like_one_that_is_not(changes, tmp_path):
     """Six batches an epoch: in the middle of an epoch, at its end, before and after a validation, and twice."""
-    values, session = settings(epochs=4), make_session()
+    values, session = settings(epochs=4, **changes), make_session()
     calm = train_to(tmp_path / "calm", values, session)
     for steps in ([3], [6], [12], [13], [1, 22]):
         folder = tmp_path / "-".join(map(str, steps))

@@ -10,12 +10,12 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from importlib.metadata import version
 from typing import Annotated, Any, NoReturn, get_args, get_origin, get_type_hints
 
 from cyclopts import App, CycloptsError, Group, Parameter
 from pydantic import BaseModel
 
+from neds import __version__
 from neds.commands.job import run_job, writes_results
 from neds.commands.table import GROUPS, Command, all_commands, command_named
 from neds.commands.values import mapping_of, settings_of
@@ -28,6 +28,14 @@ log = logging.getLogger(__name__)
 TEMPORARY_FAILURE = 75
 """EX_TEMPFAIL of sysexits.h: start it again."""
 WRONG_USAGE = 2
+OPTIONAL = {
+    **dict.fromkeys(("pynwb", "hdmf"), "nwb"),
+    **dict.fromkeys(
+        ("one", "brainbox", "iblatlas", "ibldsp", "ibllib", "iblutil", "neuropixel", "requests", "spikeglx"), "one"
+    ),
+    **dict.fromkeys(("ray", "optuna"), "tune"),
+}
+"""The extra of this package that brings a module in, for modules that only some commands need."""
 _FIRST_ENDS_WITHIN_S = 20.0
 
 _HELP = "Neural encoding and decoding at scale: the workflow's stages and tools, by hand. Each explains itself: --help."
@@ -40,7 +48,12 @@ def main() -> NoReturn:
     Exit status 1 means that the user can mend it (one line per fault), 2 that the arguments are no command, 75 that it was
     interrupted and goes on when it is started again. A bug keeps its traceback.
     """
-    sys.exit(_outcome(sys.argv[1:]))
+    try:
+        sys.exit(_outcome(sys.argv[1:]))
+    except ModuleNotFoundError as error:
+        if (extra := OPTIONAL.get((error.name or "").partition(".")[0])) is None:
+            raise
+        sys.exit(f"error: {error.name} is not installed, which this command needs: pip install 'neds[{extra}]'")
 
 
 def _outcome(arguments: Sequence[str]) -> int | str:
@@ -94,7 +107,7 @@ def program(*called: Command | None) -> App:
     app = App(
         name="neds",
         help=_HELP,
-        version=lambda: version("neds"),
+        version=__version__,
         default_parameter=Parameter(negative=""),
         help_format="plaintext",
     )

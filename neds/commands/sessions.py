@@ -6,8 +6,9 @@ from pathlib import Path
 from neds.download.settings import DownloadSettings
 from neds.errors import UserError
 from neds.roster import read_sheet
+from neds.words import counted
 
-PAPER_SHEET = Path(__file__).parents[2] / "sessions.tsv"
+PAPER_SHEET = Path(__file__).parents[1] / "paper_sessions.tsv"
 FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(2999, 12, 31)
 
 
@@ -66,4 +67,4 @@ def find_sessions(
     roles = assign_roles(list(sessions["eid"]), test=test, known=known)
     asked = ", ".join(f"{name} {value}" for name, value in query.filters().items())
     write_sheet(output, sessions, roles=roles, origin=f"{base_url}, {asked}, asked on {date.today()}")
-    return f"{output}: {len(roles)} sessions, {roles.count('train')} train and {roles.count('test')} test"
+    return f"{output}: {counted(len(roles), 'session')}, {roles.count('train')} train and {roles.count('test')} test"

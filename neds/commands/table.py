@@ -113,7 +113,7 @@ _FIXED: dict[str, Command] = {
         ),
         (
             "unit-embeddings",
-            "neds.regions.embeddings:extract_embeddings",
+            "neds.regions.extract:extract_embeddings",
             "Extract what a trained network has learned of each unit.",
         ),
         (

@@ -100,6 +100,11 @@ def mapping_faults(checked: Checked) -> list[str]:
         if name not in known
     ]
     series = mapping.series or {}
+    faults += [
+        f"config key {config.source}.series_units.{name}: {config.source}.series has no {name}; name it there"
+        for name in mapping.series_units or {}
+        if name not in series
+    ]
     for name, modality in config.modality_registry().items():
         computable = not series.keys().isdisjoint(COMPUTED_FROM.get(name, ()))
         if modality.kind == "continuous" and name not in series and not computable:

@@ -5,6 +5,7 @@ from neds.config.schema import Config
 from neds.roster import ROLES
 from neds.run import name_fault
 from neds.validation import did_you_mean
+from neds.words import counted
 
 
 def repetitions(checked: Checked) -> list[str]:
@@ -61,7 +62,7 @@ def _pretraining_faults(config: Config, roles: dict[str, str]) -> list[str]:
         if fault := name_fault(name):
             faults.append(f"{key}: {fault}")
         if isinstance(members, int) and not 1 <= members <= n_train:
-            faults.append(f"{key}: {members} sessions wanted, the sheet has {n_train} of role train")
+            faults.append(f"{key}: {counted(members, 'session')} wanted, the sheet has {n_train} of role train")
         if isinstance(members, list):
             faults += [f"{key}: {eid} is not among the sessions" for eid in members if eid not in roles]
             held_out = [eid for eid in members if roles.get(eid) == "test"]

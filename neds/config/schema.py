@@ -100,8 +100,8 @@ class Config(FileMappings):
     overrides: dict[OverrideName, dict[str, Any]] = key(
         {"pretrain": {"training.epochs": 80}, "finetuned": {"training.shared_lr": 0.3}},
         when="for models of other sizes by stage or mode, or unimodal models trained for longer",
-        paper="{pretrain: {model.layers: 22}, encoding: {training.epochs: 4000, training.lr: 5.0e-4}}",
-        public_code="the same, and {encoding: {masking.single_behaviour: 0.0}}",
+        paper="those of docs/examples/neds_paper.yaml",
+        public_code="the same",
     )
     """What differs by stage (pretrain, scratch, finetuned), by mode (mm, encoding, decoding) or by both ("pretrain mm"):
     dotted keys of model, masking and training. The most specific wins: both, then mode, then stage. A value that a later

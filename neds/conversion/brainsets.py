@@ -7,6 +7,7 @@ alone. Text is stored as bytes.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -18,6 +19,8 @@ from neds.errors import UserError
 from neds.files import hdf5
 from neds.files.raw import Recorded, Trace
 from neds.signals.clock import ClockFault, spikes_in_order
+from neds.signals.stretches import merged
+from neds.words import counted
 
 _SERIES = ("IrregularTimeSeries", "RegularTimeSeries")
 
@@ -56,8 +59,8 @@ def _session(path: Path, handle: h5py.File, mapping: FileMapping) -> SourceSessi
         )
     if len(units) and (units.max() >= n_units or units.min() < -1):
         raise UserError(
-            f"{path}: spikes/unit_index goes from {units.min()} to {units.max()}, but the file has {n_units} units; -1 "
-            "stands for a spike of no unit"
+            f"{path}: spikes/unit_index goes from {units.min()} to {units.max()}, but the file has "
+            f"{counted(n_units, 'unit')}; -1 stands for a spike of no unit"
         )
     times = np.asarray(spikes["timestamps"][:], np.float64)
     try:
@@ -69,6 +72,7 @@ def _session(path: Path, handle: h5py.File, mapping: FileMapping) -> SourceSessi
         spike_units=units[rows].astype(np.int32),
         n_units=n_units,
         series=lambda place: _series(handle, place),
+        unit_of=lambda place: _unit_of(handle, place),
         subject=_described(handle, "subject", "id"),
         lab=str(handle.attrs.get("lab", "")),
         date=_described(handle, "session", "recording_date")[:10],
@@ -115,7 +119,16 @@ def _series(handle: h5py.File, place: str) -> tuple[Trace, list[str]]:
     else:
         first_s, end_s = float(group["domain/start"][0]), float(group["domain/end"][-1])
         times = regular_times(values, start_s=first_s, rate_hz=float(group.attrs["sampling_rate"]), end_s=end_s)
-    return source_trace(times, values[:])
+    trace, remarks = source_trace(times, values[:])
+    domain = [group[f"domain/{name}"][:] for name in ("start", "end") if f"domain/{name}" in group]
+    return replace(trace, observed_s=merged(np.column_stack(domain)) if len(domain) == 2 else None), remarks
+
+
+def _unit_of(handle: h5py.File, place: str) -> str:
+    """The format has no units; some writers add them to a dataset."""
+    attributes = handle[place.strip("/")].attrs
+    unit = next((attributes[name] for name in ("unit", "units") if name in attributes), "")
+    return unit if isinstance(unit, str) else ""
 
 
 def _kind(item: h5py.Group | h5py.Dataset) -> str:

@@ -4,7 +4,7 @@ Shapes: N units, n samples.
 """
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,12 +30,16 @@ from neds.signals.clock import ClockFault, spikes_in_order
 
 LONGEST_DETAIL = 300
 """Characters of a message of pynwb, which may name every object of a file."""
+_NAME_IT = "name it in the column `linked` of the sessions sheet, or "
 _PLACES = ("acquisition", "processing", "stimulus", "analysis", "scratch")
 
 
 @contextmanager
-def opened(path: Path, mapping: FileMapping) -> Iterator[SourceSession]:
+def opened(path: Path, mapping: FileMapping, *, linked: Sequence[Path] = ()) -> Iterator[SourceSession]:
     """Open an NWB file for as long as the block runs.
+
+    Args:
+        linked: other files that its links may lead to.
 
     Raises:
         UserError: it is damaged, no NWB file, or has no units.
@@ -43,7 +47,8 @@ def opened(path: Path, mapping: FileMapping) -> Iterator[SourceSession]:
     with warnings.catch_warnings():
         # Of cached namespaces and the like, which no user can act on.
         warnings.simplefilter("ignore")
-        _refuse_foreign(path)
+        for file in (path, *linked):
+            _refuse_foreign(file, [path, *linked])
         try:
             io = NWBHDF5IO(path, "r", load_namespaces=True)
         except (OSError, KeyError, TypeError, ValueError) as error:
@@ -58,14 +63,14 @@ def opened(path: Path, mapping: FileMapping) -> Iterator[SourceSession]:
             yield _session(path, file, mapping)
 
 
-def _refuse_foreign(path: Path) -> None:
+def _refuse_foreign(path: Path, linked: Sequence[Path]) -> None:
     """Pynwb follows whatever links a file has, so they are looked at before."""
     try:
         handle = h5py.File(path, "r")
     except OSError as error:
         raise UserError(f"{path}: damaged, or no NWB file ({' '.join(str(error).split())})") from None
     with handle:
-        hdf5.refuse_foreign(handle, path)
+        hdf5.refuse_foreign(handle, path, linked=linked, how=_NAME_IT)
 
 
 def _session(path: Path, file: NWBFile, mapping: FileMapping) -> SourceSession:
@@ -86,7 +91,8 @@ def _session(path: Path, file: NWBFile, mapping: FileMapping) -> SourceSession:
         spike_times=times[rows],
         spike_units=units[rows],
         n_units=len(ends),
-        series=lambda place: _series(file, place, end_s),
+        series=lambda place: _series(_found(file, place), end_s),
+        unit_of=lambda place: _found(file, place).unit or "",
         subject=(file.subject.subject_id if file.subject else "") or "",
         lab=file.lab or "",
         date=file.session_start_time.date().isoformat(),
@@ -149,11 +155,11 @@ def _electrode_columns(units: DynamicTable) -> dict[str, np.ndarray]:
     return columns
 
 
-def _series(file: NWBFile, place: str, end_s: float) -> tuple[Trace, list[str]]:
+def _found(file: NWBFile, place: str) -> TimeSeries:
     """The TimeSeries at a path, e.g. processing/behavior/Position/paw; or the only one within what is there.
 
-    Args:
-        end_s: time of the last spike.
+    Raises:
+        NoSuchSeries: there is none.
     """
     first, *names = place.strip("/").split("/")
     if first not in _PLACES:
@@ -171,11 +177,20 @@ def _series(file: NWBFile, place: str, end_s: float) -> tuple[Trace, list[str]]:
     if not isinstance(found, TimeSeries):
         kind = "" if found is None else f"is a {type(found).__name__} and "
         raise NoSuchSeries(f"{here} {kind}has {', '.join(there) or 'nothing in it'}")
-    data = np.asarray(found.data[:])
+    return found
+
+
+def _series(series: TimeSeries, end_s: float) -> tuple[Trace, list[str]]:
+    """The samples of a series, with what its conversion and offset make of them.
+
+    Args:
+        end_s: time of the last spike.
+    """
+    data = np.asarray(series.data[:])
     if data.dtype.kind in "biuf":
-        data = np.asarray(found.get_data_in_units())
-    if found.rate is None:
-        times = np.asarray(found.get_timestamps()[:], np.float64)
+        data = np.asarray(series.get_data_in_units())
+    if series.rate is None:
+        times = np.asarray(series.get_timestamps()[:], np.float64)
     else:
-        times = regular_times(data, start_s=found.starting_time, rate_hz=found.rate, end_s=end_s)
+        times = regular_times(data, start_s=series.starting_time, rate_hz=series.rate, end_s=end_s)
     return source_trace(times, data)

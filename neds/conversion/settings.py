@@ -10,6 +10,7 @@ from neds.values import Meanings
 
 RAW_TRACES = ("wheel_position", "wheel_velocity", "left_whisker_motion_energy", "right_whisker_motion_energy")
 """Traces of a raw file from which modalities are computed."""
+RAW_UNITS = {"wheel_position": "rad", "wheel_velocity": "rad/s"}
 COMPUTED_FROM = {
     "wheel_speed": ("wheel_velocity", "wheel_position"),
     "wheel_velocity": ("wheel_position",),
@@ -26,6 +27,9 @@ class FileMapping(Settings):
         None, when="always for source nwb; for brainsets, for files of another layout than BrainWideBench's"
     )
     """Modality -> path of the series in the file."""
+    series_units: dict[str, str] | None = key(None, when="when the file says no unit of a series, or a wrong one")
+    """Modality -> unit of its series, in the place of what the file says. Values are converted to the modality's unit where
+    both are known, e.g. cm/s to m/s."""
     trials_table: str = key("trials", when="when the file calls it otherwise")
     """Name of the table of trials in the file."""
     trials: dict[str, str] | None = key(None, when="when columns have other names than the modalities and events")
@@ -130,6 +134,7 @@ class ConvertRun(Settings):
     """Everything but the file that determines a conversion."""
 
     modalities: list[Modality]
-    """Registry entries of one value per trial; columns of the categorical ones are written as class names."""
+    """Registry entries of one value per trial, of which the columns of the categorical ones are written as class names; and
+    of continuous series, whose units count."""
     mapping: dict[str, Any] = {}
     """Values of the mapping of the file's format."""

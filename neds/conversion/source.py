@@ -10,7 +10,9 @@ import numpy as np
 
 from neds.files.raw import Recorded, Trace
 from neds.signals.clock import ClockFault, trace_in_order
+from neds.signals.stretches import merged
 from neds.values import as_text
+from neds.words import counted
 
 
 class NoSuchSeries(Exception):
@@ -32,6 +34,7 @@ class SourceSession:
         units: columns (N,) of numbers or str.
         trials: columns (K,) of numbers or str; None where the file has no table of trials.
         series: reads the series at a path, with remarks; raises NoSuchSeries and UnusableSeries.
+        unit_of: physical unit of the values of the series at a path; empty where the file does not say.
         tables: names of the tables of trials that are there.
         recorded: when the units were recorded; None where the file does not say.
         remarks: what was dropped in reading, by what it is of.
@@ -41,6 +44,7 @@ class SourceSession:
     spike_units: np.ndarray
     n_units: int
     series: Callable[[str], tuple[Trace, list[str]]]
+    unit_of: Callable[[str], str] = lambda place: ""
     subject: str = ""
     lab: str = ""
     date: str = ""
@@ -105,7 +109,7 @@ def source_trace(times: np.ndarray, values: np.ndarray) -> tuple[Trace, list[str
     if values.ndim == 2 and values.shape[1] == len(times) != values.shape[0]:
         raise UnusableSeries(transposed(values.shape))
     if len(values) != len(times):
-        raise UnusableSeries(f"it holds {len(values)} values at {len(times)} times")
+        raise UnusableSeries(f"it holds {counted(len(values), 'value')} at {counted(len(times), 'time')}")
     try:
         trace, remarks = trace_in_order(times, values)
     except ClockFault as fault:
@@ -113,9 +117,11 @@ def source_trace(times: np.ndarray, values: np.ndarray) -> tuple[Trace, list[str
     with np.errstate(over="ignore"):
         small = trace.values.astype(np.float32)
     if n_beyond := int(np.count_nonzero(np.isinf(small) & np.isfinite(trace.values))):
-        raise UnusableSeries(f"{n_beyond} values are beyond {np.finfo(np.float32).max:.1e}, the largest of 32 bits")
+        raise UnusableSeries(
+            f"{counted(n_beyond, 'value')} beyond {np.finfo(np.float32).max:.1e}, the largest of 32 bits"
+        )
     if n_infinite := int(np.count_nonzero(np.isinf(small))):
-        remarks.append(f"{n_infinite} infinite values are taken as unknown")
+        remarks.append(f"{counted(n_infinite, 'infinite value')} taken as unknown")
         small[np.isinf(small)] = np.nan
     if not len(trace.times):
         raise UnusableSeries("it has no samples")
@@ -132,27 +138,14 @@ def recorded_of(intervals: list[np.ndarray], invalid_s: np.ndarray) -> Recorded:
     sets: dict[bytes, int] = {}
     of_unit, stretches, numbers = [], [], []
     for own in intervals:
-        merged = _without(_merged(own if len(own) else np.array([[-np.inf, np.inf]])), _merged(invalid_s))
-        key = merged.tobytes()
+        recorded = _without(merged(own if len(own) else np.array([[-np.inf, np.inf]])), merged(invalid_s))
+        key = recorded.tobytes()
         if key not in sets:
             sets[key] = len(sets)
-            stretches.append(merged)
-            numbers.append(np.full(len(merged), sets[key]))
+            stretches.append(recorded)
+            numbers.append(np.full(len(recorded), sets[key]))
         of_unit.append(sets[key])
     return Recorded(np.concatenate([np.zeros((0, 2)), *stretches]), np.concatenate([[], *numbers]), np.array(of_unit))
-
-
-def _merged(stretches: np.ndarray) -> np.ndarray:
-    """Stretches (m, 2) in order, with those that overlap or meet as one; those that hold no time are left out."""
-    stretches = np.asarray(stretches, np.float64).reshape(-1, 2)
-    stretches = stretches[stretches[:, 1] > stretches[:, 0]]
-    stretches = stretches[np.argsort(stretches[:, 0], kind="stable")]
-    if not len(stretches):
-        return stretches
-    reached = np.maximum.accumulate(stretches[:, 1])
-    starts = np.concatenate([[True], stretches[1:, 0] > reached[:-1]])
-    ends = np.concatenate([np.flatnonzero(starts)[1:] - 1, [len(stretches) - 1]])
-    return np.column_stack([stretches[starts, 0], reached[ends]])
 
 
 def _without(stretches: np.ndarray, others: np.ndarray) -> np.ndarray:

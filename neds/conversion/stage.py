@@ -3,25 +3,29 @@
 Shapes: N units, K trials.
 """
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from neds.conversion.settings import MAPPINGS, ConvertRun, FileMapping, FormatName, UnitColumn
+from neds.conversion.settings import MAPPINGS, RAW_UNITS, ConvertRun, FileMapping, FormatName, UnitColumn
 from neds.conversion.source import NoSuchSeries, SourceSession, UnusableSeries
+from neds.conversion.units import conversion, is_known
 from neds.errors import UserError
 from neds.files.md5 import md5_of
 from neds.files.raw import RawSession, Trace, write_raw
-from neds.files.roles import InputFile, OutputFile
+from neds.files.roles import InputFile, InputFiles, OutputFile
 from neds.modalities import Modality
 from neds.partition.array_values import categorical, meanings, value_names
 from neds.validation import validated
 
-Reader = Callable[[Path, FileMapping], AbstractContextManager[SourceSession]]
+Reader = Callable[..., AbstractContextManager[SourceSession]]
+_log = logging.getLogger(__name__)
 _NUMBERS: dict[UnitColumn, float] = {"depth_um": np.nan, "label": np.nan, "channel": -1}
 _GROUPS = ("electrode_group", "electrodes.group_name")
 _TEXTS = ("uuid", "probe", "acronym", "beryl", "cosmos")
@@ -34,6 +38,7 @@ def convert(
     eid: str,
     settings: ConvertRun,
     output: OutputFile,
+    linked: InputFiles = (),
 ) -> None:
     """Read one session from `file` and write it to the raw file `output`.
 
@@ -44,6 +49,7 @@ def convert(
         settings: `modalities` (list of registry entries, of which those of one value per trial count) and `mapping`
             (config block nwb or brainsets).
         output: raw session file to write.
+        linked: other files that links in an NWB file may lead to.
 
     Raises:
         UserError: a file that cannot be read, or a mapping that does not fit it.
@@ -58,9 +64,13 @@ def convert(
     mapping = validated(MAPPINGS[format], settings.mapping, where="mapping").filled()
     # A reader is imported only where it is used: pynwb takes long to.
     reader: Reader = import_module(f"neds.conversion.{format}").opened
-    with reader(path, mapping) as source:
+    others = [Path(other) for other in linked]
+    # Only of NWB the sheet names linked files.
+    with reader(path, mapping, **({"linked": others} if others else {})) as source:
         converted = _Conversion(path, format, mapping, source)
-        traces, problems = converted.traces()
+        traces, problems = converted.traces(
+            RAW_UNITS | {m.name: m.unit for m in settings.modalities if m.kind == "continuous"}
+        )
         trials, no_trials = converted.trials([m for m in settings.modalities if m.per_trial])
         units = converted.units(eid)
     write_raw(
@@ -76,11 +86,15 @@ def convert(
             trials=trials,
             traces=traces,
             provenance={
-                "datasets": [{"name": path.name, "size": path.stat().st_size, "hash": md5_of(path)}],
+                "datasets": [
+                    {"name": file.name, "size": file.stat().st_size, "hash": md5_of(file)}
+                    for file in (path, *map(Path, linked))
+                ],
                 "mapping": mapping.model_dump(),
                 "mapped": [*(mapping.series or {}), *(mapping.trials or {})],
                 "problems": problems | no_trials,
                 "remarks": source.remarks | converted.remarks,
+                "readings": converted.readings,
             },
             recorded=source.recorded,
         ),
@@ -93,13 +107,20 @@ class _Conversion:
     def __init__(self, path: Path, key: str, mapping: FileMapping, source: SourceSession) -> None:
         self._path, self._key, self._mapping, self._source = path, key, mapping, source
         self.remarks: dict[str, str] = {}
+        self.readings: dict[str, str] = {}
 
-    def traces(self) -> tuple[dict[str, Trace], dict[str, str]]:
-        """The mapped series, and why others are absent."""
+    def traces(self, units: Mapping[str, str]) -> tuple[dict[str, Trace], dict[str, str]]:
+        """The mapped series, and why others are absent.
+
+        Args:
+            units: to which values are converted, by modality or trace; empty where that does not matter.
+        """
         traces, problems = {}, {}
         for name, place in (self._mapping.series or {}).items():
             try:
-                traces[name], remarks = self._source.series(place)
+                trace, remarks = self._source.series(place)
+                traces[name], changed = self._in_unit(name, trace, units.get(name, ""))
+                remarks += changed
             except (NoSuchSeries, UnusableSeries) as problem:
                 what = f"no series {place}" if isinstance(problem, NoSuchSeries) else f"series {place} cannot be used"
                 if self._mapping.missing_series == "error":
@@ -110,6 +131,31 @@ class _Conversion:
             if remarks:
                 self.remarks[name] = "; ".join(remarks)
         return traces, problems
+
+    def _in_unit(self, name: str, trace: Trace, wanted: str) -> tuple[Trace, list[str]]:
+        """A series in the unit of its modality, and what was done to it.
+
+        Raises:
+            UnusableSeries: its unit is that of something else.
+        """
+        said = (self._mapping.series_units or {}).get(name)
+        given = self._source.unit_of((self._mapping.series or {})[name]) if said is None else said
+        if not (is_known(given) and is_known(wanted)):
+            return trace, []
+        key = f"{self._key}.series_units.{name}"
+        try:
+            factor = conversion(given, wanted)
+        except ValueError:
+            raise UnusableSeries(
+                f"it is in {given}, the modality in {wanted}; define one with such a unit under custom_modalities, or say "
+                f"under {key} which unit it is"
+            ) from None
+        if factor is None:
+            return trace, [f"its unit is {given} in the file and taken for {wanted}; {key} may say which it is"]
+        if factor == 1:
+            return trace, []
+        values = (trace.values * factor).astype(np.float32)
+        return replace(trace, values=values), [f"converted from {given} to {wanted} (times {factor:.6g})"]
 
     def trials(self, modalities: list[Modality]) -> tuple[pd.DataFrame, dict[str, str]]:
         """Columns (K) of the trials; those of categorical modalities as class names, empty where unknown.
@@ -143,7 +189,8 @@ class _Conversion:
                 columns[name], modality, where=where, meaning=meaning, key=f"{self._key}.values.{name}"
             )
             columns[name] = np.array([*modality.classes, ""], dtype=object)[reading.index]
-            self.remarks[name] = reading.told
+            self.readings[name] = reading.told
+            _log.info("%s: read as %s", where, reading.told)
         return pd.DataFrame(columns), {}
 
     def units(self, eid: str) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from neds.download.retries import retried
 from neds.download.settings import DownloadSettings
 from neds.download.sizes import readable_size
 from neds.errors import UserError
+from neds.words import counted
 
 _log = logging.getLogger(__name__)
 
@@ -59,7 +60,8 @@ def summary(table: pd.DataFrame, *, cache_dir: Path) -> str:
     total, missing = readable_size(table["bytes"].sum()), readable_size(table["bytes_missing"].sum())
     in_parts = table["bytes_in_parts"].sum()
     less = f", {readable_size(in_parts)} of them recordings of which only parts are fetched" if in_parts else ""
+    files = counted(int(table["files"].sum()), "file")
     return (
-        f"{n_usable} of {len(table)} sessions can be downloaded: {table['files'].sum()} files, {total}, of which {missing} "
+        f"{n_usable} of {counted(len(table), 'session')} can be downloaded: {files}, {total}, of which {missing} "
         f"are not in {cache_dir} yet{less}; {readable_size(free)} are free there"
     )

@@ -1,6 +1,8 @@
 """Trials, wheel, licks and motion energy of one session, as the IBL's SessionLoader reads them."""
 
 from collections import Counter
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +15,11 @@ from neds.download.frames import frame_times
 from neds.download.session_files import SessionFiles, Unavailable
 from neds.files.raw import Trace
 from neds.signals.clock import ClockFault, trace_in_order
+from neds.signals.stretches import merged, sampled
 from neds.signals.wheel import NoVelocity, wheel_traces
+from neds.words import counted
 
+LICK_VIEWS = ("left", "right")
 UNUSED = "itiDuration"
 """Attribute of the trials whose length is often another, and which nothing needs."""
 
@@ -57,8 +62,12 @@ def load_trials(files: SessionFiles) -> tuple[pd.DataFrame, str]:
         raise Unavailable("the trials table is empty")
     # A single text or yes/no column makes ALF's table reader return every column as objects.
     trials = trials.infer_objects().select_dtypes(["number", "bool"])
-    described = ", ".join(f"{name} ({n} rows)" for name, n in left_out.items())
-    remark = f"{described} left out, as there are {n_trials} trials" if left_out else ""
+    described = ", ".join(f"{name} ({counted(n, 'row')})" for name, n in left_out.items())
+    remark = (
+        f"{described} left out, as there {'is' if n_trials == 1 else 'are'} {counted(n_trials, 'trial')}"
+        if left_out
+        else ""
+    )
     return trials.astype(dict.fromkeys(trials.select_dtypes("number"), np.float64)), remark
 
 
@@ -88,7 +97,9 @@ def load_wheel(files: SessionFiles) -> tuple[dict[str, Trace], str]:
     loaded = load_object([datasets[name] for name in ("position", "timestamps")])
     position, times = np.asarray(loaded["position"]), np.asarray(loaded["timestamps"])
     if len(position) != len(times):
-        raise Unavailable(f"the wheel datasets cannot be used ({len(position)} positions at {len(times)} times)")
+        raise Unavailable(
+            f"the wheel datasets cannot be used ({counted(len(position), 'position')} at {counted(len(times), 'time')})"
+        )
     try:
         trace, remarks = trace_in_order(times, position)
         traces, unknown = wheel_traces(trace)
@@ -109,6 +120,8 @@ def find_licks(files: SessionFiles) -> list[ALFPath]:
 def load_licks(files: SessionFiles) -> tuple[Trace, str]:
     """The times of the licks, each with the value 1, and a remark.
 
+    Licks are found in the videos of the two side cameras: they would have been seen while either had frames.
+
     Raises:
         Unavailable: no lick times, or times that go back.
     """
@@ -118,7 +131,23 @@ def load_licks(files: SessionFiles) -> tuple[Trace, str]:
         trace, remarks = trace_in_order(times, np.ones(len(times), np.float32))
     except ClockFault as fault:
         raise Unavailable(f"the licks cannot be used ({fault})") from None
-    return trace, "; ".join(remarks)
+    watched = []
+    for view in LICK_VIEWS:
+        with suppress(Unavailable):
+            times = np.load(files.use(find_frame_times(files, view))["times"], allow_pickle=False)
+            watched.append(sampled(times.astype(np.float64)))
+    if not watched:
+        return trace, "; ".join([*remarks, "without camera times it is not known when there was no video"])
+    return replace(trace, observed_s=merged(np.concatenate(watched))), "; ".join(remarks)
+
+
+def find_frame_times(files: SessionFiles, view: str) -> list[ALFPath]:
+    """The dataset of the times of a camera's frames.
+
+    Raises:
+        Unavailable: there is none.
+    """
+    return files.find(f"{view}Camera", needed=("times",), attribute=["times"])
 
 
 def find_whisker_motion_energy(files: SessionFiles, view: str) -> list[ALFPath]:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from neds.download.session_files import Unavailable
+from neds.words import counted
 
 
 def frame_times(file: Path, n_frames: int, *, most_surplus_s: float) -> tuple[np.ndarray, list[str]]:
@@ -26,14 +27,16 @@ def frame_times(file: Path, n_frames: int, *, most_surplus_s: float) -> tuple[np
         raise Unavailable("the camera has no frames")
     surplus = len(times) - n_frames
     if surplus < 0:
-        raise Unavailable(f"the camera times are shorter than video data ({len(times)} times, {n_frames} frames)")
+        raise Unavailable(
+            f"the camera times are shorter than video data ({counted(len(times), 'time')}, {counted(n_frames, 'frame')})"
+        )
     if surplus == 0:
         return times, []
     lasts_s = surplus * float(np.nanmedian(np.diff(times)))
     if lasts_s > most_surplus_s:
         raise Unavailable(
-            f"{surplus} camera times ({lasts_s:.1f} s) in excess of the frames, more than "
+            f"{counted(surplus, 'camera time')} ({lasts_s:.1f} s) in excess of the frames, more than "
             "download.most_surplus_s; whether the "
             "video begins late or ends early is not known"
         )
-    return times[surplus:], [f"{surplus} camera times in excess of the frames were dropped from the start"]
+    return times[surplus:], [f"{counted(surplus, 'camera time')} in excess of the frames dropped from the start"]

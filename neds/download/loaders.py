@@ -10,6 +10,8 @@ import pandas as pd
 from one.api import One
 
 from neds.download.behaviour import (
+    LICK_VIEWS,
+    find_frame_times,
     find_licks,
     find_trials,
     find_wheel,
@@ -96,7 +98,7 @@ def needed_datasets(database: VerifyingOne, *, eid: str, settings: DownloadSetti
     of_extras: dict[str, list[Callable[[], object]]] = {
         "pupil": [partial(find_tracking, files, "features")],
         "paws": [partial(find_tracking, files, settings.pose_tracker)],
-        "licks": [partial(find_licks, files)],
+        "licks": [partial(find_licks, files), *(partial(find_frame_times, files, view) for view in LICK_VIEWS)],
         "lfp": [partial(find_lfp, files, probe) for probe in probes],
     }
     finders += [find for extra in settings.extras or [] for find in of_extras[extra]]

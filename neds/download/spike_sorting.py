@@ -13,6 +13,7 @@ from one.alf.path import ALFPath
 
 from neds.download.session_files import SessionFiles, Unavailable
 from neds.signals.clock import ClockFault, spikes_in_order
+from neds.words import counted
 
 LOCATIONS = ".brainLocationIds_ccf_2017."
 SPIKES = ("times", "clusters")
@@ -124,12 +125,12 @@ def load_probe(files: SessionFiles, name: str, *, spike_sorter: str, regions: Br
     remarks += lost
     if elsewhere.any():
         remarks.append(
-            f"{elsewhere.sum()} clusters lie on channels that the probe does not have; their regions are unknown"
+            f"region unknown of {counted(elsewhere.sum(), 'cluster')} on channels that the probe does not have"
         )
     if "atlas_id" in channels and (strange := ~np.isin(channels["atlas_id"], regions.id)).any():
         named = ", ".join(map(str, np.unique(channels["atlas_id"][strange])[:5]))
         remarks.append(
-            f"{strange.sum()} channels lie in regions that the atlas does not have ({named}): region unknown"
+            f"region unknown of {counted(strange.sum(), 'channel')} in regions that the atlas does not have ({named})"
         )
         channels["acronym"] = np.where(strange, UNKNOWN_REGION, channels["acronym"])
     recompute = not _metrics_usable(clusters)
@@ -182,11 +183,11 @@ def _rows_in_use(spikes: dict, n_clusters: int) -> tuple[np.ndarray | slice, lis
     if strange.mean() > MOST_UNKNOWN:
         raise Unavailable(
             f"spikes.clusters names clusters beyond the {n_clusters} of clusters.channels, in {strange.sum()} of "
-            f"{len(clusters)} spikes"
+            f"{counted(len(clusters), 'spike')}"
         )
     remarks = []
     if strange.any():
-        remarks.append(f"{strange.sum()} of {len(clusters)} spikes are of clusters that are not listed")
+        remarks.append(f"{strange.sum()} of {counted(len(clusters), 'spike')} of clusters that are not listed")
         clusters = np.where(strange, -1, clusters)
     try:
         rows, lost = spikes_in_order(np.asarray(spikes["times"]), clusters)

@@ -87,7 +87,7 @@ def known_values(session: AlignedSession, target: str, trials: np.ndarray) -> np
 
 
 def unit_scores(session: AlignedSession, target: str, predicted: np.ndarray, trials: np.ndarray) -> pd.DataFrame:
-    """One row per unit: number of test spikes, bits per spike against two nulls, R2 of its PSTHs.
+    """One row per unit: number of test spikes, bits per spike against two nulls, Poisson D2, R2 of its PSTHs.
 
     `bits_per_spike` compares with the mean rate of the test trials themselves, `bits_per_spike_train_null` with that of
     the training trials. A unit without a spike in these trials, or without one in the training trials, of which no model
@@ -95,11 +95,13 @@ def unit_scores(session: AlignedSession, target: str, predicted: np.ndarray, tri
     """
     counts = session.values[target][trials]
     null = session.statistics[target]["mean"]
+    d2 = metrics.poisson_d2(predicted, counts)
     scores = pd.DataFrame(
         {
             "n_spikes": counts.sum((0, 1), dtype=np.int64),
             "bits_per_spike": _bits_per_spike(session, target, predicted, trials),
             "bits_per_spike_train_null": metrics.bits_per_spike(predicted, counts, null),
+            "poisson_d2": np.where(null > 0, d2, np.nan),
         }
     )
     if not session.has_conditions:
@@ -132,7 +134,10 @@ def _over(values: np.ndarray) -> Score:
 
 def _count_scores(session: AlignedSession, target: str, predicted: np.ndarray, trials: np.ndarray) -> dict[str, Score]:
     units = unit_scores(session, target, predicted, trials)
-    return {name: _over(units[name]) for name in units if name != "n_spikes"}
+    scores = {name: _over(units[name]) for name in units if name != "n_spikes"}
+    pooled = metrics.pooled_bits_per_spike(units["bits_per_spike"].to_numpy(), units["n_spikes"].to_numpy())
+    scores["bits_per_spike_pooled"] = Score(pooled, scores["bits_per_spike"].n_scored)
+    return scores
 
 
 def _continuous_scores(

@@ -4,6 +4,7 @@ import pandas as pd
 
 from neds.evaluation.score import PRIMARY_METRIC
 from neds.modalities import Modality
+from neds.words import counted
 
 
 def session_scores(metrics: pd.DataFrame, *, each_input: bool = False) -> pd.DataFrame:
@@ -50,4 +51,4 @@ def drawn_metrics(modalities: dict[str, Modality], *, plain_accuracy: bool = Fal
 def n_text(means: pd.DataFrame, thing: str) -> str:
     """The `n_sessions` of some means in words, e.g. "4 test sessions" or "3 to 4 test sessions"."""
     least, most = (int(means["n_sessions"].min()), int(means["n_sessions"].max())) if len(means) else (0, 0)
-    return f"{most if least == most else f'{least} to {most}'} {thing}{'' if most == 1 else 's'}"
+    return counted(most, thing) if least == most else f"{least} to {counted(most, thing)}"

@@ -19,6 +19,7 @@ from neds.figures.save import NothingToDraw, draw
 from neds.figures.style import NOTE_COLOR, figure_style, model_style, paper_marker
 from neds.files.roles import FigureStem, InputFile
 from neds.modalities import Modality, by_name
+from neds.words import counted
 
 _COLUMNS = ["target", "metric", "inputs", "model", "training", "eid", "n_seeds", "value", "mean", "sem", "n_sessions"]
 
@@ -83,11 +84,7 @@ def chance_of(table: pd.DataFrame) -> float:
 def _not_scored(tables: dict[str, pd.DataFrame], modalities: dict[str, Modality]) -> str:
     """The scores that some sessions lack, because their test trials do not define them."""
     lacking = {name: table.loc[table["value"].isna(), "eid"].nunique() for name, table in tables.items()}
-    parts = [
-        f"{modalities[name].title} of {number} session{'' if number == 1 else 's'}"
-        for name, number in lacking.items()
-        if number
-    ]
+    parts = [f"{modalities[name].title} of {counted(number, 'session')}" for name, number in lacking.items() if number]
     return f" Without a score: {', '.join(parts)}." if parts else ""
 
 

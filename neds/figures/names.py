@@ -11,6 +11,8 @@ from neds.run import Run
 METRIC_TITLES = {
     "bits_per_spike": "bits per spike",
     "bits_per_spike_train_null": "bits per spike (null: training rate)",
+    "bits_per_spike_pooled": "bits per spike (pooled over spikes)",
+    "poisson_d2": "Poisson D²",
     "r2": "R²",
     "r2_psth": "R² of condition averages",
     "r2_residual": "R² of single-trial deviations",

@@ -33,6 +33,7 @@ from neds.figures.style import (
     model_style,
 )
 from neds.files.roles import FigureStem, InputFile, InputFiles
+from neds.words import counted
 
 _PANELS_PER_ROW = 5
 
@@ -61,7 +62,7 @@ class RankedUnit:
     def title(self) -> str:
         """The numbers as two lines."""
         bits = f"{rounded(self.bits_per_spike, 2)} {METRIC_TITLES['bits_per_spike']}"
-        return f"{bits}\n{self.n_spikes} spike{'' if self.n_spikes == 1 else 's'}"
+        return f"{bits}\n{counted(self.n_spikes, 'spike')}"
 
 
 def best_units(rates: np.ndarray, counts: np.ndarray, number: int) -> list[RankedUnit]:
@@ -196,7 +197,7 @@ def psths_figure(comparison: Comparison, *, n_units: int = 10, split_by: str = "
 def _counted(groups: np.ndarray | None, n_trials: int, split_by: str) -> str:
     """The trials of the averages by group, and those that are in none."""
     if groups is None:
-        return f"{n_trials} test trials"
+        return counted(n_trials, "test trial")
     parts = [f"{np.sum(groups == name)} of {name}" for name in sorted(set(groups) - {""})]
     n_unknown = int(np.sum(groups == ""))
     left_out = f" ({n_unknown} of unknown {split_by} left out)" if n_unknown else ""

@@ -23,6 +23,7 @@ from neds.figures.psths import ranking_note, units_to_draw
 from neds.figures.save import NothingToDraw, draw
 from neds.figures.style import WIDTH_IN, figure_style, model_style
 from neds.files.roles import FigureStem, InputFile, InputFiles
+from neds.words import counted
 
 _COLOR_MAP = "PuOr_r"
 _MARK_COLOR = "#000000"
@@ -137,7 +138,7 @@ def raster_figure(comparison: Comparison, *, n_units: int = 3, group_by: str = "
             )
             header = headers[name] if row == 0 else ""
             score = f"{rounded(scores[name][row], 2)} {METRIC_TITLES['bits_per_spike']}" if name in scores else ""
-            score = score or f"{chosen[row].n_spikes} spikes"
+            score = score or f"{counted(chosen[row].n_spikes, 'spike')}"
             ax.set_title("\n".join(filter(None, [header, score])), fontsize=7)
             ax.tick_params(axis="y", length=0)
             if column in (0, len(series) - 1):

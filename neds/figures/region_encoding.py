@@ -150,7 +150,8 @@ def _note(counted: pd.DataFrame, min_units: int, *, n_left_out: int, n_all: int)
     if n_drawn < n_all:
         note += " The others have no known region or no score, or are in a region that is not drawn."
     if n_left_out:
-        note += f" {n_left_out} regions not drawn: under {min_units} units, or beyond the {_MOST_REGIONS} largest."
+        regions = counted(n_left_out, "region")
+        note += f" {regions} not drawn: under {min_units} units, or beyond the {_MOST_REGIONS} largest."
     return note + "\nFrame: the one input that alone predicts a region best."
 
 

@@ -15,6 +15,7 @@ from neds.figures.save import NothingToDraw, draw
 from neds.figures.style import NOTE_COLOR, WIDTH_IN, figure_style, model_style, paper_marker, region_looks
 from neds.files.roles import FigureStem, InputFile
 from neds.files.tables import read_csv, read_parquet
+from neds.words import counted
 
 _KINDS = {"neds-mm": "NEDS", "neds-encoding": "encoding-only NEDS", "neds-decoding": "decoding-only NEDS"}
 _WAYS = {"scratch": "single-session", "finetuned": "multi-session", "pretrained": "pretraining"}
@@ -253,9 +254,7 @@ def _shown_model(units: pd.DataFrame) -> pd.DataFrame:
 def _note(places: pd.DataFrame, n_units_all: int, scores: pd.DataFrame, paper: float | None) -> str:
     title = _bar_title(places["model"].iloc[0], places["training"].iloc[0])
     n_sessions = places["eid"].nunique()
-    text = (
-        f"A: {len(places):,} of {n_units_all:,} units of {n_sessions} session{'s' if n_sessions > 1 else ''}, {title}"
-    )
+    text = f"A: {len(places):,} of {n_units_all:,} units of {counted(n_sessions, 'session')}, {title}"
     text += "; the others are in none of the regions. " if len(places) < n_units_all else ". "
     if scores.empty:
         text += "No two regions have enough units to be told apart."

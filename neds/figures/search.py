@@ -15,6 +15,7 @@ from neds.figures.save import NothingToDraw, draw
 from neds.figures.style import WIDTH_IN, figure_style
 from neds.files.roles import FigureStem, InputFile
 from neds.files.tables import read_csv
+from neds.words import counted
 
 _PANELS_PER_ROW = 4
 _TRIAL_COLOR = "#0072B2"
@@ -56,7 +57,7 @@ def search_figure(trials: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     fig.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=len(entries))
     n_failed = len(trials) - len(drawn)
     failed = f" {n_failed} failed and are not drawn." if n_failed else ""
-    note_above(fig, f"Dots: {len(drawn)} trials of the search, at their best validation.{failed}")
+    note_above(fig, f"Dots: {counted(len(drawn), 'trial')} of the search, at their best validation.{failed}")
     return fig, drawn.reset_index(drop=True)
 
 

@@ -66,9 +66,11 @@ class AlignedSession:
         n_trials_before: trials in the source before any was dropped.
         dropped: trials and units dropped, by reason, e.g. {"trials: no choice": 12, "units: rate below 2 Hz": 40}.
         settings: the stage settings that made the file.
-        remarks: how values were read, and what was dropped, guessed or mended in loading and cutting, a line each.
-        fingerprints: (K,) uint64, of the spikes in each trial's window whatever the order of units; 0 with too few spikes to
-            tell trials apart. The same trial has the same one in every file.
+        readings: how values were read, a line each, e.g. "choice: 1 -> left (42), -1 -> right (38)".
+        remarks: what was dropped, guessed or mended in loading and cutting, a line each.
+        fingerprints: (K, M) uint64 marks of each trial: of the spikes in its window whatever the order of units, of its time
+            among the others, and of each continuous behaviour. 0 where something does not tell trials apart. The same trial
+            has the same ones in every file.
     """
 
     eid: str
@@ -87,8 +89,9 @@ class AlignedSession:
     n_trials_before: int = 0
     dropped: dict[str, int] = field(default_factory=dict)
     settings: dict = field(default_factory=dict)
+    readings: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
-    fingerprints: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint64))
+    fingerprints: np.ndarray = field(default_factory=lambda: np.zeros((0, 1), np.uint64))
 
     @property
     def usable(self) -> bool:
@@ -131,6 +134,7 @@ def write_aligned(path: Path, session: AlignedSession) -> None:
             n_trials_before=session.n_trials_before,
             dropped=json.dumps(session.dropped),
             settings=json.dumps(session.settings),
+            readings=json.dumps(session.readings),
             remarks=json.dumps(session.remarks),
             modalities=json.dumps([m.model_dump() for m in session.modalities.values()]),
         )
@@ -171,8 +175,9 @@ def read_aligned(path: Path, *, with_values: bool = True) -> AlignedSession:
             n_trials_before=int(handle.attrs["n_trials_before"]),
             dropped=json.loads(handle.attrs["dropped"]),
             settings=json.loads(handle.attrs["settings"]),
+            readings=json.loads(handle.attrs.get("readings", "[]")),
             remarks=json.loads(handle.attrs.get("remarks", "[]")),
-            fingerprints=handle["fingerprints"][:] if "fingerprints" in handle else np.zeros(0, np.uint64),
+            fingerprints=handle["fingerprints"][:] if "fingerprints" in handle else np.zeros((0, 1), np.uint64),
             modalities={modality.name: modality for modality in modalities},
             values={name: dataset[:] for name, dataset in handle.get("values", {}).items()} if with_values else {},
             statistics={

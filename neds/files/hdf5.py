@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -38,12 +38,16 @@ def opened(path: Path, *, file_format: str, version: int) -> Iterator[h5py.File]
         yield handle
 
 
-def refuse_foreign(handle: h5py.File, path: Path) -> None:
+def refuse_foreign(handle: h5py.File, path: Path, *, linked: Sequence[Path] = (), how: str = "") -> None:
     """Refuse a file that would have other files read in its place, or more memory taken than it can hold data for.
 
     External links, datasets in external files and virtual datasets make HDF5 open any file that the reader may read.
     Soft links lead to places of the same file, where they are judged. Nothing is read but the description of each
     object.
+
+    Args:
+        linked: files to which external links may lead, and which are to be judged likewise.
+        how: how the user may name such files, for messages.
 
     Raises:
         UserError: one line that names the object.
@@ -64,9 +68,11 @@ def refuse_foreign(handle: h5py.File, path: Path) -> None:
             except TypeError:
                 raise UserError(f"{path}: {here} is a link of a kind that is not followed; {_COPY}") from None
             if isinstance(link, h5py.ExternalLink):
-                raise UserError(
-                    f"{path}: {here} is a link to another file ({link.filename}), which is not followed; {_COPY}"
-                )
+                if not _leads_to(link, path, linked):
+                    raise UserError(
+                        f"{path}: {here} is a link to another file ({link.filename}), which is not followed; {how}{_COPY}"
+                    )
+                continue
             if isinstance(link, h5py.SoftLink):
                 continue
             item = group.get(name)
@@ -74,6 +80,17 @@ def refuse_foreign(handle: h5py.File, path: Path) -> None:
                 pending.append((here, item))
             elif isinstance(item, h5py.Dataset):
                 _refuse_foreign_dataset(item, path, here, size)
+
+
+def _leads_to(link: h5py.ExternalLink, path: Path, linked: Sequence[Path]) -> bool:
+    """Whether the file that HDF5 will open for a link of `path` is one of `linked`.
+
+    It looks beside `path` first, but for a folder that the environment names, which is not allowed. Only what is there
+    counts: else it would look elsewhere.
+    """
+    target = path.parent / link.filename
+    elsewhere = "HDF5_EXT_PREFIX" in os.environ
+    return not elsewhere and target.is_file() and any(file.is_file() and target.samefile(file) for file in linked)
 
 
 _COPY = "write a file that holds the data itself"

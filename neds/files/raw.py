@@ -16,10 +16,18 @@ FORMAT, VERSION = "neds-raw", 1
 
 @dataclass(frozen=True)
 class Trace:
-    """A behavioural signal on its own clock: `times` (n,) in seconds, ascending; `values` (n,) or (n, width)."""
+    """A behavioural signal on its own clock.
+
+    Attributes:
+        times: (n,) seconds, ascending.
+        values: (n,) or (n, width).
+        observed_s: (m, 2) first and last moment of the stretches in which events, whose times these are, would have been
+            seen, in order and apart; None where that is not known.
+    """
 
     times: np.ndarray
     values: np.ndarray
+    observed_s: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -56,8 +64,8 @@ class RawSession:
         traces: `wheel_position` (rad), `wheel_velocity` (rad/s), `left_whisker_motion_energy`,
             `right_whisker_motion_energy` (a.u.); one that could not be loaded is absent.
         provenance: JSON-able record of where the data came from: datasets with revision, hash and size, versions of the
-            loaders, spike sorting used per probe; under "problems" why something is absent, and under "remarks" what was
-            dropped, mended or guessed.
+            loaders, spike sorting used per probe; "problems" (why something is absent), "remarks" (what was dropped, mended
+            or guessed) and "readings" (how values of columns were read), by what they are of.
         recorded: when the units were recorded; None where the source does not say.
     """
 
@@ -101,6 +109,8 @@ def write_raw(path: Path, session: RawSession) -> None:
             group = handle.create_group(f"traces/{name}")
             group.create_dataset("times", data=trace.times.astype(np.float64), compression="lzf", shuffle=True)
             group.create_dataset("values", data=trace.values.astype(np.float32), compression="lzf", shuffle=True)
+            if trace.observed_s is not None:
+                group.create_dataset("observed_s", data=trace.observed_s.astype(np.float64))
 
 
 def read_raw(path: Path) -> RawSession:
@@ -123,7 +133,7 @@ def read_raw(path: Path) -> RawSession:
             units=hdf5.read_table(handle["units"]),
             trials=hdf5.read_table(handle["trials"]),
             traces={
-                name: Trace(times=group["times"][:], values=group["values"][:])
+                name: Trace(**{part: group[part][:] for part in ("times", "values", "observed_s") if part in group})
                 for name, group in handle.get("traces", {}).items()
             },
             provenance=json.loads(handle.attrs["provenance"]),

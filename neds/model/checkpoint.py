@@ -10,14 +10,13 @@ from safetensors.torch import save_file
 
 from neds.errors import UserError
 from neds.files.atomic import replacing
-from neds.files.reading import damaged, reading
+from neds.files.reading import reading
 from neds.modalities import Modality
+from neds.model.header import FORMAT, read_header
 from neds.model.modes import Mode
 from neds.model.network import NEDS, Design
 from neds.model.settings import ModelSettings
 from neds.model.stitching import SessionShape
-
-FORMAT = "neds-checkpoint-1"
 
 
 @dataclass(frozen=True)
@@ -59,10 +58,8 @@ def read_checkpoint(path: Path, *, with_weights: bool = True) -> tuple[Checkpoin
     Raises:
         UserError: missing, damaged, or no checkpoint of this project.
     """
+    header = read_header(path)
     with reading(path, SafetensorError), safe_open(path, framework="pt") as handle:
-        header = json.loads((handle.metadata() or {}).get("neds", "{}"))
-        if not isinstance(header, dict) or header.get("format") != FORMAT:
-            raise damaged(path, f"not a checkpoint of this version, {FORMAT}")
         names = handle.keys() if with_weights else []
         weights = {name: handle.get_tensor(name) for name in names}
         return _checkpoint(header), weights

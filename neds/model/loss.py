@@ -1,5 +1,7 @@
 """The training loss: one term per modality, each the mean over that modality's masked, known values."""
 
+from collections.abc import Mapping
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -9,7 +11,12 @@ from neds.model.batch import Batch, Predictions
 
 
 def loss_terms(
-    modalities: dict[str, Modality], predictions: Predictions, batch: Batch, target: dict[str, Tensor]
+    modalities: dict[str, Modality],
+    predictions: Predictions,
+    batch: Batch,
+    target: dict[str, Tensor],
+    *,
+    error_scales: Mapping[str, Tensor] | None = None,
 ) -> dict[str, tuple[Tensor, Tensor]]:
     """Summed loss and number of summed values (see `target_numbers`), by predicted modality.
 
@@ -17,34 +24,44 @@ def loss_terms(
 
     Args:
         target: (B, T) of each modality, True where it is to be predicted.
+        error_scales: (S, width) of each continuous and scalar modality, factors of its errors by session. With them a
+            value per trial counts as T values, once for each of its tokens, as in the paper's public code.
     """
     sums: dict[str, Tensor] = {}
     for name, log_rate in predictions.log_rates.items():
         nll = F.poisson_nll_loss(log_rate.float(), batch.counts[name], log_input=True, reduction="none")
         sums[name] = ((nll * batch.columns[name][:, None]).sum(-1) * target[name]).sum()
     for name, mean in predictions.means.items():
-        squared = ((mean.float() - batch.continuous[name]).square() * batch.columns[name][:, None]).sum(-1)
+        error = mean.float() - batch.continuous[name]
+        if error_scales is not None:
+            error = error * error_scales[name][batch.sessions][:, None]
+        squared = (error.square() * batch.columns[name][:, None]).sum(-1)
         sums[name] = (squared * target[name]).sum()
     for name, logits in predictions.logits.items():
         nll = F.cross_entropy(logits.float(), batch.categorical[name], reduction="none")
         sums[name] = (nll * target[name].any(-1)).sum()
     for name, value in predictions.scalars.items():
-        squared = (value.float() - batch.scalar[name]).square()
-        sums[name] = (squared * target[name].any(-1)).sum()
-    numbers = target_numbers(modalities, batch, target)
+        error = value.float() - batch.scalar[name]
+        if error_scales is not None:
+            error = error * error_scales[name][batch.sessions, 0]
+        sums[name] = (error.square() * target[name].any(-1)).sum()
+    numbers = target_numbers(modalities, batch, target, per_token=error_scales is not None)
     return {name: (sums[name], numbers[name]) for name in modalities if name in sums}
 
 
-def target_numbers(modalities: dict[str, Modality], batch: Batch, target: dict[str, Tensor]) -> dict[str, Tensor]:
+def target_numbers(
+    modalities: dict[str, Modality], batch: Batch, target: dict[str, Tensor], *, per_token: bool
+) -> dict[str, Tensor]:
     """How many values of each modality a loss is the mean over: of each target bin all columns that are the trial's
-    session's own; of a value per trial one.
+    session's own; of a value per trial one, or one for each bin, `per_token`.
     """
-    return {
-        name: target[name].any(-1).sum()
-        if modality.per_trial
-        else (target[name].sum(-1) * batch.columns[name].sum(-1)).sum()
-        for name, modality in modalities.items()
-    }
+
+    def number(name: str, modality: Modality) -> Tensor:
+        if not modality.per_trial:
+            return (target[name].sum(-1) * batch.columns[name].sum(-1)).sum()
+        return (target[name] if per_token else target[name].any(-1)).sum()
+
+    return {name: number(name, modality) for name, modality in modalities.items()}
 
 
 def total_loss(terms: dict[str, tuple[Tensor, Tensor]], weights: dict[str, float]) -> Tensor:

@@ -74,8 +74,8 @@ class RaggedLinear(nn.Module):
         self.weight = nn.Parameter(torch.empty(weight_ends[-1]))
         self.bias = nn.Parameter(torch.zeros(bias_ends[-1]))
         with torch.no_grad():
-            for session, (_, n_inputs) in enumerate(shapes):
-                self.of_session(session)[0].uniform_(-(n_inputs**-0.5), n_inputs**-0.5)
+            for weight, _ in self.matrices():
+                weight.uniform_(-(weight.shape[1] ** -0.5), weight.shape[1] ** -0.5)
 
     def forward(self, x: Tensor, groups: list[tuple[int, slice]]) -> Tensor:
         """Map the trials of each session with its own weights.
@@ -94,10 +94,9 @@ class RaggedLinear(nn.Module):
         places = [(self._places[s], slice(n_bins * rows.start, n_bins * rows.stop)) for s, rows in groups]
         return _Products.apply(x.flatten(0, 1), self.weight, self.bias, places).unflatten(0, (-1, n_bins))
 
-    def of_session(self, session: int) -> tuple[Tensor, Tensor]:
-        """Weight (outputs_s, inputs_s) and bias (outputs_s,) of a session, as views."""
-        place = self._places[session]
-        return self.weight[place.weight].view(place.shape), self.bias[place.bias]
+    def matrices(self) -> list[tuple[Tensor, Tensor]]:
+        """(weight, bias) of every session, as views."""
+        return [(self.weight[place.weight].view(place.shape), self.bias[place.bias]) for place in self._places]
 
 
 class StackedLinear(nn.Module):

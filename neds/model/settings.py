@@ -9,7 +9,15 @@ from neds.settings import Settings, key
 Scheme = Literal["encoding", "decoding", "within_spikes", "within_behaviour", "across"]
 
 
-DROPOUTS = ("token_dropout", "mlp_dropout", "attention_dropout", "unit_dropout")
+DROPOUTS = (
+    "token_dropout",
+    "mlp_dropout",
+    "mlp_output_dropout",
+    "attention_dropout",
+    "attention_dropout_of",
+    "attention_output_dropout",
+    "unit_dropout",
+)
 """Keys of `ModelSettings` that are no matter of a network's shape, so that fine-tuning may have its own."""
 
 
@@ -48,6 +56,15 @@ class ModelSettings(Settings):
         "linear", when="mlp to compare with the public code", paper="linear", public_code="mlp"
     )
     """Map of a session's units to tokens: one matrix, or two with a softsign between them."""
+    per_trial_tokens: Literal["one", "bins"] = key(
+        "bins", when="one for less arithmetic", paper="bins", public_code="bins"
+    )
+    """Tokens of a value per trial (categorical or scalar): one, or a copy in every bin. A model none of whose inputs has a
+    value per bin takes copies all the same, because something must mark the time."""
+    patch_bins: Literal[1, 2, 4] = key(
+        1, when="2 or 4 for longer or finer windows: less arithmetic in proportion", paper="1", public_code="1"
+    )
+    """Neighbouring bins of a modality that share a token. They are hidden and predicted one by one all the same."""
     token_dropout: float = key(
         0.2, ge=0, lt=1, when="higher against overfitting on few trials", paper="0.2", public_code="0.2"
     )
@@ -57,23 +74,49 @@ class ModelSettings(Settings):
         ge=0,
         lt=1,
         when="higher against overfitting of a large network",
-        paper="0.4",
-        public_code="0.4, of the MLP's output",
+        paper="0.4 in the MLP",
+        public_code="0",
     )
-    """Dropout after the MLP's hidden layer."""
+    """Dropout of the MLP's hidden values."""
+    mlp_output_dropout: float = key(
+        0.0, ge=0, lt=1, when="to compare with the public code", paper="see mlp_dropout", public_code="0.4"
+    )
+    """Dropout of what the MLP adds to a token."""
     attention_dropout: float = key(
         0.0,
         ge=0,
         lt=1,
-        when="above 0 against overfitting of a large network; a step on a CPU then takes 3.5 times as long",
-        paper="0.4",
-        public_code="0.4, of the attention's probabilities and of its output",
+        when="above 0 against overfitting of a large network",
+        paper="0.4 in attention",
+        public_code="0.4",
     )
-    """Dropout of attention probabilities; anything above 0 leaves the fused attention kernel on a CPU."""
+    """Dropout in attention, of what `attention_dropout_of` says."""
+    attention_dropout_of: Literal["probabilities", "keys"] = key(
+        "keys", when="probabilities to compare with the paper", paper="probabilities", public_code="probabilities"
+    )
+    """Drop each probability of a query and a key by itself, or keys with all their probabilities. Dropping probabilities
+    leaves the fused attention kernel: on a CPU a step then takes 3.5 times as long as without dropout."""
+    attention_output_dropout: float = key(
+        0.0, ge=0, lt=1, when="to compare with the public code", paper="see attention_dropout", public_code="0.4"
+    )
+    """Dropout of the heads' outputs, before they are projected."""
     unit_dropout: float = key(
         0.5, ge=0, lt=1, when="lower for sessions of few units; 0 to compare with the paper", paper="0", public_code="0"
     )
     """In training, up to this share of a trial's units is replaced by their mean."""
+    readout_without_tokens: Literal["mean", "concatenated"] = key(
+        "mean",
+        when="concatenated to compare with the public code",
+        public_code="concatenated",
+    )
+    """What an output that has no tokens of its own (spikes of an encoding-only model) is read from: the mean over the tokens
+    of a bin, by Linear(D -> n), or all of them side by side, by Linear(inputs x D -> n)."""
+    init: Literal["scaled", "public_code"] = key(
+        "scaled", when="public_code to compare with it", public_code="public_code"
+    )
+    """Starting values. scaled: readouts at the null model, small embeddings, biases of 0. public_code: readouts and biases
+    at random, so that every unit starts near one spike per bin, embeddings from N(0, 1), a mask vector of 0. Both scale
+    the encoder's weights down by its depth."""
     modality_embedding: bool = key(True, when="false to see what it gives (Table 11)", paper="true", public_code="true")
     """Add to every token a learned vector of its modality; without it a token's modality shows in its content alone."""
     position_embedding: bool = key(True, when="false to see what it gives (Table 11)", paper="true", public_code="true")
@@ -106,7 +149,12 @@ class MaskingSettings(Settings):
     )
     """Relative frequency of each scheme; one that is absent is never drawn."""
     single_behaviour: float = key(
-        0.5, ge=0, le=1, when="0 when nobody asks what each behaviour alone tells of the spikes", public_code="0"
+        0.5,
+        ge=0,
+        le=1,
+        when="0 when nobody asks what each behaviour alone tells of the spikes",
+        paper="one alone at random; 0 for encoding alone",
+        public_code="0",
     )
     """In the encoding scheme, probability that one behaviour alone is shown instead of all of them."""
 

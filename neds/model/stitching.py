@@ -3,7 +3,7 @@
 The rest of the model sees sessions only as indices. Shapes: B trials of a batch, T bins, N_s units, D width, S sessions.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -64,7 +64,7 @@ class CountsTokens(nn.Module):
         1 / (1 + |b|)^2 of the softsign at the first bias b between them.
         """
         ragged = cast(Iterable[RaggedLinear], self.maps)
-        (first, bias), *second = (each.of_session(session) for each in ragged)
+        (first, bias), *second = (each.matrices()[session] for each in ragged)
         if not second:
             return first.T
         return (second[0][0] * (1 + bias.abs()).pow(-2) @ first).T
@@ -92,8 +92,8 @@ class ContinuousTokens(nn.Module):
 
 
 class _TrialTokens(nn.Module):
-    """n values of a trial -> T tokens. linear: Linear(n, D), the same in all bins. mlp: Linear(n, 2 T) as (T, 2), softsign,
-    Linear(2, D).
+    """n values of a trial -> T = `n_bins` tokens, which may be 1. linear: Linear(n, D), the same in all bins. mlp:
+    Linear(n, 2 T) as (T, 2), softsign, Linear(2, D).
     """
 
     def __init__(self, n: int, settings: ModelSettings, sessions: list[SessionShape], n_bins: int):
@@ -140,32 +140,32 @@ class ScalarTokens(_TrialTokens):
 
 
 class CountsReadout(nn.Module):
-    """Linear(D, N_s): log expected spikes per bin. Starts at each unit's mean rate."""
+    """Linear(D, N_s): log expected spikes per bin. Starts at each unit's mean rate. D is the `width` of all readouts."""
 
-    def __init__(self, modality: Modality, settings: ModelSettings, sessions: list[SessionShape], n_bins: int):
+    def __init__(self, modality: Modality, width: int, sessions: list[SessionShape], n_bins: int):
         super().__init__()
         units = [session.units[modality.name] for session in sessions]
-        self.map = RaggedLinear([settings.dim] * len(sessions), units)
+        self.map = RaggedLinear([width] * len(sessions), units)
         nn.init.zeros_(self.map.weight)
         with torch.no_grad():
-            for index, session in enumerate(sessions):
+            for session, (_, bias) in zip(sessions, self.map.matrices(), strict=True):
                 if modality.name in session.null:
-                    self.map.of_session(index)[1].copy_(session.null[modality.name].clamp(min=_LEAST_RATE).log())
+                    bias.copy_(session.null[modality.name].clamp(min=_LEAST_RATE).log())
 
     def forward(self, h_BTD: Tensor, batch: Batch) -> Tensor:
         return self.map(h_BTD, batch.groups)
 
     def unit_vectors(self, session: int) -> Tensor:
-        """Each unit's weights, (N_s, D)."""
-        return self.map.of_session(session)[0]
+        """Each unit's weights, (N_s, width)."""
+        return self.map.matrices()[session][0]
 
 
 class ContinuousReadout(nn.Module):
     """Linear(D, width). Starts at the mean, which is 0 in standardised units."""
 
-    def __init__(self, modality: Modality, settings: ModelSettings, sessions: list[SessionShape], n_bins: int):
+    def __init__(self, modality: Modality, width: int, sessions: list[SessionShape], n_bins: int):
         super().__init__()
-        self.map = StackedLinear(len(sessions), settings.dim, modality.n_columns)
+        self.map = StackedLinear(len(sessions), width, modality.n_columns)
         nn.init.zeros_(self.map.weight)
 
     def forward(self, h_BTD: Tensor, batch: Batch) -> Tensor:
@@ -175,10 +175,10 @@ class ContinuousReadout(nn.Module):
 class CategoricalReadout(nn.Module):
     """Learned weights pool the T tokens (starting at 1 / T), then Linear(D, classes). Starts at the class frequencies."""
 
-    def __init__(self, modality: Modality, settings: ModelSettings, sessions: list[SessionShape], n_bins: int):
+    def __init__(self, modality: Modality, width: int, sessions: list[SessionShape], n_bins: int):
         super().__init__()
         self.pool = nn.Parameter(torch.full((len(sessions), n_bins), 1 / n_bins))
-        self.map = StackedLinear(len(sessions), settings.dim, len(modality.classes))
+        self.map = StackedLinear(len(sessions), width, len(modality.classes))
         nn.init.zeros_(self.map.weight)
         with torch.no_grad():
             for index, session in enumerate(sessions):
@@ -193,9 +193,9 @@ class CategoricalReadout(nn.Module):
 class ScalarReadout(nn.Module):
     """Linear(D, 1) of the mean over the T tokens. Starts at the mean, which is 0 in standardised units."""
 
-    def __init__(self, modality: Modality, settings: ModelSettings, sessions: list[SessionShape], n_bins: int):
+    def __init__(self, modality: Modality, width: int, sessions: list[SessionShape], n_bins: int):
         super().__init__()
-        self.map = StackedLinear(len(sessions), settings.dim, 1)
+        self.map = StackedLinear(len(sessions), width, 1)
         nn.init.zeros_(self.map.weight)
 
     def forward(self, h_BTD: Tensor, batch: Batch) -> Tensor:
@@ -226,9 +226,18 @@ class Stitchers(nn.Module):
         outputs: list[Modality],
         settings: ModelSettings,
         sessions: list[SessionShape],
-        n_bins: int,
+        n_values: Mapping[str, int],
     ):
+        """
+        Args:
+            n_values: by modality, vectors of a trial that its values are mapped to or read from: T, or 1.
+        """
         super().__init__()
-        self.tokens = nn.ModuleDict({m.name: TOKENS[m.kind](m, settings, sessions, n_bins) for m in inputs})
-        self.readouts = nn.ModuleDict({m.name: READOUTS[m.kind](m, settings, sessions, n_bins) for m in outputs})
+        self.tokens = nn.ModuleDict({m.name: TOKENS[m.kind](m, settings, sessions, n_values[m.name]) for m in inputs})
+        # An output without tokens of its own is read from those of all inputs.
+        without_tokens = settings.dim * (len(inputs) if settings.readout_without_tokens == "concatenated" else 1)
+        width = {m.name: settings.dim if m in inputs else without_tokens for m in outputs}
+        self.readouts = nn.ModuleDict(
+            {m.name: READOUTS[m.kind](m, width[m.name], sessions, n_values[m.name]) for m in outputs}
+        )
         self.session = nn.Parameter(0.02 * torch.randn(len(sessions), len(inputs), settings.dim))

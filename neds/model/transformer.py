@@ -11,10 +11,10 @@ from torch.utils.checkpoint import checkpoint
 from neds.model.settings import ModelSettings
 
 
-def rotary_angles(time_bins: Tensor, head_dim: int, base: float) -> tuple[Tensor, Tensor]:
-    """Cosine and sine (P, head_dim / 2) of the rotary angles of tokens at `time_bins` (P,) (Su et al. 2021)."""
-    frequency = base ** (-torch.arange(0, head_dim, 2, device=time_bins.device) / head_dim)
-    angle = time_bins[:, None].float() * frequency
+def rotary_angles(times: Tensor, head_dim: int, base: float) -> tuple[Tensor, Tensor]:
+    """Cosine and sine (P, head_dim / 2) of the rotary angles of tokens at `times` (P,), in bins (Su et al. 2021)."""
+    frequency = base ** (-torch.arange(0, head_dim, 2, device=times.device) / head_dim)
+    angle = times[:, None].float() * frequency
     return angle.cos(), angle.sin()
 
 
@@ -25,24 +25,46 @@ def rotate(x_BHPd: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)
 
 
+def depth_scale(settings: ModelSettings) -> float:
+    """Factor of a projection's starting weights: 0.67 L^-1/4 ("T-Fixup", Huang et al. 2020)."""
+    return 0.67 * settings.layers**-0.25
+
+
+def local_bias(settings: ModelSettings) -> float:
+    """Starting bias b of all queries and keys that makes the height of the bump, b^2 sqrt(d), `locality`."""
+    return (settings.locality / (settings.dim // settings.heads) ** 0.5) ** 0.5
+
+
+def _some_keys(key_BHPd: Tensor, value_BHPd: Tensor, *, share: float) -> tuple[Tensor, Tensor]:
+    """A random share of the keys and their values: the same number in every head, drawn for each head and trial by itself.
+
+    The softmax over those that are left adds up to 1 by itself, so that nothing need be scaled.
+    """
+    n_kept = max(1, round(share * key_BHPd.shape[2]))
+    drawn = torch.rand(key_BHPd.shape[:3], device=key_BHPd.device).topk(n_kept, dim=-1, sorted=False).indices
+    rows = drawn[..., None].expand(-1, -1, -1, key_BHPd.shape[-1])
+    return key_BHPd.gather(2, rows), value_BHPd.gather(2, rows)
+
+
 class Attention(nn.Module):
     def __init__(self, settings: ModelSettings):
         super().__init__()
         self.heads = settings.heads
-        self.dropout = settings.attention_dropout
+        self.dropout, self.dropout_of = settings.attention_dropout, settings.attention_dropout_of
         self.query_key = nn.Linear(settings.dim, 2 * settings.dim)
         self.value = nn.Linear(settings.dim, settings.dim)
         self.out = nn.Linear(settings.dim, settings.dim)
+        self.output_dropout = nn.Dropout(settings.attention_output_dropout)
 
     def forward(self, x_BPD: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         query, key = (self._split(x) for x in self.query_key(x_BPD).chunk(2, dim=-1))
-        attended = F.scaled_dot_product_attention(
-            rotate(query, cos, sin),
-            rotate(key, cos, sin),
-            self._split(self.value(x_BPD)),
-            dropout_p=self.dropout if self.training else 0.0,
-        )
-        return self.out(attended.transpose(1, 2).flatten(2))
+        query, key, value = rotate(query, cos, sin), rotate(key, cos, sin), self._split(self.value(x_BPD))
+        dropout = self.dropout if self.training else 0.0
+        if dropout and self.dropout_of == "keys":
+            key, value = _some_keys(key, value, share=1 - dropout)
+            dropout = 0.0
+        attended = F.scaled_dot_product_attention(query, key, value, dropout_p=dropout)
+        return self.out(self.output_dropout(attended.transpose(1, 2).flatten(2)))
 
     def _split(self, x_BPD: Tensor) -> Tensor:
         return x_BPD.unflatten(-1, (self.heads, -1)).transpose(1, 2)
@@ -57,10 +79,12 @@ class Layer(nn.Module):
         self.up = nn.Linear(settings.dim, settings.mlp)
         self.down = nn.Linear(settings.mlp, settings.dim)
         self.dropout = nn.Dropout(settings.mlp_dropout)
+        self.output_dropout = nn.Dropout(settings.mlp_output_dropout)
 
     def forward(self, x_BPD: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         x_BPD = x_BPD + self.attention(self.attention_norm(x_BPD), cos, sin)
-        return x_BPD + self.down(self.dropout(F.gelu(self.up(self.mlp_norm(x_BPD)))))
+        hidden = self.dropout(F.gelu(self.up(self.mlp_norm(x_BPD))))
+        return x_BPD + self.output_dropout(self.down(hidden))
 
 
 class Encoder(nn.Module):
@@ -84,19 +108,19 @@ class Encoder(nn.Module):
         self.layers = nn.ModuleList(layers)
         self.norm = nn.LayerNorm(settings.dim)
         self.recomputes = False
-        scale = 0.67 * settings.layers**-0.25
+        scale = depth_scale(settings)
         for layer in layers:
             for linear in (layer.attention.out, layer.up, layer.down):
                 nn.init.xavier_uniform_(linear.weight, gain=scale)
                 nn.init.zeros_(linear.bias)
             nn.init.xavier_uniform_(layer.attention.query_key.weight)
-            nn.init.constant_(layer.attention.query_key.bias, (settings.locality / self.head_dim**0.5) ** 0.5)
+            nn.init.constant_(layer.attention.query_key.bias, local_bias(settings))
             nn.init.xavier_uniform_(layer.attention.value.weight, gain=scale * 2**0.5)
             nn.init.zeros_(layer.attention.value.bias)
 
-    def forward(self, x_BPD: Tensor, time_bins: Tensor) -> Tensor:
-        """Encode tokens (B, P, D) whose time bins are `time_bins` (P,); returns (B, P, D)."""
-        cos, sin = rotary_angles(time_bins, self.head_dim, self.rotary_base)
+    def forward(self, x_BPD: Tensor, times: Tensor) -> Tensor:
+        """Encode tokens (B, P, D) at `times` (P,), in bins; returns (B, P, D)."""
+        cos, sin = rotary_angles(times, self.head_dim, self.rotary_base)
         for layer in self.layers:
             if self.recomputes and torch.is_grad_enabled():
                 x_BPD = checkpoint(layer, x_BPD, cos, sin, use_reentrant=False)

@@ -3,7 +3,6 @@
 Shapes: K trials, T bins, N units, d values per bin. `where` names file and key in error messages.
 """
 
-import logging
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,8 +14,8 @@ from neds.modalities import Modality
 from neds.partition.binning import smallest_counts
 from neds.partition.unusable import Unusable
 from neds.values import Value, value_name
+from neds.words import counted
 
-_log = logging.getLogger(__name__)
 SPIKE_AXES = {"trials,units,bins": (0, 2, 1), "trials,bins,units": (0, 1, 2)}
 
 
@@ -73,7 +72,7 @@ def continuous(array: np.ndarray, modality: Modality, *, n_bins: int, where: str
     width = modality.width or values.shape[-1]
     if values.shape[1:] != (n_bins, width):
         raise UserError(
-            f"{where}: expected shape (trials, {n_bins} bins, {width} values), found {array.shape}; "
+            f"{where}: expected shape (trials, {counted(n_bins, 'bin')}, {counted(width, 'value')}), found {array.shape}; "
             "correct the array, or `width` of the modality"
         )
     return _in_32_bits(values, modality, where)
@@ -165,9 +164,7 @@ def categorical(
             f"{where}: {found[:100]} is neither a class of {modality.name} ({', '.join(modality.classes)}) nor its index; "
             f"correct the values, or `classes` of the modality{_or_declare(key)}"
         )
-    reading = Reading(index.astype(np.int8), told(names, index, modality.classes))
-    _log.info("%s: read as %s", where, reading.told)
-    return reading
+    return Reading(index.astype(np.int8), told(names, index, modality.classes))
 
 
 def told(names: list[str] | np.ndarray, index: np.ndarray, classes: list[str]) -> str:

@@ -3,6 +3,7 @@
 Shapes: K trials, T bins, N units.
 """
 
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -15,20 +16,24 @@ from neds.files.aligned import SPLITS, AlignedSession
 from neds.files.roles import InputFile, Operational, OutputFile
 from neds.modalities import by_name
 from neds.partition.array_file import read_arrays
+from neds.partition.array_keys import FACTORS, REGION_KEYS, SPIKE_KEYS, key_remarks, near
 from neds.partition.array_values import categorical, continuous, scalar, spike_counts
 from neds.partition.components import reduced
 from neds.partition.conditions import condition_index
 from neds.partition.known import masked, require_known
-from neds.partition.same_trials import FEWEST_SPIKES, fingerprints
+from neds.partition.same_trials import FEWEST_SPIKES, of_spikes, of_times, of_values
+from neds.partition.seconds import SLOWEST_HZ, bins_fault, intervals_fault, rate_fault
 from neds.partition.settings import ArrayRun, ArraySettings, PartitionSettings
 from neds.partition.split import split_trials, without_overlap
 from neds.partition.statistics import constant_columns, training_statistics
 from neds.partition.trials import drop_by_first_reason
 from neds.partition.units import keep_units
 from neds.partition.unusable import Unusable, require_splits, require_trials, require_units, write_outcome
+from neds.words import counted
 
-SPIKE_KEYS = ("spikes", "spike_counts")
-FACTORS = ("choice", "block", "reward")
+_log = logging.getLogger(__name__)
+DOUBTFUL_BIN_S = 0.5
+"""Bins as wide may be of as many milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +100,8 @@ def import_arrays(
             "error".
     """
     cutting, reading = settings.partition, settings.arrays
-    source = _Source(Path(arrays), _renamed(read_arrays(arrays), reading.rename, arrays))
+    found, groups = read_arrays(arrays)
+    source = _Source(Path(arrays), _renamed(found, reading.rename, arrays))
     bin_s = source.number("bin_s", reading.bin_s, "bin_s")
     if bin_s <= 0:
         raise UserError(f"{source.where('bin_s')}: {bin_s:g} is no bin width; give seconds above 0")
@@ -110,6 +116,11 @@ def import_arrays(
         modalities=by_name(settings.modalities),
         n_trials_before=len(source.arrays[spikes_key]) if spikes_key and source.arrays[spikes_key].ndim else 0,
         settings=cutting.model_dump() | {"arrays": reading.model_dump()},
+        remarks=[
+            *key_remarks(source.arrays, [modality.name for modality in settings.modalities], reading),
+            *([f"groups, of which nothing is read: {', '.join(groups)}"] if groups else []),
+            *_overruled(source, reading),
+        ],
     )
     write_outcome(
         lambda: _aligned(header, source, spikes_key, cutting, reading),
@@ -130,6 +141,16 @@ def _renamed(arrays: dict[str, np.ndarray], rename: dict[str, str], path: Path) 
     return dict(zip(names, arrays.values(), strict=True))
 
 
+def _overruled(source: _Source, reading: ArraySettings) -> list[str]:
+    """A line for each number of the file in whose place the configuration has another."""
+    given = {"bin_s": ("bin_s", reading.bin_s), "t0_s": ("window_start_s", reading.window_start_s)}
+    return [
+        f"{key} is {source.arrays[key].item():g} in the file and {setting:g} by arrays.{name}, which counts"
+        for key, (name, setting) in given.items()
+        if setting is not None and key in source.arrays and not np.allclose(source.arrays[key], setting)
+    ]
+
+
 def _aligned(
     header: AlignedSession, source: _Source, spikes_key: str | None, settings: PartitionSettings, arrays: ArraySettings
 ) -> AlignedSession:
@@ -137,9 +158,12 @@ def _aligned(
     if spikes_key is None:
         absent.insert(0, "spikes")
     if spikes_key is None or absent:
-        raise Unusable(f"{source.path.name} has no array {', '.join(absent)}; its keys are {', '.join(source.arrays)}")
+        unread = [key for key in source.arrays if key not in header.modalities]
+        named = ", ".join(f"{name}{near(SPIKE_KEYS if name == 'spikes' else name, unread)}" for name in absent)
+        raise Unusable(f"{source.path.name} has no array {named}; its keys are {', '.join(source.arrays)}")
     values, counts, readings = _values(header, source, spikes_key, arrays)
     n_trials, n_bins, n_units = counts.shape
+    _require_seconds(header, source, counts)
     spans_s, remarks = _spans_s(source, header, n_trials, n_bins, settings)
     split, kept_trials, dropped = _split(source, header, spans_s, settings)
     kept_trials, dropped = _with_spikes(counts, kept_trials, dropped, settings)
@@ -155,7 +179,17 @@ def _aligned(
     kept, units_dropped = keep_units(units, rates_hz, settings)
     dropped |= units_dropped
     require_units(kept.sum(), n_units, settings, dropped)
-    of_all_units = counts.sum(axis=2, dtype=np.int64)
+    times_s = (
+        np.full(n_trials, np.nan)
+        if "align_time_s" not in source.arrays
+        else source.arrays["align_time_s"].astype(float)
+    )
+    marks = [of_spikes(counts.sum(axis=2, dtype=np.int64)), of_times(times_s, np.flatnonzero(kept_trials))]
+    marks += [
+        of_values(name, list(values[name]))
+        for name, modality in header.modalities.items()
+        if modality.kind == "continuous" and modality.group == "behaviour"
+    ]
     values = {name: counts[:, :, kept] if name == "spikes" else values[name] for name in header.modalities}
     values, modalities, components = reduced(values, header.modalities, training, settings)
     return replace(
@@ -168,9 +202,26 @@ def _aligned(
         trials=_trials(source, n_trials).loc[kept_trials].reset_index(drop=True),
         split=split,
         dropped=dropped,
-        remarks=[*readings, *remarks, *masked(values), *constant_columns(values, modalities, training)],
-        fingerprints=fingerprints(of_all_units),
+        readings=readings,
+        remarks=[*header.remarks, *remarks, *masked(values), *constant_columns(values, modalities, training)],
+        fingerprints=np.column_stack(marks),
     )
+
+
+def _require_seconds(header: AlignedSession, source: _Source, counts: np.ndarray) -> None:
+    """Refuse bins (K, T, N) and times that are in milliseconds and the like."""
+    n_trials, n_bins, _ = counts.shape
+    if fault := bins_fault(header.bin_s, n_bins, header.window_start_s):
+        raise UserError(f"{source.path}: {fault}")
+    duration_s = n_trials * n_bins * header.bin_s
+    if header.bin_s >= DOUBTFUL_BIN_S and rate_fault(np.einsum("ktn->n", counts, dtype=np.int64), duration_s):
+        raise UserError(
+            f"{source.where('bin_s')}: with bins of {header.bin_s:g} s no unit would fire once in {1 / SLOWEST_HZ:g} s; "
+            f"give seconds, {header.bin_s / 1000:g} for {header.bin_s:g} ms"
+        )
+    times = source.arrays.get("align_time_s")
+    if times is not None and times.dtype.kind in "iuf" and (fault := intervals_fault(times.astype(float))):
+        raise UserError(f"{source.where('align_time_s')}: {fault}")
 
 
 def _with_spikes(
@@ -215,7 +266,9 @@ def _values(
     for name, modality in behaviours.items():
         array, where = source.arrays[name], source.where(name)
         if array.shape[:1] != (n_trials,):
-            raise UserError(f"{where}: expected {n_trials} trials as in {spikes_key}, found shape {array.shape}")
+            raise UserError(
+                f"{where}: expected {counted(n_trials, 'trial')} as in {spikes_key}, found shape {array.shape}"
+            )
         if modality.kind == "continuous":
             values[name] = continuous(array, modality, n_bins=n_bins, where=where)
         elif modality.kind == "scalar":
@@ -225,10 +278,11 @@ def _values(
             reading = categorical(array, modality, where=where, meaning=meaning, key=f"arrays.values.{name}")
             values[name] = reading.index
             readings.append(f"{name}: {reading.told}")
+            _log.info("%s: read as %s", where, reading.told)
     first, end = arrays.bins or (0, n_bins)
     if end > n_bins:
         raise UserError(
-            f"{source.path}: `bins` [{first}, {end}] under `arrays` goes beyond the {n_bins} bins of the file"
+            f"{source.path}: `bins` [{first}, {end}] under `arrays` goes beyond the {counted(n_bins, 'bin')} of the file"
         )
     used = slice(first, end)
     return {name: v if v.ndim == 1 else v[:, used] for name, v in values.items()}, counts[:, used], readings
@@ -268,9 +322,7 @@ def _spans_s(
         )
     remarks = []
     if n_unknown and settings.overlap != "allow":
-        remarks = [
-            f"no align_time_s of {n_unknown} trials, so whether windows of different splits overlap is not checked"
-        ]
+        remarks = [f"no align_time_s of {counted(n_unknown, 'trial')}, so windows of different splits may overlap"]
     return times_s[:, None] + header.window_start_s + np.array([0.0, n_bins * header.bin_s]), remarks
 
 
@@ -288,7 +340,7 @@ def _units(source: _Source, n_units: int) -> pd.DataFrame:
             )
         return found
 
-    acronym = column("acronym", "region", default="").astype(str).astype(object)
+    acronym = column(*REGION_KEYS, default="").astype(str).astype(object)
     return pd.DataFrame(
         {
             "uuid": column("uuid", default="").astype(str).astype(object),

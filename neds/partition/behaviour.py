@@ -16,14 +16,19 @@ from neds.partition.array_values import categorical, scalar, told, value_names
 from neds.partition.binning import smallest_counts
 from neds.partition.settings import PartitionSettings
 from neds.partition.unusable import Unusable
+from neds.signals.stretches import inside, merged, unbounded
 from neds.signals.wheel import NoVelocity, wheel_traces
+from neds.words import counted
 
 
 @dataclass(frozen=True)
 class Events:
-    """What is counted: `times` (n,) in seconds, ascending."""
+    """What is counted: `times` (n,) in seconds, ascending; and where it is known, the stretches `observed_s` (m, 2) in which
+    it would have been seen.
+    """
 
     times: np.ndarray
+    observed_s: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -31,11 +36,13 @@ class Measured:
     """What a recipe found: a trace on its own clock, events, or of each trial (K0,) a class index, -1 where unknown, or a
     number, NaN where unknown.
 
-    `source` names the trace or column it was made from; `remarks` say how it was read or computed, a line each.
+    `source` names the trace or column it was made from; `reading` says how it was read, `remarks` what was guessed or is
+    unknown, a line each.
     """
 
     source: str
     data: Trace | Events | np.ndarray
+    reading: str = ""
     remarks: tuple[str, ...] = ()
 
 
@@ -43,6 +50,29 @@ def download_problems(raw: RawSession) -> str:
     """What the download stage noted about absent data, as the end of a sentence; empty where it noted nothing."""
     problems = raw.provenance.get("problems")
     return f" ({'; '.join(f'{what}: {why}' for what, why in problems.items())})" if problems else ""
+
+
+_SERVES = {
+    "wheel": ("wheel_speed", "wheel_velocity"),
+    "wheel_position": ("wheel_speed", "wheel_velocity"),
+    "wheel_velocity": ("wheel_speed", "wheel_velocity"),
+    "left_whisker_motion_energy": ("whisker_motion_energy",),
+    "right_whisker_motion_energy": ("whisker_motion_energy",),
+    "pupil": ("pupil_diameter",),
+    "paws": ("left_paw_speed", "right_paw_speed"),
+}
+"""Modalities that are made of what loaders and traces are called by."""
+
+
+def concerns(what: str, raw: RawSession, modalities: dict[str, Modality]) -> bool:
+    """Whether a problem or remark on `what` is of anything in use: of spikes, trials or a probe, or of a behaviour that is
+    among the modalities.
+    """
+    if what in modalities:
+        return True
+    if what in _SERVES:
+        return not modalities.keys().isdisjoint(_SERVES[what])
+    return what not in {*BUILT_IN, *raw.traces, *raw.provenance.get("mapped", [])} - {"spikes"}
 
 
 def _trace(raw: RawSession, name: str) -> Trace:
@@ -65,7 +95,9 @@ def _wheel_velocity(raw: RawSession, settings: PartitionSettings) -> Measured:
         traces, remarks = wheel_traces(_trace(raw, "wheel_position"))
     except NoVelocity as few:
         raise Unusable(f"wheel_position: {few}") from None
-    return Measured("wheel_position", traces["wheel_velocity"], ("velocity computed from wheel_position", *remarks))
+    return Measured(
+        "wheel_position", traces["wheel_velocity"], "wheel velocity: computed from wheel_position", tuple(remarks)
+    )
 
 
 def _wheel_speed(raw: RawSession, settings: PartitionSettings) -> Measured:
@@ -83,7 +115,7 @@ def _whisker_motion_energy(raw: RawSession, settings: PartitionSettings) -> Meas
     if camera == "right" and settings.whisker_camera == "auto":
         why = raw.provenance.get("problems", {}).get(names["left"], "it is absent")
         remarks = (f"whisker_motion_energy: of the right camera, as the left one cannot be used ({why})",)
-    return Measured(names[camera], _trace(raw, names[camera]), remarks)
+    return Measured(names[camera], _trace(raw, names[camera]), remarks=remarks)
 
 
 def _choice(raw: RawSession, settings: PartitionSettings) -> Measured:
@@ -114,7 +146,7 @@ def _read(name: str, source: str, values: np.ndarray, numbers: list[float]) -> M
     """Class indices of a built-in modality by the IBL's `numbers` of its classes; others are unknown."""
     is_class = np.isclose(values[:, None], numbers, rtol=0, atol=1e-6)
     index = np.where(is_class.any(axis=1), is_class.argmax(axis=1), -1).astype(np.int8)
-    return Measured(source, index, (f"{name}: {told(value_names(values), index, CLASSES[name])}",))
+    return Measured(source, index, f"{name}: {told(value_names(values), index, CLASSES[name])}")
 
 
 def _numbers(raw: RawSession, modality: Modality) -> Measured:
@@ -123,9 +155,9 @@ def _numbers(raw: RawSession, modality: Modality) -> Measured:
     remarks: tuple[str, ...] = ()
     if column.dtype.kind == "f" and (infinite := np.isinf(column)).any():
         column = np.where(infinite, np.nan, column)
-        remarks = (f"{name}: {infinite.sum()} infinite values are taken as unknown",)
+        remarks = (f"{name}: {counted(infinite.sum(), 'infinite value')} taken as unknown",)
     values = scalar(column, modality, where=f"session {raw.eid}, trials column {name}")
-    return Measured(f"trials.{name}", values, remarks)
+    return Measured(f"trials.{name}", values, remarks=remarks)
 
 
 RECIPES: dict[str, Callable[[RawSession, PartitionSettings], Measured]] = {
@@ -155,7 +187,7 @@ def measure(modality: Modality, raw: RawSession, settings: PartitionSettings) ->
     """A behaviour of the recording: the trace, or trials column of class names or numbers, that is named after it; else its
     recipe's.
 
-    The sample times of the trace of a counts modality are what is counted.
+    The sample times of the trace of a counts modality are what is counted, where it was observed.
 
     Raises:
         Unusable: the recording does not have it, or its numbers are too large for 32 bits.
@@ -166,17 +198,20 @@ def measure(modality: Modality, raw: RawSession, settings: PartitionSettings) ->
         trace = _trace(raw, name)
         width = trace.values.shape[1] if trace.values.ndim > 1 else 1
         if modality.width not in (None, width):
-            raise UserError(f"modalities: {name} has {width} values per sample; set `width` of the modality to {width}")
+            raise UserError(
+                f"modalities: {name} has {counted(width, 'value')} per sample; set `width` of the modality to {width}"
+            )
         return Measured(name, trace)
     if modality.kind == "counts":
-        return Measured(name, Events(_trace(raw, name).times))
+        trace = _trace(raw, name)
+        return Measured(name, Events(trace.times, trace.observed_s))
     if modality.kind == "scalar":
         return _numbers(raw, modality)
     column = raw.trials.get(name)
     if column is not None and column.dtype == object:
         where = f"session {raw.eid}, trials column {name}"
         reading = categorical(column.to_numpy().astype(str), modality, where=where)
-        # How the conversion read the file stands in its remarks; here are but class names.
+        # How the conversion read the file stands in its readings; here are but class names.
         return Measured(f"trials.{name}", reading.index)
     if name not in RECIPES:
         raise Unusable(f"no trials column {name} with class names{download_problems(raw)}")
@@ -196,7 +231,8 @@ def align_behaviour(
     Args:
         kept: (K,) rows of the trials table.
         edges: (K, T + 1) bin edges in seconds.
-        longest_gap_s: longest time between two samples of a trace that is bridged; None: any.
+        longest_gap_s: longest time between two samples of a trace, or without observation of events, that is bridged; None:
+            any.
         holes: drop trials in which a trace is unknown in part, or mask these bins.
 
     Returns:
@@ -206,7 +242,7 @@ def align_behaviour(
     """
     if isinstance(measured.data, Events):
         counts = np.diff(np.searchsorted(measured.data.times, edges), axis=1)
-        return smallest_counts(counts[:, :, None]), {}
+        return smallest_counts(counts[:, :, None]), _unobserved(measured, measured.data, edges, longest_gap_s)
     if not isinstance(measured.data, Trace):
         return measured.data[kept], {}
     trace = measured.data
@@ -227,6 +263,19 @@ def align_behaviour(
     return values, reasons | (
         {f"{source} has a hole of more than {longest_gap_s:g} s": in_hole} if in_hole.any() else {}
     )
+
+
+def _unobserved(
+    measured: Measured, events: Events, edges: np.ndarray, longest_gap_s: float | None
+) -> dict[str, np.ndarray]:
+    """Mask (K,) of the trials in which events may have been missed, by reason. Counts have no unknown values."""
+    if events.observed_s is None or not len(edges):
+        return {}
+    bin_s = edges[0, 1] - edges[0, 0]
+    stretches = unbounded(events.observed_s, events.times[0], events.times[-1]) + np.array([-bin_s, bin_s])
+    gap_s = np.inf if longest_gap_s is None else max(longest_gap_s - 2 * bin_s, 0)
+    observed = inside(edges[:, [0, -1]], merged(stretches, bridged_s=gap_s))
+    return {f"{measured.source} not observed throughout the window": ~observed}
 
 
 def _in_holes(times: np.ndarray, at: np.ndarray, longest_s: float | None) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 from neds.files.aligned import SPLITS
 from neds.modalities import Modality
 from neds.partition.unusable import Unusable
+from neds.words import counted
 
 
 def require_known(
@@ -39,8 +40,12 @@ def masked(values: dict[str, np.ndarray]) -> list[str]:
         if array.dtype.kind != "f" or np.isfinite(array).all():
             continue
         if array.ndim == 1:
-            lines.append(f"{name}: unknown in {np.count_nonzero(~np.isfinite(array))} of {len(array)} trials")
+            lines.append(
+                f"{name}: unknown in {np.count_nonzero(~np.isfinite(array))} of {counted(len(array), 'trial')}"
+            )
         else:
             unknown = ~np.isfinite(array).all(axis=2)
-            lines.append(f"{name}: unknown in {unknown.sum()} bins of {unknown.any(axis=1).sum()} trials")
+            lines.append(
+                f"{name}: unknown in {counted(unknown.sum(), 'bin')} of {counted(unknown.any(axis=1).sum(), 'trial')}"
+            )
     return lines

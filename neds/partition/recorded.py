@@ -9,12 +9,13 @@ import numpy as np
 
 from neds.files.raw import RawSession
 from neds.partition.settings import PartitionSettings
+from neds.signals.stretches import inside, unbounded
+from neds.words import counted
 
 _NEIGHBOURS = 20
 _TIMES_TYPICAL = 20.0
 """A silence is no rest of the neurons when it is so many times the mean interval of the spikes around it."""
 _FEWEST_UNITS = 5
-_CLOCK_S = 1e-6
 _ALWAYS = np.array([[-np.inf, np.inf]])
 
 
@@ -57,17 +58,18 @@ def coverage(raw: RawSession, spans_s: np.ndarray, settings: PartitionSettings) 
         if len(silences_s):
             of = f"of {name}" if alone else "of any unit"
             remarks.append(
-                f"no spike {of} in {len(silences_s)} stretches of {silences_s.sum():.0f} s together, taken as not recorded"
+                f"no spike {of} in {counted(len(silences_s), 'stretch')} of {silences_s.sum():.0f} s together, taken as not "
+                "recorded"
             )
     first_s, last_s = _ends(raw)
-    inside = np.zeros((len(spans_s), len(pairs)), bool)
+    covered = np.zeros((len(spans_s), len(pairs)), bool)
     for group, (probe, number) in enumerate(pairs):
         stretches = heard_s[probe]
         if raw.recorded is not None:
             ends_s = first_s[groups == group].min(), last_s[groups == group].max()
-            stretches = _intersection(stretches, _unbounded(raw.recorded.of_set(number), *ends_s))
-        inside[:, group] = _inside(spans_s, stretches)
-    return Coverage(inside, groups, list(dict.fromkeys(remarks)))
+            stretches = _intersection(stretches, unbounded(raw.recorded.of_set(number), *ends_s))
+        covered[:, group] = inside(spans_s, stretches)
+    return Coverage(covered, groups, list(dict.fromkeys(remarks)))
 
 
 def heard(times: np.ndarray, *, longest_s: float | None) -> tuple[np.ndarray, np.ndarray]:
@@ -116,19 +118,19 @@ def choose(
         Masks (K,) of the windows in which any candidate was recorded and of those kept, and (N,) of the units kept, in which
         others than candidates do not count.
     """
-    inside = covered.of_group
-    sizes = np.bincount(covered.groups[candidates], minlength=inside.shape[1])
-    order = np.argsort(-inside.sum(axis=0), kind="stable")
+    within = covered.of_group
+    sizes = np.bincount(covered.groups[candidates], minlength=within.shape[1])
+    order = np.argsort(-within.sum(axis=0), kind="stable")
     order = order[sizes[order] > 0]
     if not len(order):
-        everything = np.ones(len(inside), bool)
+        everything = np.ones(len(within), bool)
         return everything, everything, np.ones(len(covered.groups), bool)
-    together = np.logical_and.accumulate(inside[:, order], axis=1)
+    together = np.logical_and.accumulate(within[:, order], axis=1)
     n_windows, n_units = together.sum(axis=0), np.cumsum(sizes[order])
     enough = (n_windows >= settings.min_trials) & (n_units >= settings.min_units)
     best = max(range(len(order)), key=lambda i: (enough[i], n_windows[i] * n_units[i], n_units[i]))
     units = np.isin(covered.groups, order[: best + 1])
-    return np.any(inside[:, order], axis=1), together[:, best], units
+    return np.any(within[:, order], axis=1), together[:, best], units
 
 
 def _mean_interval_s(times: np.ndarray, at: np.ndarray, direction: int) -> np.ndarray:
@@ -149,28 +151,9 @@ def _ends(raw: RawSession) -> tuple[np.ndarray, np.ndarray]:
     return first_s, last_s
 
 
-def _unbounded(stretches: np.ndarray, first_s: float, last_s: float) -> np.ndarray:
-    """Without ends that are the first or the last spike itself: these say no more than the spikes do."""
-    stretches = stretches.copy()
-    if len(stretches):
-        if abs(stretches[0, 0] - first_s) < _CLOCK_S:
-            stretches[0, 0] = -np.inf
-        if abs(stretches[-1, 1] - last_s) < _CLOCK_S:
-            stretches[-1, 1] = np.inf
-    return stretches
-
-
 def _intersection(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Stretches (m, 2) common to two lists of them, each in order and without overlap."""
     starts = np.maximum(first[:, None, 0], second[None, :, 0]).ravel()
     ends = np.minimum(first[:, None, 1], second[None, :, 1]).ravel()
     common = np.column_stack([starts, ends])[ends > starts]
     return common[np.argsort(common[:, 0])]
-
-
-def _inside(spans_s: np.ndarray, stretches: np.ndarray) -> np.ndarray:
-    """Whether each span (K, 2) lies within one of the stretches (m, 2)."""
-    if not len(stretches):
-        return np.zeros(len(spans_s), bool)
-    row = np.searchsorted(stretches[:, 0], spans_s[:, 0] + _CLOCK_S, side="right") - 1
-    return (row >= 0) & (spans_s[:, 1] <= stretches[row.clip(min=0), 1] + _CLOCK_S)

@@ -1,40 +1,93 @@
-"""Trials that are in two sessions: the same recording under two names.
+"""Trials that are in two sessions: the same recording under two names, or its probes in two files.
 
-Shapes: K trials, T bins.
+Shapes: K trials, T bins, n samples, M marks.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
 
 from neds.errors import UserError
 from neds.files.aligned import AlignedSession
+from neds.files.raw import Trace
 
 FEWEST_SPIKES = 20
 """Of a window with fewer, its spikes tell nothing: two may be alike by chance, and one may have none."""
+FEWEST_VALUES = 10
+"""Of a piece of behaviour with fewer different values, likewise: a wheel may be at rest."""
+NEIGHBOURS, FEWEST_INTERVALS = 4, 6
+"""Times of trials are known by the intervals to so many trials before and after, of which so many must differ: tasks of few
+possible intervals are all alike."""
+ALIKE = "equal spikes, behaviour or times"
 
 
-def fingerprints(counts: np.ndarray) -> np.ndarray:
+def of_spikes(counts: np.ndarray) -> np.ndarray:
     """A number (K,) uint64 for each trial's spikes: alike for the same trial, also of another file or with units in
-    another order.
+    another order; 0 where they tell nothing.
 
     Args:
         counts: (K, T) spikes of all units in each bin, before units are selected.
     """
     rows = np.ascontiguousarray(counts, dtype="<i8")
-    digests = [hashlib.sha256(row.tobytes()).digest()[:8] for row in rows]
-    numbers = np.array([int.from_bytes(digest, "little") for digest in digests], dtype=np.uint64)
-    return np.where(rows.sum(axis=1) >= FEWEST_SPIKES, numbers, np.uint64(0))
+    enough = rows.sum(axis=1) >= FEWEST_SPIKES
+    return _marks("spikes", [row if known else None for row, known in zip(rows, enough, strict=True)])
+
+
+def of_values(name: str, values: Sequence[np.ndarray]) -> np.ndarray:
+    """Likewise for values of a behaviour, of each trial those of some samples."""
+    rows = [np.ascontiguousarray(row, dtype="<f4") for row in values]
+    return _marks(name, [row if len(np.unique(row[np.isfinite(row)])) >= FEWEST_VALUES else None for row in rows])
+
+
+def of_trace(name: str, trace: Trace, spans_s: np.ndarray) -> np.ndarray:
+    """Likewise for a trace around each trial, wherever in it the window begins.
+
+    The clock is cut into pieces of half a window, of which each window holds one whole. So fixed windows of two files that
+    begin at other moments have the samples of a piece in common.
+
+    Args:
+        spans_s: (K, 2) first and last moment of each window, all equally long.
+    """
+    piece_s = float(np.median(spans_s[:, 1] - spans_s[:, 0])) / 2 if len(spans_s) else 1.0
+    first_s = np.ceil(spans_s[:, 0] / piece_s - 1e-9) * piece_s
+    ends = np.searchsorted(trace.times, np.column_stack([first_s, first_s + piece_s]) - 1e-9)
+    return of_values(name, [trace.values[start:end] for start, end in ends])
+
+
+def of_times(times_s: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Likewise for the intervals (in ms) from each trial to those before and after, whatever the clock begins with.
+
+    Args:
+        times_s: of all trials of the source, in seconds.
+        rows: (K,) of the trials kept.
+    """
+    steps = np.diff(times_s)
+    neighbours = rows[:, None] + np.arange(-NEIGHBOURS, NEIGHBOURS)
+    there = (neighbours >= 0) & (neighbours < len(steps))
+    around = steps[neighbours.clip(0, max(len(steps) - 1, 0))] if len(steps) else np.full(neighbours.shape, np.nan)
+    known = there.all(axis=1) & np.isfinite(around).all(axis=1)
+    intervals_ms = np.where(known[:, None], np.round(around * 1e3), 0).astype("<i8")
+    tells = [ok and len(np.unique(row)) >= FEWEST_INTERVALS for row, ok in zip(intervals_ms, known, strict=True)]
+    return _marks("times", [row if ok else None for row, ok in zip(intervals_ms, tells, strict=True)])
+
+
+def _marks(kind: str, rows: Sequence[np.ndarray | None]) -> np.ndarray:
+    return np.array(
+        [
+            0 if row is None else int.from_bytes(hashlib.sha256(kind.encode() + row.tobytes()).digest()[:8], "little")
+            for row in rows
+        ],
+        dtype=np.uint64,
+    )
 
 
 def seen_in_training(session: AlignedSession) -> str:
     """The trials that a model of the session has seen, trained or chosen on: their fingerprints as hexadecimal text."""
     seen = np.concatenate([session.trials_of("train"), session.trials_of("val")])
-    return (
-        "".join(f"{number:016x}" for number in session.fingerprints[seen].tolist()) if len(session.fingerprints) else ""
-    )
+    known = session.fingerprints[seen] if len(session.fingerprints) else session.fingerprints
+    return "".join(f"{number:016x}" for number in known.ravel().tolist())
 
 
 def refuse_seen(session: AlignedSession, seen: Mapping[str, str], *, by: object) -> None:
@@ -49,20 +102,29 @@ def refuse_seen(session: AlignedSession, seen: Mapping[str, str], *, by: object)
     """
     if session.settings.get("overlap") == "allow" or not len(session.fingerprints):
         return
-    own = {f"{number:016x}" for number in session.fingerprints[session.trials_of("test")].tolist()} - {f"{0:016x}"}
+    own = session.fingerprints[session.trials_of("test")]
     for eid, text in seen.items():
-        common = own.intersection(text[start : start + 16] for start in range(0, len(text), 16))
+        others = {int(text[start : start + 16], 16) for start in range(0, len(text), 16)}
+        common = _n_alike(own, others)
         if common and eid != session.eid:
             raise UserError(
-                f"{by} has seen {len(common)} test trials of session {session.eid}: they are in session {eid}, spike by "
-                "spike; take one off the sessions sheet, or set partition.overlap: allow"
+                f"{by} has seen {common} of the test trials of session {session.eid}: they are in session {eid} ({ALIKE}); "
+                "take one off the sessions sheet, or set partition.overlap: allow"
             )
 
 
 def shared_trials(sessions: list[AlignedSession]) -> list[tuple[str, str, int]]:
     """Pairs of sessions (EID, EID) that hold the same trials, and how many."""
-    told_apart = {session.eid: set(session.fingerprints.tolist()) - {0} for session in sessions}
+    known = {session.eid: set(session.fingerprints.ravel().tolist()) for session in sessions}
     common = (
-        (first, second, len(told_apart[first] & told_apart[second])) for first, second in combinations(told_apart, 2)
+        (first.eid, second.eid, _n_alike(first.fingerprints, known[second.eid]))
+        for first, second in combinations(sessions, 2)
+        if len(known[first.eid] & known[second.eid] - {0})
     )
     return [pair for pair in common if pair[2]]
+
+
+def _n_alike(fingerprints: np.ndarray, others: set[int]) -> int:
+    """Trials of which a mark (K, M), or (K,), is among the others."""
+    rows = fingerprints.reshape(len(fingerprints), -1) if len(fingerprints) else np.zeros((0, 1), np.uint64)
+    return sum(not others.isdisjoint(mark for mark in row if mark) for row in rows.tolist())

@@ -9,7 +9,8 @@ from neds.errors import UserError
 from neds.files.aligned import AlignedSession, read_aligned
 from neds.files.atomic import write_csv
 from neds.files.roles import InputFiles, OutputFile
-from neds.partition.same_trials import shared_trials
+from neds.partition.same_trials import ALIKE, shared_trials
+from neds.words import counted
 
 
 def write_sessions_table(*, aligned: InputFiles, roles: dict[str, str], output: OutputFile) -> None:
@@ -27,7 +28,7 @@ def write_sessions_table(*, aligned: InputFiles, roles: dict[str, str], output: 
 
 
 def sessions_table(aligned: Sequence[Path], roles: dict[str, str]) -> pd.DataFrame:
-    """One row per aligned file: identity, trials and units kept and dropped, why a session is unusable, and remarks.
+    """One row per aligned file: identity, trials and units kept and dropped, why one is unusable, remarks and readings.
 
     Args:
         aligned: the files, in the order of the rows.
@@ -59,6 +60,7 @@ def _row(session: AlignedSession, role: str) -> dict[str, object]:
         "usable": session.usable,
         "why_not": session.reason,
         "remarks": "; ".join(session.remarks),
+        "readings": "; ".join(session.readings),
     }
 
 
@@ -67,8 +69,8 @@ def _refuse_tested_in_training(sessions: list[AlignedSession], roles: dict[str, 
     for first, second, number in shared_trials(sessions):
         if roles[first] != roles[second] and not {first, second} <= allowed:
             raise UserError(
-                f"sessions {first} and {second} share {number} trials, spike by spike, and one is for training and the "
-                "other for testing; take one off the sessions sheet, or set partition.overlap: allow"
+                f"sessions {first} and {second} share {counted(number, 'trial')} ({ALIKE}), and one is for training and "
+                "the other for testing; take one off the sessions sheet, or set partition.overlap: allow"
             )
 
 

@@ -72,8 +72,8 @@ def without_overlap(
         kept &= ~hit
     if settings.overlap == "refuse" and not kept.all():
         raise Unusable(
-            f"{np.count_nonzero(~kept)} of {len(kept)} windows overlap one of another split; choose split: blocks, shorter "
-            "windows, or partition.overlap: drop or allow"
+            f"windows that overlap one of another split: {np.count_nonzero(~kept)} of {len(kept)}; choose "
+            "split: blocks, shorter windows, or partition.overlap: drop or allow"
         )
     return drop_by_first_reason(reasons, len(kept), prefix="trials")
 

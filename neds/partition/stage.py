@@ -3,6 +3,7 @@
 Shapes: K kept trials, T bins, N kept units.
 """
 
+import logging
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -14,13 +15,14 @@ from neds.files.aligned import SPLITS, AlignedSession
 from neds.files.raw import RawSession, read_raw
 from neds.files.roles import InputFile, Operational, OutputFile
 from neds.modalities import by_name
-from neds.partition.behaviour import align_behaviour, download_problems, measure, require_measured
+from neds.partition.behaviour import align_behaviour, concerns, download_problems, measure, require_measured
 from neds.partition.binning import bin_edges, spikes_in_windows
 from neds.partition.components import reduced
 from neds.partition.conditions import NO_CONDITION, condition_index, task_factors
 from neds.partition.known import masked, require_known
 from neds.partition.recorded import choose, coverage
-from neds.partition.same_trials import fingerprints
+from neds.partition.same_trials import of_spikes, of_times, of_trace
+from neds.partition.seconds import clock_fault, rate_fault
 from neds.partition.settings import PartitionRun, PartitionSettings
 from neds.partition.split import split_trials
 from neds.partition.statistics import constant_columns, training_statistics
@@ -30,6 +32,7 @@ from neds.partition.unusable import Unusable, require_splits, require_trials, re
 from neds.partition.windows import fixed_windows
 from neds.signals.clock import ClockFault, require_in_order
 
+_log = logging.getLogger(__name__)
 UNIT_COLUMNS = ["uuid", "probe", "acronym", "beryl", "cosmos", "depth_um", "channel", "label"]
 
 
@@ -58,8 +61,15 @@ def partition(
     if fault := cutting.fault_of(modalities):
         raise UserError(fault)
     session = read_raw(raw)
-    remarks = [f"{what} is absent: {why}" for what, why in session.provenance.get("problems", {}).items()]
-    remarks += [f"{what}: {why}" for what, why in session.provenance.get("remarks", {}).items()]
+    told = {
+        kind: {
+            what: text for what, text in session.provenance.get(kind, {}).items() if concerns(what, session, modalities)
+        }
+        for kind in ("problems", "remarks", "readings")
+    }
+    remarks = [f"{what} is absent: {why}" for what, why in told["problems"].items()]
+    remarks += [f"{what}: {why}" for what, why in told["remarks"].items()]
+    readings = [f"{what}: {how}" for what, how in told["readings"].items()]
     require_measured(modalities, session)
     header = AlignedSession(
         eid=session.eid,
@@ -70,6 +80,7 @@ def partition(
         modalities=modalities,
         n_trials_before=len(session.trials),
         settings=cutting.model_dump(),
+        readings=readings,
         remarks=remarks,
     )
     write_outcome(
@@ -96,6 +107,7 @@ class _Cut:
     sources: dict[str, str]
     dropped: dict[str, int]
     units: np.ndarray
+    readings: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
 
     def only(self, kept: np.ndarray, dropped: dict[str, int]) -> "_Cut":
@@ -114,6 +126,7 @@ def _aligned(header: AlignedSession, raw: RawSession, settings: PartitionSetting
         raise Unusable(f"no trials{download_problems(raw)}")
     if not len(raw.spike_times):
         raise Unusable(f"no spikes{download_problems(raw)}")
+    _require_seconds(raw, header, settings)
     cut = _recorded(_with_behaviour(_cut(raw, settings), header, raw, settings), raw, settings)
     split, kept, between = split_trials(cut.edges[:, [0, -1]], eid=raw.eid, settings=settings)
     cut, split = cut.only(kept, between), split[kept]
@@ -148,9 +161,26 @@ def _aligned(header: AlignedSession, raw: RawSession, settings: PartitionSetting
         split=split,
         dropped=dropped,
         settings=header.settings | {"sources": cut.sources},
+        readings=[*header.readings, *cut.readings],
         remarks=[*header.remarks, *cut.remarks, *constant],
-        fingerprints=fingerprints(windowed.of_all_units()),
+        fingerprints=_fingerprints(windowed.of_all_units(), cut, header, raw),
     )
+
+
+def _require_seconds(raw: RawSession, header: AlignedSession, settings: PartitionSettings) -> None:
+    """Refuse times in milliseconds and the like, of all or of some of what is on one clock."""
+    n_spikes = np.bincount(raw.spike_units, minlength=len(raw.units))
+    faults = [rate_fault(n_spikes, float(raw.spike_times[-1] - raw.spike_times[0]))]
+    if not settings.cuts_windows and settings.align in raw.trials and raw.trials[settings.align].dtype.kind in "iuf":
+        times_s = raw.trials[settings.align].to_numpy(float)
+        faults.append(clock_fault(f"{settings.align} of the trials", times_s, raw.spike_times))
+    faults += [
+        clock_fault(f"samples of {name}", trace.times, raw.spike_times)
+        for name, trace in raw.traces.items()
+        if concerns(name, raw, header.modalities)
+    ]
+    if fault := next(filter(None, faults), ""):
+        raise Unusable(fault)
 
 
 def _cut(raw: RawSession, settings: PartitionSettings) -> _Cut:
@@ -190,6 +220,7 @@ def _recorded(cut: _Cut, raw: RawSession, settings: PartitionSettings) -> _Cut:
 def _with_behaviour(cut: _Cut, header: AlignedSession, raw: RawSession, settings: PartitionSettings) -> _Cut:
     """With the behaviours, and only what all of them cover."""
     values, sources = {}, {}
+    readings: list[str] = []
     remarks: list[str] = []
     tests: dict[str, np.ndarray] = {}
     for name, modality in header.modalities.items():
@@ -198,16 +229,36 @@ def _with_behaviour(cut: _Cut, header: AlignedSession, raw: RawSession, settings
         measured = measure(modality, raw, settings)
         sources[name] = measured.source
         remarks += measured.remarks
+        if measured.reading:
+            _log.info("%s read as %s", measured.source, measured.reading)
+            readings.append(measured.reading)
         gap_s = settings.longest_gap_s.get(name, settings.longest_gap_s.get("others"))
         values[name], failures = align_behaviour(
             measured, cut.rows, cut.edges, longest_gap_s=gap_s, holes=settings.holes
         )
         tests |= failures
     served, unserved = drop_by_first_reason(tests, len(cut.rows), prefix="trials")
-    cut = replace(cut, values=values, sources=sources, remarks=tuple(remarks)).only(served, unserved)
+    cut = replace(
+        cut,
+        values=values,
+        sources=sources,
+        readings=tuple(dict.fromkeys(readings)),
+        remarks=tuple(dict.fromkeys(remarks)),
+    )
+    cut = cut.only(served, unserved)
     cut = replace(cut, remarks=(*cut.remarks, *masked(cut.values)))
     require_trials(len(cut.rows), len(cut.table), settings, cut.dropped)
     return cut
+
+
+def _fingerprints(counts: np.ndarray, cut: _Cut, header: AlignedSession, raw: RawSession) -> np.ndarray:
+    """What tells each trial (K, M) from others, and not from itself in another file."""
+    times_s = cut.table["align_time_s" if "align_time_s" in cut.table else header.settings["align"]].to_numpy(float)
+    marks = [of_spikes(counts), of_times(times_s, cut.rows)]
+    behaviours = [name for name, m in header.modalities.items() if m.kind == "continuous" and m.group == "behaviour"]
+    for source in dict.fromkeys(cut.sources[name] for name in behaviours):
+        marks.append(of_trace(source, raw.traces[source], cut.edges[:, [0, -1]]))
+    return np.column_stack(marks)
 
 
 def _trials(cut: _Cut, header: AlignedSession, settings: PartitionSettings) -> pd.DataFrame:

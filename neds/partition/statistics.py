@@ -6,6 +6,7 @@ Shapes: K trials, T bins, N units.
 import numpy as np
 
 from neds.modalities import Modality
+from neds.words import counted
 
 _CONSTANT = 1e-5
 """Of the largest value: a smaller standard deviation is that of rounding."""
@@ -34,7 +35,9 @@ def constant_columns(values: dict[str, np.ndarray], modalities: dict[str, Modali
             columns = _columns(array)
             n_constant = int(np.count_nonzero(_is_constant(*_moments(columns[training]))))
             if n_constant:
-                lines.append(f"{name}: {n_constant} of {columns.shape[-1]} columns constant in the training trials")
+                lines.append(
+                    f"{name}: {n_constant} of {counted(columns.shape[-1], 'column')} constant in the training trials"
+                )
     return lines
 
 

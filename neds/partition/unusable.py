@@ -9,6 +9,7 @@ import numpy as np
 from neds.errors import UserError
 from neds.files.aligned import SPLITS, AlignedSession, write_aligned
 from neds.partition.settings import PartitionSettings
+from neds.words import counted
 
 
 class Unusable(Exception):
@@ -46,7 +47,9 @@ def write_outcome(
 
 def require_trials(n_trials: int, n_before: int, settings: PartitionSettings, dropped: dict[str, int]) -> None:
     if n_trials < settings.min_trials:
-        raise Unusable(f"{n_trials} of {n_before} trials kept, fewer than min_trials {settings.min_trials}", dropped)
+        raise Unusable(
+            f"{n_trials} of {counted(n_before, 'trial')} kept, fewer than min_trials {settings.min_trials}", dropped
+        )
 
 
 def require_splits(split: np.ndarray, dropped: dict[str, int]) -> None:
@@ -58,4 +61,6 @@ def require_splits(split: np.ndarray, dropped: dict[str, int]) -> None:
 
 def require_units(n_units: int, n_before: int, settings: PartitionSettings, dropped: dict[str, int]) -> None:
     if n_units < settings.min_units:
-        raise Unusable(f"{n_units} of {n_before} units kept, fewer than min_units {settings.min_units}", dropped)
+        raise Unusable(
+            f"{n_units} of {counted(n_before, 'unit')} kept, fewer than min_units {settings.min_units}", dropped
+        )

@@ -4,6 +4,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from neds.words import counted
+
 # What starts a command, or the command itself before it runs, complains so.
 _OF_A_PROGRAM = re.compile(r"(\S*/)?(bash|sh|python[\d.]*|usage|srun|slurmstepd)\b[^:]*: ")
 
@@ -17,10 +19,15 @@ def failure_report(failed: Sequence[tuple[str, str | None]], *, waiting: int, n_
         n_jobs: all that were to be done.
     """
     if not failed:
-        return f"Stopped with {waiting} jobs left; start snakemake again as before to go on." if waiting else ""
-    lines = [f"{len(failed)} of {n_jobs} jobs failed:", *(_entry(title, log) for title, log in sorted(failed))]
+        return (
+            f"Stopped with {counted(waiting, 'job')} left; start snakemake again as before to go on." if waiting else ""
+        )
+    lines = [
+        f"{len(failed)} of {counted(n_jobs, 'job')} failed:",
+        *(_entry(title, log) for title, log in sorted(failed)),
+    ]
     if waiting:
-        lines.append(f"{waiting} jobs that need their results, or were not started, are left.")
+        lines.append(f"Left, as they need these results or were not started: {counted(waiting, 'job')}.")
     lines.append("What is finished stays finished: mend the cause and start snakemake again as before.")
     return "\n".join(lines)
 

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -17,6 +17,7 @@ from neds.plan.lock import planned_with
 from neds.plan.plan import Plan
 from neds.plan.stale import MISSING, Staleness
 from neds.plan.step import Step
+from neds.words import counted
 
 _MOST_LINES = 20
 
@@ -114,13 +115,25 @@ class OpenedPlan:
         if len(lines) > _MOST_LINES:
             lines = [*lines[:_MOST_LINES], f"made again: and {len(lines) - _MOST_LINES} more reasons"]
         if missing < n_steps or n_steps < sum(step.is_target for step in self.plan.steps):
-            lines += [f"made: {missing} results that are not there (new, or deleted)"] if missing else []
+            lines += [f"made: {counted(missing, 'result')} not there yet (new, or deleted)"] if missing else []
         if following:
-            lines.append(f"made again: {following} results that are made from these")
+            lines.append(f"made again: {counted(following, 'result')} made from these")
         for version, number in sorted(self._state.other_torch.items()):
             lines.append(
-                f"{number} models were trained with torch {version}, not the one installed; they are kept "
+                f"trained with torch {version}, not the one installed: {counted(number, 'model')}, kept "
                 "(same_torch: true trains them again)"
             )
-        absent = [f"{session}: {path} is not there" for session, path in self._state.absent_sources()]
-        return [*self._gave_way, *lines, *absent]
+        return [*self._gave_way, *lines]
+
+    def absent_files(self, wanted: Iterable[str]) -> str:
+        """What to say of the files from outside that are not there though `wanted` files must be made from them; empty where
+        there are all. Known once `stale_files` was asked for.
+        """
+        absent = self._state.absent_sources(wanted) if self._state else []
+        if not absent:
+            return ""
+        lines = [f"  {title}: {path}" for title, path in absent]
+        more = [f"  and {len(lines) - _MOST_LINES} more"] if len(lines) > _MOST_LINES else []
+        files = "a file that is" if len(lines) == 1 else f"{len(lines)} files that are"
+        head = f"The sessions sheet names {files} not there; correct the paths, or take the sessions off the sheet:"
+        return "\n".join([head, *lines[:_MOST_LINES], *more])

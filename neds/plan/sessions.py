@@ -87,12 +87,17 @@ def _loaded(plan: Plan, session: Session) -> Step:
         "is_target": False,
     }
     if config.source in MAPPINGS:
-        per_trial = [science(m) for m in plan.modalities.values() if m.per_trial]
         mapping = config.mapping()
-        settings = ConvertRun(modalities=per_trial, mapping=plain(mapping))
+        per_trial = [science(m) for m in plan.modalities.values() if m.per_trial]
+        # Series are converted to the unit of their modality.
+        continuous = [m for m in plan.modalities.values() if m.kind == "continuous"]
+        in_units = [science(m).model_copy(update={"unit": m.unit}) for m in continuous]
+        settings = ConvertRun(modalities=[*per_trial, *in_units], mapping=plain(mapping))
         values = {"format": config.source, "eid": eid, "settings": plain(settings)}
-        file = sheet_file(plan, session)
-        return Step(rule="convert", command="convert", inputs={"file": (file,)}, values=values, **known)
+        inputs: dict[str, tuple[str, ...]] = {"file": (sheet_file(plan, session.path),)}
+        if session.linked:
+            inputs["linked"] = tuple(sheet_file(plan, path) for path in session.linked)
+        return Step(rule="convert", command="convert", inputs=inputs, values=values, **known)
     download = config.download_settings()
     if config.source == "one":
         values = {"source": "one", "eid": eid, "settings": plain(_by_default(download, *_WITHOUT_RESULT))}
@@ -126,7 +131,7 @@ def _imported(plan: Plan, session: Session) -> Step:
         rule="import_arrays",
         command="import-arrays",
         wildcards={"eid": session.eid},
-        inputs={"arrays": (sheet_file(plan, session),)},
+        inputs={"arrays": (sheet_file(plan, session.path),)},
         values={"eid": session.eid, "settings": plain(settings)},
         operational={"unusable": plan.config.partition.unusable},
         outputs={"output": plan.aligned(session.eid)},
@@ -146,6 +151,6 @@ def _by_default(settings: SettingsType, *keys: str) -> SettingsType:
     return settings.model_copy(update={key: type(settings).model_fields[key].default for key in keys})
 
 
-def sheet_file(plan: Plan, session: Session) -> str:
-    """The file that the sheet names, whose path is relative to the sheet."""
-    return str(Path(plan.config.sessions or "").parent / session.path)
+def sheet_file(plan: Plan, path: str) -> str:
+    """A file that the sheet names, by its path relative to the sheet."""
+    return str(Path(plan.config.sessions or "").parent / path)

@@ -7,7 +7,7 @@ of results that was moved, renamed or copied is judged as it would be in its old
 
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from neds.plan.plan import Plan
 from neds.plan.step import Step
 from neds.provenance.identity import identity
 from neds.provenance.stamp import Stamp, can_hold, content_digest, read_stamp
+from neds.words import counted
 
 MISSING = "missing"
 
@@ -57,17 +58,25 @@ class Staleness:
             if reason and (reason != MISSING or step.is_target):
                 yield step, reason
 
-    def absent_sources(self) -> list[tuple[str, str]]:
-        """Files from outside that are not there though something must be made from them; with the job that reads each."""
-        waiting = [step for step, _ in self.reasons()]
+    def absent_sources(self, wanted: Iterable[str]) -> list[tuple[str, str]]:
+        """Files from outside that are not there though they are needed; with the job that reads each.
+
+        Args:
+            wanted: files that are asked for.
+        """
+        made_by = self._plan.made_by
+        waiting = [made_by[path] for path in wanted if path in made_by]
+        seen: set[int] = set()
         absent = {}
         while waiting:
             step = waiting.pop()
+            if id(step) in seen or not self.reason(step):
+                continue
+            seen.add(id(step))
             for path in step.read:
-                maker = self._plan.made_by.get(path)
-                if maker and not maker.is_target and self.reason(maker):
-                    waiting.append(maker)
-                elif maker is None and not self._there(path):
+                if path in made_by:
+                    waiting.append(made_by[path])
+                elif not self._there(path):
                     absent[path] = step.title
         return [(title, path) for path, title in sorted(absent.items())]
 
@@ -168,7 +177,7 @@ class Staleness:
             before = [record.key for record in stamp.inputs.get(name, [])]
             now = [self._input_identity(path, step) for path in paths]
             if len(before) != len(now):
-                return f"made from {len(before)} files ({name}), now {len(now)}"
+                return f"made from {counted(len(before), 'file')} ({name}), now {len(now)}"
             for path, old, new in zip(paths, before, now, strict=True):
                 if old != new:
                     return f"{path} has changed"

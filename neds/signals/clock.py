@@ -6,6 +6,7 @@ Shapes: n samples or spikes.
 import numpy as np
 
 from neds.files.raw import Trace
+from neds.words import counted
 
 JITTER_S = 1e-3
 """Times that go back by no more are put in order; by more, two recordings would be mixed."""
@@ -29,14 +30,16 @@ def trace_in_order(times: np.ndarray, values: np.ndarray) -> tuple[Trace, list[s
     known = np.isfinite(times)
     remarks = []
     if n_unknown := int(np.count_nonzero(~known)):
-        remarks.append(f"{n_unknown} of {len(times)} samples without a time were left out")
+        remarks.append(f"{n_unknown} of {counted(len(times), 'sample')} left out, without a time")
         times, values = times[known], values[known]
     steps = np.diff(times)
     if (back := steps < 0).any():
         _refuse_reset(times, steps)
         order = np.argsort(times, kind="stable")
         times, values = times[order], values[order]
-        remarks.append(f"{np.count_nonzero(back)} samples were out of order by up to {-steps.min() * 1e3:.3g} ms")
+        remarks.append(
+            f"{counted(int(np.count_nonzero(back)), 'sample')} out of order by up to {-steps.min() * 1e3:.3g} ms"
+        )
     return Trace(times, values), remarks
 
 
@@ -68,7 +71,7 @@ def spikes_in_order(times: np.ndarray, units: np.ndarray) -> tuple[np.ndarray | 
     remarks = []
     for lost, what in ((~timed, "without a time"), (timed & ~assigned, "of no unit")):
         if number := int(np.count_nonzero(lost)):
-            remarks.append(f"{number} of {len(times)} spikes {what} were left out")
+            remarks.append(f"{number} of {counted(len(times), 'spike')} left out, {what}")
     rows = np.flatnonzero(timed & assigned) if remarks else slice(None)
     times, units = times[rows], units[rows]
     if not (np.diff(times) >= 0).all():
@@ -77,8 +80,8 @@ def spikes_in_order(times: np.ndarray, units: np.ndarray) -> tuple[np.ndarray | 
         if steps.min(initial=0.0) < -JITTER_S:
             n_units = len(np.unique(units[by_unit][1:][steps < -JITTER_S]))
             raise ClockFault(
-                f"the spike times of {n_units} units go back, by up to {-steps.min():.6g} s: the clock was reset, or units "
-                "were joined; cut the recording there, or sort the times of each unit"
+                f"the spike times of {counted(n_units, 'unit')} go back, by up to {-steps.min():.6g} s: the clock was "
+                "reset, or units were joined; cut the recording there, or sort the times of each unit"
             )
         order = np.argsort(times, kind="stable")
         rows = order if isinstance(rows, slice) else rows[order]

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.signal import lfilter
 
-from neds.synthetic.behaviour import STEP_S, Behaviour, ornstein_uhlenbeck
+from neds.synthetic.behaviour import STEP_S, Behaviour, decaying_sum, ornstein_uhlenbeck
 from neds.synthetic.task import Task
 
 GRID_S = 0.02
@@ -208,7 +207,9 @@ def _alpha_response(at_s: np.ndarray, size: np.ndarray, *, time_constant_s: floa
     impulses = np.zeros(n)
     np.add.at(impulses, (at_s / STEP_S).astype(int), size)
     decay, step = np.exp(-STEP_S / time_constant_s), STEP_S / time_constant_s
-    return lfilter([0.0, np.e * step * decay], [1.0, -2 * decay, decay**2], impulses)
+    # Summed twice, an impulse becomes (t + 1) decay^t, which begins at 0 when it is moved by a step.
+    twice = decaying_sum(decaying_sum(impulses, decay), decay)
+    return np.e * step * decay * np.concatenate([[0.0], twice[:-1]])
 
 
 def _preparation(events: pd.DataFrame, n: int) -> np.ndarray:

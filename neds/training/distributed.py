@@ -15,6 +15,7 @@ import torch.distributed as dist
 
 from neds.device import computing_device
 from neds.errors import UserError
+from neds.words import counted
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def _check_gpus(local: int, n_processes: int, n_gpus: int) -> None:
     if local > 0:
         raise SystemExit(1)
     raise UserError(
-        f"{n_processes} processes were started on this computer, which has {n_gpus} GPU{'' if n_gpus == 1 else 's'} for "
+        f"{n_processes} processes were started on this computer, which has {counted(n_gpus, 'GPU')} for "
         "them: each needs one of its own; lower `processes` in the profile (--processes), or ask for more GPUs"
     )
 

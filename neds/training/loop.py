@@ -19,6 +19,7 @@ from neds.training.distributed import Processes
 from neds.training.memory import explained, trial_step, trials_that_fit
 from neds.training.report import Report
 from neds.training.resume import StateSaver
+from neds.training.scaling import error_scales
 from neds.training.settings import TrainingRun, TrainingSettings
 from neds.training.state import OWN, SHARED, TrainingState
 from neds.training.step import add_gradients
@@ -92,8 +93,9 @@ def train(
         should_stop=unfinished.should_stop,
         processes=processes,
     )
+    scales = error_scales(sessions, store.modalities, settings.loss_scaling, device=store.device)
     trials_per_epoch = store.n_shuffled("train", balanced=_balanced(settings))
-    at_once = _trials_at_once(state, store, run, processes, description)
+    at_once = _trials_at_once(state, store, run, scales, processes, description)
     with report.bar(state), explained(description, at_once):
         while not state.has_ended:
             if state.has_lost_patience:
@@ -102,7 +104,8 @@ def train(
             with report.epoch(state.share_of_epoch_left * trials_per_epoch):
                 model.train()
                 for sessions_drawn, trials in _batches(store, run, state):
-                    state.step(add_gradients(network, state, store, sessions_drawn, trials, run, processes, at_once))
+                    rows = sessions_drawn, trials
+                    state.step(add_gradients(network, state, store, *rows, run, scales, processes, at_once))
                     if saver.after_step():
                         raise Interrupted(
                             f"{description}: stopped after {state}; its state is saved, start it again to go on"
@@ -131,7 +134,12 @@ def _beginning(model: NEDS, store: TrialStore, settings: TrainingSettings) -> Tr
 
 
 def _trials_at_once(
-    state: TrainingState, store: TrialStore, run: TrainingRun, processes: Processes, description: str
+    state: TrainingState,
+    store: TrialStore,
+    run: TrainingRun,
+    scales: dict[str, torch.Tensor] | None,
+    processes: Processes,
+    description: str,
 ) -> int:
     """Trials of a batch whose activations this process holds at once."""
     settings = run.training
@@ -142,7 +150,7 @@ def _trials_at_once(
     if processes.device.type != "cuda":
         return n_trials
     with explained(description, 1):
-        at_once = trials_that_fit(trial_step(state, store, run, n_trials), n_trials)
+        at_once = trials_that_fit(trial_step(state, store, run, scales, n_trials), n_trials)
     if at_once < n_trials:
         log.info("%s: %d of the %d trials of a batch fit the GPU at once", description, at_once, n_trials)
     return at_once

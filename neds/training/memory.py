@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
+from torch import Tensor
 
 from neds.data.store import TrialStore
 from neds.errors import UserError
@@ -32,7 +33,9 @@ def trials_that_fit(step: Callable[[int], None], n_trials: int) -> int:
         n_trials = -(-n_trials // 2)
 
 
-def trial_step(state: TrainingState, store: TrialStore, run: TrainingRun, n_trials: int) -> Callable[[int], None]:
+def trial_step(
+    state: TrainingState, store: TrialStore, run: TrainingRun, scales: dict[str, Tensor] | None, n_trials: int
+) -> Callable[[int], None]:
     """A step that changes nothing, as a function of how many trials it holds at once: the gradients of `n_trials` of the
     widest session, beside room for the optimiser's two moments and the gradients that processes exchange.
     """
@@ -43,7 +46,7 @@ def trial_step(state: TrainingState, store: TrialStore, run: TrainingRun, n_tria
         room = torch.empty(3, n_weights, device=store.device)
         state.model.train()
         try:
-            add_gradients(state.model, state, store, sessions, trials, run, alone(store.device), at_once)
+            add_gradients(state.model, state, store, sessions, trials, run, scales, alone(store.device), at_once)
         finally:
             state.model.zero_grad(set_to_none=True)
             del room

@@ -20,6 +20,8 @@ from neds.training.distributed import Processes
 
 log = logging.getLogger(__name__)
 _LARGEST_SHARE_OF_TIME = 0.05
+_SCHEDULED = ("lr", "betas")
+"""What of the optimiser's groups the scheduler changes."""
 
 
 @dataclass
@@ -66,6 +68,7 @@ def save_state(
         "torch": torch.__version__,
         "progress": json.dumps(asdict(progress)),
         "scheduler": json.dumps(scheduler.state_dict()),
+        "scheduled": json.dumps([{key: group[key] for key in _SCHEDULED} for group in optimizer.param_groups]),
     }
     with replacing(path) as temporary:
         save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary, metadata=header)
@@ -105,8 +108,8 @@ def load_state(
         state.setdefault(int(index), {})[key] = tensor
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     scheduler.load_state_dict(json.loads(header["scheduler"]))
-    for group, lr in zip(optimizer.param_groups, scheduler.get_last_lr(), strict=True):
-        group["lr"] = lr
+    for group, values in zip(optimizer.param_groups, json.loads(header["scheduled"]), strict=True):
+        group |= {"lr": values["lr"], "betas": tuple(values["betas"])}
     return Progress(**json.loads(header["progress"])), parts["best"]
 
 

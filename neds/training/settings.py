@@ -8,6 +8,8 @@ from neds.model.modes import ModeName
 from neds.model.settings import MaskingSettings, ModelSettings
 from neds.settings import Settings, key
 
+LossScaling = Literal["standardised", "unit_range", "symmetric_range"]
+
 
 class TrainingSettings(Settings):
     """How a network is trained: the same keys for pretraining, training from scratch and fine-tuning."""
@@ -44,6 +46,9 @@ class TrainingSettings(Settings):
         0.01, ge=0, when="higher against overfitting", paper="0.01; searched in 0.001 to 0.1", public_code="0.01"
     )
     """AdamW's decay of weight matrices; biases, norms and embeddings are never decayed."""
+    cycled_beta1: bool = key(False, when="true to compare with the public code", public_code="true")
+    """Whether AdamW's momentum beta1 falls from 0.95 to 0.85 while the learning rate rises, and rises again while it falls;
+    else it is 0.9."""
     warmup: float = key(
         0.15, gt=0, lt=1, when="higher when training starts unsteadily", paper="0.15", public_code="0.15"
     )
@@ -57,13 +62,21 @@ class TrainingSettings(Settings):
     loss_weights: dict[str, float] = key(
         {"spikes": 50.0},
         when="when one modality is learned at the cost of others, or when spikes are much sparser",
-        paper="1 each, of behaviours scaled to [-1, 1]",
-        public_code="1 each, of behaviours scaled to [0, 1], the cross-entropy divided by the masked tokens; in the terms "
-        "of this key about {spikes: 1, wheel_speed: 0.034, whisker_motion_energy: 0.0125, choice: 0.02, block: 0.02} "
-        "(session DY_016)",
+        paper="1 each, with loss_scaling symmetric_range",
+        public_code="1 each, with loss_scaling unit_range; with standardised that is about {spikes: 1, wheel_speed: 0.034, "
+        "whisker_motion_energy: 0.0125, choice: 0.02, block: 0.02} (session DY_016)",
     )
     """Weight of a modality's loss; 1 for those not named. A spike count's mean loss moves by about a hundredth of a
     behaviour's in training, so that with weight 1 the behaviours alone shape a small model."""
+    loss_scaling: LossScaling = key(
+        "standardised",
+        when="to compare with the paper or its public code, together with loss_weights",
+        paper="symmetric_range",
+        public_code="unit_range",
+    )
+    """Unit of behaviours' errors. standardised: squared errors of z-scored values, cross-entropy per trial. unit_range and
+    symmetric_range: squared errors of values scaled to [0, 1] or [-1, 1] by their range in the session's training trials,
+    and losses of values per trial divided by the number of bins, as a token of each bin stands for the value."""
     sampling: Literal["trials", "sessions"] = key(
         "trials", when="sessions when their numbers of trials differ much", paper="trials", public_code="trials"
     )

@@ -22,6 +22,7 @@ from neds.provenance import code_digest, content_digest, digest_of
 from neds.training.distributed import Processes, alone
 from neds.training.loop import Unfinished, train
 from neds.training.settings import TrainingRun
+from neds.words import counted
 
 log = logging.getLogger(__name__)
 
@@ -132,12 +133,13 @@ def run_training(
 def _summary(model: NEDS, store: TrialStore, sessions: list[AlignedSession], processes: Processes) -> str:
     """Size of the data and of the model, in the paper's terms."""
     sizes = model.parameter_counts()
-    n_tokens = len(model.design.mode.inputs) * store.n_bins
+    n_tokens = model.layout.n_tokens
     recorded_h = store.n_bins * store.bin_s / 3600
     unit_hours = sum(session.n_units * len(session.trials_of("train")) * recorded_h for session in sessions)
     n_trials = store.n_trials("train")
     return (
-        f"{len(sessions)} sessions, {n_trials} training trials of {n_tokens} tokens ({n_trials * n_tokens / 1e6:.2f} M), "
+        f"{counted(len(sessions), 'session')}, {counted(n_trials, 'training trial')} of {n_tokens} tokens "
+        f"({n_trials * n_tokens / 1e6:.2f} M), "
         f"{unit_hours:.1f} unit-hours, {sizes['shared'] / 1e6:.2f} M shared and {sizes['stitchers'] / 1e6:.2f} M stitcher "
         f"parameters, {processes.count} process{'es' if processes.count > 1 else ''} on {processes.device.type}"
     )

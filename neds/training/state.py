@@ -54,7 +54,9 @@ class TrainingState:
             total_steps=settings.epochs * steps_per_epoch,
             pct_start=settings.warmup,
             div_factor=settings.div_factor,
-            cycle_momentum=False,
+            cycle_momentum=settings.cycled_beta1,
+            base_momentum=0.85,
+            max_momentum=0.95,
         )
         self._started_s = time.monotonic()
 

@@ -43,6 +43,7 @@ def add_gradients(
     sessions: np.ndarray,
     trials: np.ndarray,
     run: TrainingRun,
+    scales: dict[str, Tensor] | None,
     processes: Processes,
     at_once: int,
 ) -> Tensor:
@@ -54,6 +55,7 @@ def add_gradients(
     Args:
         network: `state.model`, or what wraps it.
         sessions, trials: rows of the whole batch, of all processes.
+        scales: factors of errors, of `neds.training.scaling.error_scales`.
         at_once: trials of a part.
 
     Returns:
@@ -61,7 +63,7 @@ def add_gradients(
     """
     design, settings, outputs = state.model.design, run.training, state.outputs
     parts = list(_parts(state, store, sessions, trials, run, processes, at_once))
-    numbers = processes.sum(torch.stack([_numbers(part, state) for part in parts]).sum(0))
+    numbers = processes.sum(torch.stack([_numbers(part, state, per_token=scales is not None) for part in parts]).sum(0))
     # The gradients of the processes are averaged, so each divides by its share of the whole batch's number.
     shares = dict(zip(outputs, numbers / processes.count, strict=True))
     sums = torch.zeros_like(numbers)
@@ -69,7 +71,7 @@ def add_gradients(
         with _exchange(network, after=index == len(parts) - 1):
             with autocast(store.device, settings.precision):
                 predictions = network(part.batch, part.hidden)
-            terms = loss_terms(design.modalities, predictions, part.batch, part.target)
+            terms = loss_terms(design.modalities, predictions, part.batch, part.target, error_scales=scales)
             total_loss({name: (terms[name][0], shares[name]) for name in outputs}, settings.loss_weights).backward()
             sums += torch.stack([terms[name][0].detach() for name in outputs])
     return torch.stack([processes.sum(sums), numbers])
@@ -114,9 +116,9 @@ def _parts(
         yield _Part(batch, known.hidden, dict(zip(design.modalities, known.target.unbind(1), strict=True)))
 
 
-def _numbers(part: _Part, state: TrainingState) -> Tensor:
+def _numbers(part: _Part, state: TrainingState, *, per_token: bool) -> Tensor:
     """Numbers of targets, (outputs,)."""
-    numbers = target_numbers(state.model.design.modalities, part.batch, part.target)
+    numbers = target_numbers(state.model.design.modalities, part.batch, part.target, per_token=per_token)
     return torch.stack([numbers[name] for name in state.outputs]).float()
 
 

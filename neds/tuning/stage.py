@@ -98,7 +98,7 @@ def run_tuning(
     if not scored:
         # Failed trials would not be run again, but the reason may lie in the machine.
         shutil.rmtree(states)
-        raise UserError(f"{description}: all {len(outcomes)} trials failed; the first: {outcomes[0].reason}")
+        raise UserError(f"{description}: no trial of {len(outcomes)} succeeded; the first: {outcomes[0].reason}")
     _, winner = max(scored, key=lambda known: known[0])
     write_csv(trials_csv, pd.DataFrame([vars(outcome) | outcome.values for outcome in outcomes])[columns])
     write_best(best, BestTrial.model_validate({"score": winner.score, "trial": winner.trial} | nested(winner.values)))
