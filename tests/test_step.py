@@ -103,10 +103,10 @@ def test_step_waits_for_no_value(monkeypatch):
     drawn = masks(state.model, batch)
     monkeypatch.setattr("neds.training.step.draw_masks", lambda *args, **kwargs: drawn)
     gradients(made, 5)
-    state.step(torch.zeros_like(state.loss_sums))
+    state.step(torch.zeros_like(state.loss_sums), present=[0])
     with Waits() as waits:
         sums = gradients(made, 5)["sums"]
-        state.step(sums)
+        state.step(sums, present=[0])
     assert not waits.found
     with Waits() as waits:
         float(sums.sum())

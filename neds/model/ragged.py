@@ -94,6 +94,10 @@ class RaggedLinear(nn.Module):
         places = [(self._places[s], slice(n_bins * rows.start, n_bins * rows.stop)) for s, rows in groups]
         return _Products.apply(x.flatten(0, 1), self.weight, self.bias, places).unflatten(0, (-1, n_bins))
 
+    def slices(self, name: str) -> list[slice]:
+        """Where in the flat "weight" or "bias" those of each session lie."""
+        return [getattr(place, name) for place in self._places]
+
     def matrices(self) -> list[tuple[Tensor, Tensor]]:
         """(weight, bias) of every session, as views."""
         return [(self.weight[place.weight].view(place.shape), self.bias[place.bias]) for place in self._places]

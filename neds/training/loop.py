@@ -20,6 +20,7 @@ from neds.training.memory import explained, trial_step, trials_that_fit
 from neds.training.report import Report
 from neds.training.resume import StateSaver
 from neds.training.scaling import error_scales
+from neds.training.sessions import SessionParameters
 from neds.training.settings import TrainingRun, TrainingSettings
 from neds.training.state import OWN, SHARED, TrainingState
 from neds.training.step import add_gradients
@@ -105,7 +106,8 @@ def train(
                 model.train()
                 for sessions_drawn, trials in _batches(store, run, state):
                     rows = sessions_drawn, trials
-                    state.step(add_gradients(network, state, store, *rows, run, scales, processes, at_once))
+                    sums = add_gradients(network, state, store, *rows, run, scales, processes, at_once)
+                    state.step(sums, present=np.unique(sessions_drawn))
                     if saver.after_step():
                         raise Interrupted(
                             f"{description}: stopped after {state}; its state is saved, start it again to go on"
@@ -130,7 +132,9 @@ def _beginning(model: NEDS, store: TrialStore, settings: TrainingSettings) -> Tr
     _freeze(model, settings.freeze)
     model.encoder.recomputes = settings.recompute
     steps = store.n_batches("train", batch_size=settings.batch_size, balanced=_balanced(settings))
-    return TrainingState(model, _optimizer(model, settings), settings, steps_per_epoch=steps, device=store.device)
+    own = SessionParameters(model) if settings.absent_sessions == "untouched" else None
+    optimizer = _optimizer(model, settings, own)
+    return TrainingState(model, optimizer, settings, steps_per_epoch=steps, device=store.device, own=own)
 
 
 def _trials_at_once(
@@ -178,13 +182,14 @@ def _freeze(model: NEDS, part: str) -> None:
         parameter.requires_grad_(not name.startswith(frozen))
 
 
-def _optimizer(model: NEDS, settings: TrainingSettings) -> torch.optim.AdamW:
+def _optimizer(model: NEDS, settings: TrainingSettings, own: SessionParameters | None = None) -> torch.optim.AdamW:
     groups: dict[tuple[str, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             part = OWN if name.startswith("stitchers.") else SHARED
             is_matrix = name.endswith("weight") and "norm" not in name
-            groups.setdefault((part, settings.weight_decay if is_matrix else 0.0), []).append(parameter)
+            members = own.by_name[name] if own and part == OWN else [parameter]
+            groups.setdefault((part, settings.weight_decay if is_matrix else 0.0), []).extend(members)
     rates = {OWN: settings.lr, SHARED: settings.lr * settings.shared_lr}
     return torch.optim.AdamW(
         [

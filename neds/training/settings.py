@@ -81,6 +81,14 @@ class TrainingSettings(Settings):
         "trials", when="sessions when their numbers of trials differ much", paper="trials", public_code="trials"
     )
     """Of several sessions, every trial once an epoch, or equally many trials of each session."""
+    absent_sessions: Literal["decay", "untouched"] = key(
+        "decay",
+        when="untouched with many more sessions than trials in a batch, where it also saves time",
+        paper="not said",
+        public_code="untouched",
+    )
+    """What a step does to the own maps of a session that has no trial in the batch. decay: momentum and weight decay go on.
+    untouched: weights, moments and bias correction wait for its next trial."""
     freeze: Literal["none", "encoder", "shared"] = key(
         "none", when="shared for very few trials of a new session", paper="none", public_code="none"
     )
