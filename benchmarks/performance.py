@@ -134,20 +134,20 @@ def growth_figure(found: Sequence[Measurement]) -> Figure:
     figure = Figure(figsize=(2.2 * len(sections), 3.4), layout="constrained")
     axes = figure.subplots(2, len(sections), sharex="col", sharey="row", squeeze=False)
     for column, section in enumerate(sections):
-        along = section.removeprefix(GROWTH)
-        own = [one.further for one in grown if one.section == section]
+        own = [one for one in grown if one.section == section]
+        ticks = [float(one.what) for one in own]
         for row, quantity in enumerate(("trials/s", "peak memory (GB)")):
             ax = axes[row, column]
-            ax.plot(
-                [one[along] for one in own], [one[quantity] for one in own], marker="o", markersize=3, color="black"
-            )
+            values = [one.further[quantity] for one in own]
+            ax.plot(ticks, values, marker="o", markersize=3, color="black")
             ax.set_xscale("log", base=2)
-            ax.set_ylim(bottom=0)
-            ticks = [one[along] for one in own]
-            ax.set_xticks(ticks, [f"{tick:.0f}" for tick in ticks])
+            ax.set_xticks(ticks, [one.what for one in own])
             if not column:
                 ax.set_ylabel(quantity)
-        axes[1, column].set_xlabel(along)
+        axes[1, column].set_xlabel(section.removeprefix(GROWTH))
+    # Last, because a limit that is set ends the search for one that shows everything.
+    for ax in axes[:, 0]:
+        ax.set_ylim(bottom=0)
     return figure
 
 
