@@ -237,7 +237,7 @@ def begin():
         logger.warning(note)
     STARTED_WITH["jobs"] = sum(bool(job.output) for job in workflow.dag.needrun_jobs())
     n_left_out = len(left_out_messages(PLAN))
-    if n_left_out:
+    if n_left_out and "left_out" in {job.rule.name for job in workflow.dag.needrun_jobs()}:
         logger.info(
             f"left out of figures and tables: {n_left_out}; {RESULTS}/figures/left_out.txt says what would make them"
         )
@@ -254,7 +254,8 @@ def report_sessions():
         logger.info(line)
     why = nothing_usable(table)
     if why:
-        raise WorkflowError(why)
+        logger.error(why)
+        raise SystemExit(1)
 
 
 def report_failures():

@@ -20,6 +20,7 @@ from neds.evaluation.predict import predict
 from neds.evaluation.results import METRIC_COLUMNS, EvaluationFiles, read_predictions
 from neds.evaluation.score import all_scores, unit_scores
 from neds.evaluation.stage import evaluate
+from neds.evaluation.summary import over_sessions, session_scores
 from neds.evaluation.tables import metrics_table
 from neds.evaluation.tasks import tasks_of
 from neds.files.aligned import write_aligned
@@ -217,6 +218,21 @@ def test_of_a_single_class_nothing_is_told_apart():
     found = all_scores(session, "block", probabilities, test)
     for name in ("accuracy", "balanced_accuracy", "expected_accuracy"):
         assert np.isnan(found[name].value) and (found[name].n_scored, found[name].n_classes) == (0, 1)
+
+
+def test_means_leave_out_sessions_of_a_single_class(tmp_path):
+    """In one of them any model that says its class would be right in all trials."""
+    for eid, classes in (("one", [0]), ("two", [0, 1])):
+        (tmp_path / eid).mkdir()
+        session = make_session(eid, n_trials=80, names=("spikes", "choice"))
+        session.values["choice"][session.trials_of("test")] = np.resize(classes, len(session.trials_of("test")))
+        write_aligned(tmp_path / f"{eid}.h5", session)
+        run_baseline(name="linear", aligned=tmp_path / f"{eid}.h5", **vars(files_in(tmp_path / eid)))
+    table = metrics_table([tmp_path / eid / "metrics.csv" for eid in ("one", "two")])
+    assert table[(table["metric"] == "accuracy")]["value"].notna().all()
+    means = over_sessions(session_scores(table)).set_index(["target", "metric"])["n_sessions"]
+    assert means["choice", "accuracy"] == means["choice", "balanced_accuracy"] == 1
+    assert means["spikes", "bits_per_spike"] == 2
 
 
 def test_scores_that_are_not_defined_have_rows_and_are_said(tmp_path, caplog):

@@ -7,12 +7,15 @@ from neds.data.store import TrialStore, stacked_valid
 from neds.evaluation.tasks import Task
 from neds.model.masking import observe
 from neds.model.network import NEDS
+from neds.model.precision import Precision, autocast
 
 _TRIALS_AT_ONCE = 64
 
 
 @torch.inference_mode()
-def predict(model: NEDS, store: TrialStore, session: int, split: str, task: Task) -> dict[str, np.ndarray]:
+def predict(
+    model: NEDS, store: TrialStore, session: int, split: str, task: Task, precision: Precision = "fp32"
+) -> dict[str, np.ndarray]:
     """Predict the task's targets from its observed modalities on all trials of a split, in the order of the file.
 
     Trials that look the same to the model, as many do where nothing but a choice is observed, are predicted once.
@@ -29,11 +32,12 @@ def predict(model: NEDS, store: TrialStore, session: int, split: str, task: Task
         chosen = trials[start : start + _TRIALS_AT_ONCE]
         batch = store.batch(np.full(len(chosen), session), chosen)
         hidden = observe(modalities, stacked_valid(batch, model.design.modalities), set(task.observed))
-        predictions = model(batch, hidden)
+        with autocast(store.device, precision):
+            predictions = model(batch, hidden)
         for name in task.targets:
             kind = model.design.modalities[name].kind
             if kind == "counts":
-                value = predictions.log_rates[name][0].float().exp()
+                value = predictions.log_rates[name].float().exp()
             elif kind == "continuous":
                 value = store.unscaled(session, name, predictions.means[name].float())
             elif kind == "scalar":

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from neds.evaluation import metrics
+from neds.evaluation import calibration, metrics
 from neds.files.aligned import AlignedSession
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ def all_scores(
     if units is None:
         found = _SCORES[session.modalities[target].kind](session, target, predicted, trials)
     else:
-        found = _over_units(units)
+        found = _over_units(units, session, target, predicted, trials)
     return _unless_faulty(found, session, target, predicted, trials)
 
 
@@ -146,14 +146,20 @@ def _over(values: np.ndarray) -> Score:
 
 
 def _count_scores(session: AlignedSession, target: str, predicted: np.ndarray, trials: np.ndarray) -> dict[str, Score]:
-    return _over_units(unit_scores(session, target, predicted, trials))
+    return _over_units(unit_scores(session, target, predicted, trials), session, target, predicted, trials)
 
 
-def _over_units(units: pd.DataFrame) -> dict[str, Score]:
-    """The scores of counts from those of the units."""
+def _over_units(
+    units: pd.DataFrame, session: AlignedSession, target: str, predicted: np.ndarray, trials: np.ndarray
+) -> dict[str, Score]:
+    """The scores of counts, from those of the units where they have one."""
     scores = {name: _over(units[name]) for name in units if name != "n_spikes"}
     pooled = metrics.pooled_bits_per_spike(units["bits_per_spike"].to_numpy(), units["n_spikes"].to_numpy())
-    scores["bits_per_spike_pooled"] = Score(pooled, scores["bits_per_spike"].n_scored)
+    n_scored = scores["bits_per_spike"].n_scored
+    scores["bits_per_spike_pooled"] = Score(pooled, n_scored)
+    known = units["bits_per_spike"].notna().to_numpy()
+    slope = calibration.calibration_slope(predicted[..., known], session.values[target][trials][..., known])
+    scores["calibration_slope"] = Score(slope, n_scored if np.isfinite(slope) else 0)
     return scores
 
 
@@ -183,7 +189,9 @@ def _continuous_scores(
 def _class_scores(session: AlignedSession, target: str, predicted: np.ndarray, trials: np.ndarray) -> dict[str, Score]:
     truth, probabilities = _known_classes(session, target, predicted, trials)
     accuracy = metrics.accuracy(truth, probabilities.argmax(-1))
-    return {"accuracy": _of_classes(accuracy, truth)} | _selecting_classes(session, target, predicted, trials)
+    error = calibration.expected_calibration_error(calibration.confidence_bins(probabilities, truth))
+    scores = {"accuracy": _of_classes(accuracy, truth)} | _selecting_classes(session, target, predicted, trials)
+    return scores | {"calibration_error": _of_classes(error, truth)}
 
 
 def _known_classes(
