@@ -47,7 +47,7 @@ def main() -> None:
         folder = Path(temporary)
         write_aligned(folder / "session.h5", session)
         record = {"run": {"train_trials": None}}
-        write_checkpoint(folder / "model", Checkpoint(design, store.shapes, record), model.state_dict())
+        write_checkpoint(folder / "model", Checkpoint(design, store.shapes, record=record), model.state_dict())
         with spent() as stage:
             evaluate(
                 aligned=folder / "session.h5",

@@ -434,6 +434,6 @@ def test_trials_that_look_the_same_are_predicted_once_and_as_if_alone():
         n_test = len(session.trials_of("test"))
         assert n_ran == (n_test if task.observed not in (("choice",), ("block",)) else 3), task
         if task.name == "encoding":
-            rates = torch.cat([one.log_rates["spikes"][0] for one in alone]).exp().detach().numpy()
+            rates = torch.cat([one.log_rates["spikes"] for one in alone]).exp().detach().numpy()
             np.testing.assert_allclose(together["spikes"], rates, rtol=1e-5)
             assert len(together["spikes"]) == n_test
