@@ -210,13 +210,14 @@ def test_model_gains_nothing_by_predictions_that_are_not_finite(target, bad, cap
     assert f"{target}: not scored" in caplog.text and "not finite" in caplog.text
 
 
-def test_of_a_single_class_nothing_is_told_apart():
+def test_of_a_single_class_accuracy_alone_is_scored():
     session = make_session(n_trials=80)
     test = session.trials_of("test")
     session.values["block"][test] = 2
     probabilities = np.tile([0.2, 0.3, 0.5], (len(test), 1))
     found = all_scores(session, "block", probabilities, test)
-    for name in ("accuracy", "balanced_accuracy", "expected_accuracy"):
+    assert (found["accuracy"].value, found["accuracy"].n_scored) == (1.0, len(test))
+    for name in ("balanced_accuracy", "expected_accuracy"):
         assert np.isnan(found[name].value) and (found[name].n_scored, found[name].n_classes) == (0, 1)
 
 
@@ -241,9 +242,9 @@ def test_scores_that_are_not_defined_have_rows_and_are_said(tmp_path, caplog):
     write_aligned(tmp_path / "s.h5", session)
     run_baseline(name="linear", aligned=tmp_path / "s.h5", **vars(files_in(tmp_path)))
     table = metrics_table([tmp_path / "metrics.csv"]).set_index(["target", "metric"])
-    assert table.loc[("block", "accuracy"), ["n_scored", "n_classes"]].tolist() == [0, 1]
+    assert table.loc[("block", "balanced_accuracy"), ["n_scored", "n_classes"]].tolist() == [0, 1]
     assert np.isnan(table.loc[("block", "balanced_accuracy"), "value"])
-    assert "block: not defined on its test trials: accuracy, balanced_accuracy, expected_accuracy" in caplog.text
+    assert "block: not defined on its test trials: balanced_accuracy, expected_accuracy" in caplog.text
     assert "choice: not defined" not in caplog.text
 
 
@@ -434,6 +435,6 @@ def test_trials_that_look_the_same_are_predicted_once_and_as_if_alone():
         n_test = len(session.trials_of("test"))
         assert n_ran == (n_test if task.observed not in (("choice",), ("block",)) else 3), task
         if task.name == "encoding":
-            rates = torch.cat([one.log_rates["spikes"][0] for one in alone]).exp().detach().numpy()
+            rates = torch.cat([one.log_rates["spikes"] for one in alone]).exp().detach().numpy()
             np.testing.assert_allclose(together["spikes"], rates, rtol=1e-5)
             assert len(together["spikes"]) == n_test
