@@ -255,10 +255,10 @@ def training_together(folder, values: dict, number: int, *sessions) -> list[str]
 
 @pytest.fixture(scope="module")
 def unequal_sessions() -> tuple[dict, list]:
-    """Settings with a last batch of one trial, and the sessions."""
+    """Settings with parts of batches and a last batch of one trial, and the sessions."""
     sessions = [make_session(n_trials=60), make_session("mouse2", n_units=4, n_trials=33)]
     n_train = sum(len(session.trials_of("train")) for session in sessions)
-    return settings(epochs=30, batch_size=n_train - 1, model=NO_DROPOUT), sessions
+    return settings(epochs=30, batch_size=n_train - 1, trials_at_once=20, model=NO_DROPOUT), sessions
 
 
 @pytest.fixture(scope="module")
@@ -270,9 +270,12 @@ def trained_by_two(unequal_sessions, tmp_path_factory):
 
 
 def test_two_processes_train_as_one_does(unequal_sessions, trained_by_two, tmp_path):
-    """Same loss curve and weights up to rounding: unequal sessions, and a last batch of one trial for two processes."""
+    """Same loss curve and weights up to rounding: unequal sessions, batches in parts that the one process does not make, and
+    a last batch of one trial for two processes.
+    """
     values, sessions = unequal_sessions
-    one = train_to(tmp_path, values, *sessions)
+    at_once = values | {"training": values["training"] | {"trials_at_once": "auto"}}
+    one = train_to(tmp_path, at_once, *sessions)
     logs = [pd.read_csv(folder / "log.csv").drop(columns=TIMES) for folder in (one, trained_by_two)]
     pd.testing.assert_frame_equal(*logs, rtol=1e-3, atol=1e-4)
     assert read_stamp(trained_by_two / "best.safetensors").output == "best"

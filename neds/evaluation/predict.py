@@ -37,7 +37,7 @@ def predict(
         for name in task.targets:
             kind = model.design.modalities[name].kind
             if kind == "counts":
-                value = predictions.log_rates[name][0].float().exp()
+                value = predictions.log_rates[name].float().exp()
             elif kind == "continuous":
                 value = store.unscaled(session, name, predictions.means[name].float())
             elif kind == "scalar":

@@ -11,19 +11,20 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from neds.data.store import TrialStore, stacked_valid
+from neds.data.store import TrialStore
 from neds.errors import Interrupted, UserError
 from neds.files.aligned import AlignedSession
-from neds.model.loss import loss_terms, total_loss
-from neds.model.masking import Mask, draw_masks
 from neds.model.network import NEDS
-from neds.model.precision import Precision, autocast, faster_precision
+from neds.model.precision import Precision, faster_precision
 from neds.training.distributed import Processes
+from neds.training.memory import explained, trial_step, trials_that_fit
 from neds.training.report import Report
 from neds.training.resume import StateSaver
 from neds.training.scaling import error_scales
+from neds.training.sessions import SessionParameters
 from neds.training.settings import TrainingRun, TrainingSettings
 from neds.training.state import OWN, SHARED, TrainingState
+from neds.training.step import add_gradients
 from neds.training.validate import can_be_scored, validation_scores
 
 log = logging.getLogger(__name__)
@@ -63,8 +64,8 @@ def train(
 
     Every step is a function of (seed, epoch, batch, weights, optimiser state) alone, so a run that is killed and started
     again with the same fingerprint ends with the same weights as one that was not (bit for bit on a CPU). Several processes
-    take equal parts of every batch and end with the same weights; without dropout they are those of one process, up to
-    rounding.
+    take equal parts of every batch and end with the same weights, and each goes through its own in as many parts as memory
+    wants; without dropout the weights are those of one process with one part, up to rounding.
 
     Args:
         run: of which masking, training and seed count.
@@ -76,7 +77,8 @@ def train(
         The state at the end; where the validation trials of no session can be scored, the last weights are also the best.
 
     Raises:
-        UserError: training diverged: its loss, its weights or, in every validation, its predictions are not finite.
+        UserError: training diverged: its loss, its weights or, in every validation, its predictions are not finite; or the
+            GPU ran out of memory.
         Interrupted: `unfinished.should_stop` said so. The state is saved, and the same call goes on from it.
     """
     settings = run.training
@@ -97,7 +99,8 @@ def train(
     )
     scales = error_scales(sessions, store.modalities, settings.loss_scaling, device=store.device)
     trials_per_epoch = store.n_shuffled("train", balanced=_balanced(settings))
-    with report.bar(state):
+    at_once = _trials_at_once(state, store, run, scales, processes, description)
+    with report.bar(state), explained(description, at_once):
         while not state.has_ended:
             if state.has_lost_patience:
                 log.info("%s: stopped early at epoch %d", description, state.progress.epoch)
@@ -105,8 +108,9 @@ def train(
             with report.epoch(state.share_of_epoch_left * trials_per_epoch):
                 model.train()
                 for sessions_drawn, trials in _batches(store, run, state):
-                    loss, sums = _masked_loss(network, state, store, sessions_drawn, trials, run, scales, processes)
-                    state.step(loss, sums)
+                    rows = sessions_drawn, trials
+                    sums = add_gradients(network, state, store, *rows, run, scales, processes, at_once)
+                    state.step(sums, present=np.unique(sessions_drawn))
                     if saver.after_step():
                         raise Interrupted(
                             f"{description}: stopped after {state}; its state is saved, start it again to go on"
@@ -129,8 +133,34 @@ def train(
 
 def _beginning(model: NEDS, store: TrialStore, settings: TrainingSettings) -> TrainingState:
     _freeze(model, settings.freeze)
+    model.encoder.recomputes = settings.recompute
     steps = store.n_batches("train", batch_size=settings.batch_size, balanced=_balanced(settings))
-    return TrainingState(model, _optimizer(model, settings), settings, steps_per_epoch=steps, device=store.device)
+    own = SessionParameters(model) if settings.absent_sessions == "untouched" else None
+    optimizer = _optimizer(model, settings, own)
+    return TrainingState(model, optimizer, settings, steps_per_epoch=steps, device=store.device, own=own)
+
+
+def _trials_at_once(
+    state: TrainingState,
+    store: TrialStore,
+    run: TrainingRun,
+    scales: dict[str, torch.Tensor] | None,
+    processes: Processes,
+    description: str,
+) -> int:
+    """Trials of a batch whose activations this process holds at once."""
+    settings = run.training
+    n_batch = min(settings.batch_size, store.n_shuffled("train", balanced=_balanced(settings)))
+    n_trials = -(-n_batch // processes.count)
+    if settings.trials_at_once != "auto":
+        return min(settings.trials_at_once, n_trials)
+    if processes.device.type != "cuda":
+        return n_trials
+    with explained(description, 1):
+        at_once = trials_that_fit(trial_step(state, store, run, scales, n_trials), n_trials)
+    if at_once < n_trials:
+        log.info("%s: %d of the %d trials of a batch fit the GPU at once", description, at_once, n_trials)
+    return at_once
 
 
 def _precision(
@@ -157,52 +187,6 @@ def _batches(store: TrialStore, run: TrainingRun, state: TrainingState) -> Itera
     return islice(batches, progress.batch, None)
 
 
-def _masked_loss(
-    network: nn.Module,
-    state: TrainingState,
-    store: TrialStore,
-    sessions: np.ndarray,
-    trials: np.ndarray,
-    run: TrainingRun,
-    scales: dict[str, torch.Tensor] | None,
-    processes: Processes,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """The loss of this process's rows of a batch, by which to step, and the batch's `TrainingState.loss_sums` of all."""
-    design, settings, names = state.model.design, run.training, state.outputs
-    # Seeded at every step, so that a run can go on from any.
-    place = [run.seed, state.progress.epoch, state.progress.batch]
-    seed = int(np.random.SeedSequence(place).generate_state(1)[0])
-    torch.manual_seed(seed + processes.rank)
-    # Every process draws the masks of the whole batch, so that they do not depend on how it is cut.
-    mask = draw_masks(
-        list(design.modalities.values()),
-        n_trials=len(trials),
-        n_bins=store.n_bins,
-        scheme_weights=design.mode.scheme_weights,
-        ratio=run.masking.ratio,
-        single_behaviour=run.masking.single_behaviour,
-        generator=torch.Generator().manual_seed(seed),
-    )
-    own = processes.own_rows(len(trials))
-    if not len(own):
-        # A process without a trial joins the others' step with one that has no target.
-        own = np.zeros(1, dtype=np.int64)
-        mask = Mask(mask.hidden, torch.zeros_like(mask.target))
-    batch = store.batch(sessions[own], trials[own])
-    mask = mask.rows(torch.from_numpy(own)).where_known(stacked_valid(batch, design.modalities))
-    with autocast(store.device, state.progress.precision):
-        predictions = network(batch, mask.hidden)
-    target = dict(zip(design.modalities, mask.target.unbind(1), strict=True))
-    terms = loss_terms(design.modalities, predictions, batch, target, error_scales=scales)
-    losses = torch.stack([terms[name][0].detach() for name in names])
-    numbers = torch.stack([terms[name][1].float() for name in names])
-    everyone = processes.sum(torch.stack([losses, numbers]))
-    # The gradients of the processes are averaged, so each divides by its share of the whole batch's number.
-    shares = everyone[1] / processes.count
-    loss = total_loss({name: (terms[name][0], shares[i]) for i, name in enumerate(names)}, settings.loss_weights)
-    return loss, everyone
-
-
 def _balanced(settings: TrainingSettings) -> bool:
     return settings.sampling == "sessions"
 
@@ -213,13 +197,14 @@ def _freeze(model: NEDS, part: str) -> None:
         parameter.requires_grad_(not is_of[part])
 
 
-def _optimizer(model: NEDS, settings: TrainingSettings) -> torch.optim.AdamW:
+def _optimizer(model: NEDS, settings: TrainingSettings, own: SessionParameters | None = None) -> torch.optim.AdamW:
     groups: dict[tuple[str, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             part = OWN if name.startswith("stitchers.") else SHARED
             is_matrix = name.endswith("weight") and "norm" not in name
-            groups.setdefault((part, settings.weight_decay if is_matrix else 0.0), []).append(parameter)
+            members = own.by_name[name] if own and part == OWN else [parameter]
+            groups.setdefault((part, settings.weight_decay if is_matrix else 0.0), []).extend(members)
     rates = {OWN: settings.lr, SHARED: settings.lr * settings.shared_lr}
     return torch.optim.AdamW(
         [
