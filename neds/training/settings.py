@@ -84,7 +84,6 @@ class TrainingSettings(Settings):
     absent_sessions: Literal["decay", "untouched"] = key(
         "decay",
         when="untouched with many more sessions than trials in a batch, where it also saves time",
-        paper="not said",
         public_code="untouched",
     )
     """What a step does to the own maps of a session that has no trial in the batch. decay: momentum and weight decay go on.
