@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 import torch
 from scipy.stats import poisson
-from sklearn.linear_model import Ridge
+from sklearn import linear_model
 from sklearn.metrics import balanced_accuracy_score, d2_tweedie_score, r2_score
 
-from neds.baselines.linear import _ridge_path
 from neds.baselines.psth import predict_psth
+from neds.baselines.ridge import Ridge, rotated
 from neds.baselines.stage import run_baseline
 from neds.data.store import TrialStore, stacked_valid
 from neds.errors import UserError
@@ -336,16 +336,31 @@ def test_baselines_find_structure_and_write_the_common_form(name, tmp_path):
         assert value["wheel_speed", "r2_residual"] == pytest.approx(0, abs=1e-6)
 
 
+@pytest.mark.parametrize("n_inputs", [10, 60])
 @pytest.mark.parametrize("unknown", [0.0, 0.3])
-def test_ridge_path_agrees_with_scikit_learn_fitted_to_what_is_known_of_each_output(unknown):
+def test_ridge_agrees_with_scikit_learn_fitted_to_what_is_known_of_each_output(unknown, n_inputs):
+    """With fewer and more inputs than trials."""
     train, rng = np.arange(28), np.random.default_rng(0)
-    inputs, outputs = rng.normal(size=(40, 60)), rng.normal(size=(40, 5))
+    inputs, outputs = rng.normal(size=(40, n_inputs)), rng.normal(size=(40, 5))
     outputs[rng.random(outputs.shape) < unknown] = np.nan
-    for strength, predicted in _ridge_path(inputs, outputs, train):
+    fitted = Ridge(rotated(inputs, train), outputs[train], train)
+    for penalty in (1e-4, 1.0, 1e4):
+        predicted = fitted.predict(penalty, np.arange(40))
         for column in range(5):
             known = train[np.isfinite(outputs[train, column])]
-            ridge = Ridge(alpha=strength).fit(inputs[known], outputs[known, column])
+            ridge = linear_model.Ridge(alpha=penalty).fit(inputs[known], outputs[known, column])
             np.testing.assert_allclose(predicted[:, column], ridge.predict(inputs), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("n_inputs", [10, 60])
+def test_logistic_regression_is_the_same_on_rotated_inputs(n_inputs):
+    rng, train = np.random.default_rng(0), np.arange(28)
+    inputs, labels = rng.normal(size=(40, n_inputs)), rng.integers(0, 3, 40)
+    probabilities = []
+    for columns in (inputs, rotated(inputs, train).coordinates):
+        model = linear_model.LogisticRegression(C=0.1, max_iter=1000, tol=1e-8).fit(columns[train], labels[train])
+        probabilities.append(model.predict_proba(columns))
+    np.testing.assert_allclose(*probabilities, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["psth", "linear"])
