@@ -37,12 +37,6 @@ def bf16_is_native(device: torch.device) -> bool:
     return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
-def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """The autocast context of a `training.precision` on a device."""
-    enabled = precision == "bf16" or (precision == "auto" and bf16_is_native(device))
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled)
-
-
 def sent(tensor: Tensor, device: torch.device) -> Tensor:
     """A tensor of main memory on the device. A GPU gets it from pinned memory, so that this process need not wait."""
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor

@@ -16,6 +16,7 @@ rule baseline:
         baseline=PLAN.pattern("baseline", "baseline"),
     conda:
         "../envs/neds.yaml"
+    threads: share_of_cores("baseline")
     params:
         files=read_options("baseline"),
         recipe=recipe("baseline"),
@@ -40,6 +41,7 @@ rule evaluate:
         training=PLAN.pattern("evaluate", "training"),
     conda:
         "../envs/neds.yaml"
+    threads: share_of_cores("evaluate")
     params:
         recipe=recipe("evaluate"),
     shell:

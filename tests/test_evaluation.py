@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from scipy.stats import poisson
 from sklearn.linear_model import Ridge
 from sklearn.metrics import balanced_accuracy_score, d2_tweedie_score, r2_score
@@ -12,15 +13,22 @@ from sklearn.metrics import balanced_accuracy_score, d2_tweedie_score, r2_score
 from neds.baselines.linear import _ridge_path
 from neds.baselines.psth import predict_psth
 from neds.baselines.stage import run_baseline
+from neds.data.store import TrialStore, stacked_valid
 from neds.errors import UserError
 from neds.evaluation import metrics
+from neds.evaluation.predict import predict
 from neds.evaluation.results import METRIC_COLUMNS, EvaluationFiles, read_predictions
 from neds.evaluation.score import all_scores, unit_scores
 from neds.evaluation.stage import evaluate
+from neds.evaluation.summary import over_sessions, session_scores
 from neds.evaluation.tables import metrics_table
 from neds.evaluation.tasks import tasks_of
 from neds.files.aligned import write_aligned
 from neds.modalities import PAPER
+from neds.model.masking import observe
+from neds.model.modes import preset
+from neds.model.network import NEDS, Design
+from neds.model.settings import MaskingSettings, ModelSettings
 from neds.partition.statistics import training_statistics
 from tests.aligned_sessions import make_session, unusable_session
 from tests.test_training import settings, train_to
@@ -212,6 +220,21 @@ def test_of_a_single_class_nothing_is_told_apart():
         assert np.isnan(found[name].value) and (found[name].n_scored, found[name].n_classes) == (0, 1)
 
 
+def test_means_leave_out_sessions_of_a_single_class(tmp_path):
+    """In one of them any model that says its class would be right in all trials."""
+    for eid, classes in (("one", [0]), ("two", [0, 1])):
+        (tmp_path / eid).mkdir()
+        session = make_session(eid, n_trials=80, names=("spikes", "choice"))
+        session.values["choice"][session.trials_of("test")] = np.resize(classes, len(session.trials_of("test")))
+        write_aligned(tmp_path / f"{eid}.h5", session)
+        run_baseline(name="linear", aligned=tmp_path / f"{eid}.h5", **vars(files_in(tmp_path / eid)))
+    table = metrics_table([tmp_path / eid / "metrics.csv" for eid in ("one", "two")])
+    assert table[(table["metric"] == "accuracy")]["value"].notna().all()
+    means = over_sessions(session_scores(table)).set_index(["target", "metric"])["n_sessions"]
+    assert means["choice", "accuracy"] == means["choice", "balanced_accuracy"] == 1
+    assert means["spikes", "bits_per_spike"] == 2
+
+
 def test_scores_that_are_not_defined_have_rows_and_are_said(tmp_path, caplog):
     session = make_session(n_trials=80, names=("spikes", "choice", "block"))
     session.values["block"][session.trials_of("test")] = 0
@@ -387,3 +410,30 @@ def test_half_written_metrics_file_is_named(tmp_path):
     (tmp_path / "metrics.csv").write_text("eid,subj")
     with pytest.raises(UserError, match=r"metrics\.csv: damaged .* delete it"):
         metrics_table([tmp_path / "metrics.csv"])
+
+
+def test_trials_that_look_the_same_are_predicted_once_and_as_if_alone():
+    session = make_session(n_trials=60)
+    session.values["choice"][session.trials_of("test")[:2]] = -1
+    store = TrialStore([session], names=list(PAPER), device=torch.device("cpu"))
+    torch.manual_seed(0)
+    size = ModelSettings(dim=16, layers=1, heads=2, mlp=32)
+    model = NEDS(Design(size, PAPER, preset("mm", PAPER, MaskingSettings()), session.n_bins), store.shapes)
+    torch.nn.init.normal_(model.mask_vector)
+    ran = []
+    model.register_forward_hook(lambda module, given, _: ran.append(given[0].n_trials))
+    tasks = tasks_of(PAPER, inputs=tuple(PAPER), outputs=tuple(PAPER), each_input_alone=True)
+    for task in tasks:
+        ran.clear()
+        together, n_ran = predict(model, store, 0, "test", task), sum(ran)
+        alone = []
+        for trial in session.trials_of("test"):
+            batch = store.batch(np.zeros(1, int), np.array([trial]))
+            hidden = observe(list(PAPER.values()), stacked_valid(batch, PAPER), set(task.observed))
+            alone.append(model.eval()(batch, hidden))
+        n_test = len(session.trials_of("test"))
+        assert n_ran == (n_test if task.observed not in (("choice",), ("block",)) else 3), task
+        if task.name == "encoding":
+            rates = torch.cat([one.log_rates["spikes"][0] for one in alone]).exp().detach().numpy()
+            np.testing.assert_allclose(together["spikes"], rates, rtol=1e-5)
+            assert len(together["spikes"]) == n_test

@@ -83,13 +83,14 @@ class Config(FileMappings):
     seeds: list[Seed] = key([0], min_length=1, when="three or more to see how much chance matters")
     """One model of each kind per seed."""
     baselines: list[BaselineName] = key(
-        ["psth", "linear", "rrr", "oracle"],
+        ["psth", "linear", "rrr", "oracle", "oracle-behaviour"],
         when="rrr-multi costs as many times rrr as there are sessions",
         paper="linear, rrr, rrr-multi beside deep networks that are not here",
     )
     """Models to compare with: psth (condition average), linear (ridge and logistic regression), rrr (reduced-rank regression
     of each session), rrr-multi (the same, fitted together with the sessions of role train; left out where there is none),
-    oracle (true rates; source synthetic alone)."""
+    oracle (true rates), oracle-behaviour (true rates with what no behaviour shows averaged out: the ceiling of encoding).
+    Both oracles are of source synthetic alone."""
     synthetic: SyntheticSettings = Field(default_factory=SyntheticSettings)
     download: DownloadSettings = Field(default_factory=DownloadSettings)
     arrays: ArraySettings = Field(default_factory=ArraySettings)

@@ -5,7 +5,6 @@ A score that is not defined is NaN.
 """
 
 import numpy as np
-from scipy.special import xlogy
 
 LEAST_RELATIVE_STD = 1e-6
 """A truth whose standard deviation is at most this share of its largest absolute value is constant: 32-bit floats resolve
@@ -68,7 +67,9 @@ def poisson_d2(rates: np.ndarray, counts: np.ndarray) -> np.ndarray:
     counts = counts.astype(np.float64)
     n_spikes = counts.sum((0, 1))
     explained = bits_per_spike(rates, counts) * n_spikes * np.log(2)
-    deviance = xlogy(counts, counts).sum((0, 1)) - xlogy(n_spikes, counts.mean((0, 1)))
+    # y log y is 0 at y = 0.
+    of_counts = (counts * np.log(np.maximum(counts, 1))).sum((0, 1))
+    deviance = of_counts - n_spikes * np.log(np.where(n_spikes > 0, counts.mean((0, 1)), 1))
     varies = deviance > _SMALLEST_DEVIANCE
     return np.divide(explained, deviance, out=np.full(len(n_spikes), np.nan), where=varies)
 
@@ -163,8 +164,8 @@ def r2_residual(truth: np.ndarray, predicted: np.ndarray, condition: np.ndarray,
 
 
 def accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:
-    """Share of trials whose class (K,) was predicted; NaN with fewer than two classes present, as of `balanced_accuracy`."""
-    return float(np.mean(truth == predicted)) if len(np.unique(truth)) > 1 else float("nan")
+    """Share of trials whose class (K,) was predicted."""
+    return float(np.mean(truth == predicted)) if len(truth) else float("nan")
 
 
 def balanced_accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:

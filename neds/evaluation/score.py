@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from neds.evaluation import metrics
+from neds.evaluation import calibration, metrics
 from neds.files.aligned import AlignedSession
 
 log = logging.getLogger(__name__)
@@ -46,13 +46,26 @@ def score(session: AlignedSession, target: str, predicted: np.ndarray, trials: n
     return {name: found.value for name, found in all_scores(session, target, predicted, trials).items()}
 
 
-def all_scores(session: AlignedSession, target: str, predicted: np.ndarray, trials: np.ndarray) -> dict[str, Score]:
+def all_scores(
+    session: AlignedSession,
+    target: str,
+    predicted: np.ndarray,
+    trials: np.ndarray,
+    *,
+    units: pd.DataFrame | None = None,
+) -> dict[str, Score]:
     """Every metric of the target's kind on the given trials (K,) of the session, by metric name.
 
     Those of condition averages are left out where the session has no conditions. A prediction that is not finite where
     the truth is known leaves the target without scores: without what it got wrong, a model would only gain.
+
+    Args:
+        units: `unit_scores` of the same, where they have been computed.
     """
-    found = _SCORES[session.modalities[target].kind](session, target, predicted, trials)
+    if units is None:
+        found = _SCORES[session.modalities[target].kind](session, target, predicted, trials)
+    else:
+        found = _over_units(units)
     return _unless_faulty(found, session, target, predicted, trials)
 
 
@@ -133,10 +146,18 @@ def _over(values: np.ndarray) -> Score:
 
 
 def _count_scores(session: AlignedSession, target: str, predicted: np.ndarray, trials: np.ndarray) -> dict[str, Score]:
-    units = unit_scores(session, target, predicted, trials)
+    return _over_units(unit_scores(session, target, predicted, trials))
+
+
+def _over_units(units: pd.DataFrame) -> dict[str, Score]:
+    """The scores of counts from those of the units."""
     scores = {name: _over(units[name]) for name in units if name != "n_spikes"}
     pooled = metrics.pooled_bits_per_spike(units["bits_per_spike"].to_numpy(), units["n_spikes"].to_numpy())
-    scores["bits_per_spike_pooled"] = Score(pooled, scores["bits_per_spike"].n_scored)
+    n_scored = scores["bits_per_spike"].n_scored
+    scores["bits_per_spike_pooled"] = Score(pooled, n_scored)
+    known = units["bits_per_spike"].notna().to_numpy()
+    slope = calibration.calibration_slope(predicted[..., known], session.values[target][trials][..., known])
+    scores["calibration_slope"] = Score(slope, n_scored if np.isfinite(slope) else 0)
     return scores
 
 
@@ -166,7 +187,9 @@ def _continuous_scores(
 def _class_scores(session: AlignedSession, target: str, predicted: np.ndarray, trials: np.ndarray) -> dict[str, Score]:
     truth, probabilities = _known_classes(session, target, predicted, trials)
     accuracy = metrics.accuracy(truth, probabilities.argmax(-1))
-    return {"accuracy": _of_classes(accuracy, truth)} | _selecting_classes(session, target, predicted, trials)
+    error = calibration.expected_calibration_error(calibration.confidence_bins(probabilities, truth))
+    scores = {"accuracy": _of_classes(accuracy, truth)} | _selecting_classes(session, target, predicted, trials)
+    return scores | {"calibration_error": _of_classes(error, truth)}
 
 
 def _known_classes(

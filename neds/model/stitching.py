@@ -3,7 +3,7 @@
 The rest of the model sees sessions only as indices. Shapes: B trials of a batch, T bins, N_s units, D width, S sessions.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from neds.modalities import Kind, Modality
 from neds.model.batch import Batch
+from neds.model.layout import Layout
 from neds.model.ragged import RaggedLinear, StackedLinear
 from neds.model.settings import ModelSettings
 
@@ -226,18 +227,16 @@ class Stitchers(nn.Module):
         outputs: list[Modality],
         settings: ModelSettings,
         sessions: list[SessionShape],
-        n_values: Mapping[str, int],
+        layout: Layout,
     ):
-        """
-        Args:
-            n_values: by modality, vectors of a trial that its values are mapped to or read from: T, or 1.
-        """
         super().__init__()
-        self.tokens = nn.ModuleDict({m.name: TOKENS[m.kind](m, settings, sessions, n_values[m.name]) for m in inputs})
-        # An output without tokens of its own is read from those of all inputs.
+        self.tokens = nn.ModuleDict(
+            {m.name: TOKENS[m.kind](m, settings, sessions, layout.n_values(m.name)) for m in inputs}
+        )
+        # An output without tokens of its own in the bins is read from those of all inputs.
         without_tokens = settings.dim * (len(inputs) if settings.readout_without_tokens == "concatenated" else 1)
-        width = {m.name: settings.dim if m in inputs else without_tokens for m in outputs}
+        width = {m.name: settings.dim if m.name in layout.binned else without_tokens for m in outputs}
         self.readouts = nn.ModuleDict(
-            {m.name: READOUTS[m.kind](m, width[m.name], sessions, n_values[m.name]) for m in outputs}
+            {m.name: READOUTS[m.kind](m, width[m.name], sessions, layout.n_bins) for m in outputs}
         )
         self.session = nn.Parameter(0.02 * torch.randn(len(sessions), len(inputs), settings.dim))

@@ -106,9 +106,14 @@ def refuse_seen(session: AlignedSession, seen: Mapping[str, str], *, by: object)
     for eid, text in seen.items():
         others = {int(text[start : start + 16], 16) for start in range(0, len(text), 16)}
         common = _n_alike(own, others)
-        if common and eid != session.eid:
+        if common:
+            where = (
+                "it was trained on this session, split otherwise"
+                if eid == session.eid
+                else f"they are in session {eid}"
+            )
             raise UserError(
-                f"{by} has seen {common} of the test trials of session {session.eid}: they are in session {eid} ({ALIKE}); "
+                f"{by} has seen {common} of the test trials of session {session.eid}: {where} ({ALIKE}); "
                 "take one off the sessions sheet, or set partition.overlap: allow"
             )
 

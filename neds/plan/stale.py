@@ -93,6 +93,9 @@ class Staleness:
 
     def identity(self, step: Step, path: str) -> str:
         """The identity that the plan expects of a file of a job."""
+        stamp = self._stamp(step) if self._sources_are_away(step) else None
+        if stamp and len(step.outputs) == 1 and (stamp.values, stamp.code) == (step.values, self._code(step)):
+            self._identities[path] = stamp.identity
         if path not in self._identities:
             inputs = {name: [self._input_identity(read, step) for read in paths] for name, paths in step.inputs.items()}
             output = next(name for name, own in step.outputs.items() if own == path)
@@ -144,6 +147,11 @@ class Staleness:
         same = (r.sha256 for r in records if (r.size, r.mtime_ns) == (found.st_size, found.st_mtime_ns))
         return next(same, None) or content_digest(file)
 
+    def _sources_are_away(self, step: Step) -> bool:
+        """Whether none of the files from outside that a job reads is there, so that not even their number is known."""
+        outside = [path for path in step.read if path not in self._plan.made_by]
+        return bool(outside) and not any(self._there(path) for path in outside)
+
     def _recorded_sources(self, reader: Step) -> list[Any]:
         """What is on record of the files that a job reads: in its own file, or where that is gone in what was made of it."""
         stamp = self._stamp(reader)
@@ -185,6 +193,8 @@ class Staleness:
 
     def _replaced_input(self, step: Step, stamp: Stamp) -> str:
         """The input that is another file than the one that was read, though made in the same way."""
+        if self._sources_are_away(step):
+            return ""
         for name, paths in step.inputs.items():
             for path, record in zip(paths, stamp.inputs.get(name, []), strict=True):
                 maker = self._plan.made_by.get(path)

@@ -15,6 +15,7 @@ from neds.data.store import TrialStore
 from neds.errors import Interrupted, UserError
 from neds.files.aligned import AlignedSession
 from neds.model.network import NEDS
+from neds.model.precision import Precision, faster_precision
 from neds.training.distributed import Processes
 from neds.training.memory import explained, trial_step, trials_that_fit
 from neds.training.report import Report
@@ -86,7 +87,9 @@ def train(
     if state.load(
         unfinished.path, fingerprint=unfinished.fingerprint, same_torch=unfinished.same_torch, processes=processes
     ):
-        log.info("%s: resumed after %s", description, state)
+        log.info("%s: resumed after %s, in %s", description, state, state.progress.precision)
+    else:
+        state.progress.precision = _precision(model, settings, store.device, processes, description)
     network = DistributedDataParallel(model) if processes.count > 1 else model
     saver = StateSaver(
         lambda: state.save(unfinished.path, fingerprint=unfinished.fingerprint),
@@ -115,7 +118,7 @@ def train(
                 losses = state.end_epoch()
             _require_finite(state, losses, settings, description)
             if state.is_due_for_validation:
-                scores = validation_scores(model, store, sessions, processes)
+                scores = validation_scores(model, store, sessions, processes, state.progress.precision)
                 state.progress.seconds = state.seconds
                 state.judge(scores["score"])
                 report.validated(state, losses, scores)
@@ -160,6 +163,18 @@ def _trials_at_once(
     return at_once
 
 
+def _precision(
+    model: NEDS, settings: TrainingSettings, device: torch.device, processes: Processes, description: str
+) -> Precision:
+    """The precision to train in. The first process measures for all, which must compute alike."""
+    if settings.precision != "auto":
+        return settings.precision
+    size = {"n_trials": -(-settings.batch_size // processes.count), "n_tokens": model.layout.n_tokens}
+    precision, why = faster_precision(device, model.design.settings, **size) if processes.is_first else ("fp32", "")
+    log.info("%s: computes in %s: %s", description, precision, why)
+    return "bf16" if processes.from_first(precision.encode()) == b"bf16" else "fp32"
+
+
 def _batches(store: TrialStore, run: TrainingRun, state: TrainingState) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Session and trial of each row of the batches that are left of this epoch."""
     settings, progress = run.training, state.progress
@@ -177,9 +192,9 @@ def _balanced(settings: TrainingSettings) -> bool:
 
 
 def _freeze(model: NEDS, part: str) -> None:
-    frozen = {"none": (), "encoder": ("encoder.",), "shared": ("encoder.", "position", "modality", "mask_vector")}[part]
     for name, parameter in model.named_parameters():
-        parameter.requires_grad_(not name.startswith(frozen))
+        is_of = {"none": False, "encoder": name.startswith("encoder."), "shared": not name.startswith("stitchers.")}
+        parameter.requires_grad_(not is_of[part])
 
 
 def _optimizer(model: NEDS, settings: TrainingSettings, own: SessionParameters | None = None) -> torch.optim.AdamW:

@@ -14,13 +14,15 @@ from neds.errors import UserError
 from neds.files.aligned import AlignedSession, read_aligned
 from neds.files.atomic import write_csv
 from neds.model.checkpoint import Checkpoint, load_network, read_checkpoint, write_checkpoint
+from neds.model.known import known_session
 from neds.model.modes import preset
 from neds.model.network import NEDS, Design
 from neds.model.settings import DROPOUTS
-from neds.partition.same_trials import refuse_seen, seen_in_training
+from neds.partition.same_trials import seen_in_training
 from neds.provenance import code_digest, content_digest, digest_of
 from neds.training.distributed import Processes, alone
 from neds.training.loop import Unfinished, train
+from neds.training.pretrained import refuse_unfit
 from neds.training.settings import TrainingRun
 from neds.words import counted
 
@@ -74,7 +76,7 @@ def run_training(
         source = read_checkpoint(pretrained, with_weights=False)[0]
         why = source.skipped
         for session in sessions if not why else ():
-            refuse_seen(session, source.record.get("seen", {}), by=pretrained)
+            refuse_unfit(source, session, by=pretrained)
     if why:
         log.warning("%s: skipped, %s", description, why)
         if processes.is_first:
@@ -121,10 +123,16 @@ def run_training(
         "seen": {session.eid: seen_in_training(session) for session in sessions},
         "pretrained": str(pretrained) if pretrained else "",
         "parameters": sizes,
+        "precision": trained.progress.precision,
         "run": run.model_dump(),
     }
     ends = {"epoch": trained.progress.best_epoch, "validation_score": trained.progress.best_score}
-    checkpoint = Checkpoint(design=model.design, sessions=model.session_shapes, record=record | ends)
+    checkpoint = Checkpoint(
+        design=model.design,
+        sessions=model.session_shapes,
+        known=[known_session(session) for session in sessions],
+        record=record | ends,
+    )
     write_checkpoint(best, checkpoint, trained.best)
     write_checkpoint(last, replace(checkpoint, record=record | {"epoch": trained.progress.epoch}), trained.weights())
     state.unlink(missing_ok=True)

@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from neds.data.store import TrialStore, stacked_valid
-from neds.device import autocast, sent
+from neds.device import sent
 from neds.model.batch import Batch
 from neds.model.loss import loss_terms, target_numbers, total_loss
 from neds.model.masking import Mask, draw_masks
+from neds.model.precision import autocast
 from neds.training.distributed import Processes
 from neds.training.settings import TrainingRun
 from neds.training.state import TrainingState
@@ -69,7 +70,7 @@ def add_gradients(
     sums = torch.zeros_like(numbers)
     for index, part in enumerate(parts):
         with _exchange(network, after=index == len(parts) - 1):
-            with autocast(store.device, settings.precision):
+            with autocast(store.device, state.progress.precision):
                 predictions = network(part.batch, part.hidden)
             terms = loss_terms(design.modalities, predictions, part.batch, part.target, error_scales=scales)
             total_loss({name: (terms[name][0], shares[name]) for name in outputs}, settings.loss_weights).backward()
