@@ -24,7 +24,7 @@ from neds.model.batch import Batch
 from neds.model.checkpoint import Checkpoint, load_network, write_checkpoint
 from neds.model.known import as_trained, bins_fault
 from neds.model.network import NEDS
-from neds.regions.embeddings import unit_embeddings
+from neds.regions.extract import unit_embeddings
 from neds.sharing.places import weights_of
 from neds.training.settings import TrainingRun
 from neds.training.stage import run_training

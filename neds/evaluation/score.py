@@ -65,7 +65,7 @@ def all_scores(
     if units is None:
         found = _SCORES[session.modalities[target].kind](session, target, predicted, trials)
     else:
-        found = _over_units(units)
+        found = _over_units(units, session, target, predicted, trials)
     return _unless_faulty(found, session, target, predicted, trials)
 
 
@@ -146,11 +146,13 @@ def _over(values: np.ndarray) -> Score:
 
 
 def _count_scores(session: AlignedSession, target: str, predicted: np.ndarray, trials: np.ndarray) -> dict[str, Score]:
-    return _over_units(unit_scores(session, target, predicted, trials))
+    return _over_units(unit_scores(session, target, predicted, trials), session, target, predicted, trials)
 
 
-def _over_units(units: pd.DataFrame) -> dict[str, Score]:
-    """The scores of counts from those of the units."""
+def _over_units(
+    units: pd.DataFrame, session: AlignedSession, target: str, predicted: np.ndarray, trials: np.ndarray
+) -> dict[str, Score]:
+    """The scores of counts, from those of the units where they have one."""
     scores = {name: _over(units[name]) for name in units if name != "n_spikes"}
     pooled = metrics.pooled_bits_per_spike(units["bits_per_spike"].to_numpy(), units["n_spikes"].to_numpy())
     n_scored = scores["bits_per_spike"].n_scored
