@@ -39,6 +39,10 @@ test: .venv/test.stamp  ## run all tests and checks
 	$(MAKE) --no-print-directory docs
 	OMP_NUM_THREADS=1 pytest --numprocesses 2 --dist loadfile
 
+.PHONY: bench
+bench: .venv/test.stamp  ## measure on this CPU, which should be idle, and write docs/performance.md (a quarter of an hour)
+	python -m benchmarks.performance
+
 # torch comes first and exactly: a newer one that another package asked for would replace it.
 .venv/run.stamp: envs/neds.txt envs/ibl.txt envs/workflow.txt envs/constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version) if sys.version_info < (3, 11) else None'

@@ -148,6 +148,8 @@ rule map_units:
         f"{RESULTS}/regions/map.parquet",
     log:
         f"{RESULTS}/logs/map_units.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/map_units.tsv"
     conda:
         "../envs/neds.yaml"
     params:

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 import torch
 from scipy.stats import poisson
-from sklearn.linear_model import Ridge
+from sklearn import linear_model
 from sklearn.metrics import balanced_accuracy_score, d2_tweedie_score, r2_score
 
-from neds.baselines.linear import _ridge_path
 from neds.baselines.psth import predict_psth
+from neds.baselines.ridge import Ridge, rotated
 from neds.baselines.stage import run_baseline
 from neds.data.store import TrialStore, stacked_valid
 from neds.errors import UserError
@@ -210,13 +210,14 @@ def test_model_gains_nothing_by_predictions_that_are_not_finite(target, bad, cap
     assert f"{target}: not scored" in caplog.text and "not finite" in caplog.text
 
 
-def test_of_a_single_class_nothing_is_told_apart():
+def test_of_a_single_class_accuracy_alone_is_scored():
     session = make_session(n_trials=80)
     test = session.trials_of("test")
     session.values["block"][test] = 2
     probabilities = np.tile([0.2, 0.3, 0.5], (len(test), 1))
     found = all_scores(session, "block", probabilities, test)
-    for name in ("accuracy", "balanced_accuracy", "expected_accuracy"):
+    assert (found["accuracy"].value, found["accuracy"].n_scored) == (1.0, len(test))
+    for name in ("balanced_accuracy", "expected_accuracy"):
         assert np.isnan(found[name].value) and (found[name].n_scored, found[name].n_classes) == (0, 1)
 
 
@@ -241,9 +242,9 @@ def test_scores_that_are_not_defined_have_rows_and_are_said(tmp_path, caplog):
     write_aligned(tmp_path / "s.h5", session)
     run_baseline(name="linear", aligned=tmp_path / "s.h5", **vars(files_in(tmp_path)))
     table = metrics_table([tmp_path / "metrics.csv"]).set_index(["target", "metric"])
-    assert table.loc[("block", "accuracy"), ["n_scored", "n_classes"]].tolist() == [0, 1]
+    assert table.loc[("block", "balanced_accuracy"), ["n_scored", "n_classes"]].tolist() == [0, 1]
     assert np.isnan(table.loc[("block", "balanced_accuracy"), "value"])
-    assert "block: not defined on its test trials: accuracy, balanced_accuracy, expected_accuracy" in caplog.text
+    assert "block: not defined on its test trials: balanced_accuracy, expected_accuracy" in caplog.text
     assert "choice: not defined" not in caplog.text
 
 
@@ -335,16 +336,31 @@ def test_baselines_find_structure_and_write_the_common_form(name, tmp_path):
         assert value["wheel_speed", "r2_residual"] == pytest.approx(0, abs=1e-6)
 
 
+@pytest.mark.parametrize("n_inputs", [10, 60])
 @pytest.mark.parametrize("unknown", [0.0, 0.3])
-def test_ridge_path_agrees_with_scikit_learn_fitted_to_what_is_known_of_each_output(unknown):
+def test_ridge_agrees_with_scikit_learn_fitted_to_what_is_known_of_each_output(unknown, n_inputs):
+    """With fewer and more inputs than trials."""
     train, rng = np.arange(28), np.random.default_rng(0)
-    inputs, outputs = rng.normal(size=(40, 60)), rng.normal(size=(40, 5))
+    inputs, outputs = rng.normal(size=(40, n_inputs)), rng.normal(size=(40, 5))
     outputs[rng.random(outputs.shape) < unknown] = np.nan
-    for strength, predicted in _ridge_path(inputs, outputs, train):
+    fitted = Ridge(rotated(inputs, train), outputs[train], train)
+    for penalty in (1e-4, 1.0, 1e4):
+        predicted = fitted.predict(penalty, np.arange(40))
         for column in range(5):
             known = train[np.isfinite(outputs[train, column])]
-            ridge = Ridge(alpha=strength).fit(inputs[known], outputs[known, column])
+            ridge = linear_model.Ridge(alpha=penalty).fit(inputs[known], outputs[known, column])
             np.testing.assert_allclose(predicted[:, column], ridge.predict(inputs), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("n_inputs", [10, 60])
+def test_logistic_regression_is_the_same_on_rotated_inputs(n_inputs):
+    rng, train = np.random.default_rng(0), np.arange(28)
+    inputs, labels = rng.normal(size=(40, n_inputs)), rng.integers(0, 3, 40)
+    probabilities = []
+    for columns in (inputs, rotated(inputs, train).coordinates):
+        model = linear_model.LogisticRegression(C=0.1, max_iter=1000, tol=1e-8).fit(columns[train], labels[train])
+        probabilities.append(model.predict_proba(columns))
+    np.testing.assert_allclose(*probabilities, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["psth", "linear"])
@@ -434,6 +450,6 @@ def test_trials_that_look_the_same_are_predicted_once_and_as_if_alone():
         n_test = len(session.trials_of("test"))
         assert n_ran == (n_test if task.observed not in (("choice",), ("block",)) else 3), task
         if task.name == "encoding":
-            rates = torch.cat([one.log_rates["spikes"][0] for one in alone]).exp().detach().numpy()
+            rates = torch.cat([one.log_rates["spikes"] for one in alone]).exp().detach().numpy()
             np.testing.assert_allclose(together["spikes"], rates, rtol=1e-5)
             assert len(together["spikes"]) == n_test

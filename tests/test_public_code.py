@@ -151,6 +151,11 @@ def test_network_starts_as_that_of_the_public_code():
     assert pool.min() > 0 and pool.max() < 1 and pool.mean().item() == pytest.approx(0.5, abs=0.15)
 
 
+def test_what_the_public_code_has_not_starts_as_without_it():
+    model, _ = made(init="public_code", per_trial_tokens="one")
+    assert not model.told.weight.any()
+
+
 def test_spikes_of_an_encoder_are_read_from_all_tokens_of_a_bin_side_by_side():
     """With the weights of one modality's part alone, the rates depend on the tokens of that one alone."""
     model, store = made("encoding", readout_without_tokens="concatenated", per_trial_tokens="bins")

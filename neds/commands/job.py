@@ -192,6 +192,8 @@ def _read(
         for path in map(Path, value if isinstance(value, Sequence) else [value]):
             if not path.exists():
                 raise UserError(f"{path}: no such file; it is what --{name.replace('_', '-')} names")
+            if path.is_dir() and roles[name].within:
+                path = path / roles[name].within
             # A folder in the place of a file is for the function to refuse.
             if not path.is_file():
                 continue

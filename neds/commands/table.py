@@ -158,6 +158,11 @@ _FIXED: dict[str, Command] = {
     **_group(
         "Trained models",
         (
+            "predict",
+            "neds.sharing.predict:predict_session",
+            "Use a trained model on a session: encode, decode or embed, to a file.",
+        ),
+        (
             "export",
             "neds.sharing.export:export_model",
             "Write a trained model as one folder that can be given away.",

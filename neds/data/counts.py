@@ -55,7 +55,9 @@ class DeviceCounts:
         self._starts = np.cumsum([0, *sizes[:-1]])
         self._flat = torch.empty(sum(sizes), dtype=_dtype(of_sessions), device=device)
         for counts, part in zip(of_sessions, self._flat.split(sizes), strict=True):
-            values = np.asarray(counts).astype(np.int32 if part.dtype == torch.int32 else np.uint8, copy=False)
+            values = counts[np.arange(counts.shape[0])].astype(
+                np.int32 if part.dtype == torch.int32 else np.uint8, copy=False
+            )
             part.copy_(torch.from_numpy(np.ascontiguousarray(values)).flatten())
 
     def take(self, sessions: np.ndarray, trials: np.ndarray) -> Tensor:

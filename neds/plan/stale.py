@@ -127,7 +127,9 @@ class Staleness:
     def _input_identity(self, path: str, reader: Step) -> str:
         maker = self._plan.made_by.get(path)
         if maker is None:
-            return self._outside(path, reader)
+            # A file of another workflow counts in the record of a job by what made it.
+            stamp = read_stamp(self._folder / path)
+            return stamp.identity if stamp else self._outside(path, reader)
         if self._is_stamped(maker, path):
             return self.identity(maker, path)
         # It is known by what is in it alone.

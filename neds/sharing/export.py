@@ -64,7 +64,7 @@ def export_model(
             name=name,
             licence=licence,
             versions={"neds": __version__} | (stamp.versions if stamp else software_in_use()),
-            weights=weights_file(folder / WEIGHTS),
+            weights=weights_record(folder / WEIGHTS),
         )
         write_text(folder / CONFIG, as_json(described))
         write_csv(folder / UNITS, units_table(found))
@@ -113,7 +113,7 @@ def describe(
     )
 
 
-def weights_file(path: Path) -> WeightsFile:
+def weights_record(path: Path) -> WeightsFile:
     return WeightsFile(size=path.stat().st_size, sha256=content_digest(path))
 
 

@@ -12,7 +12,7 @@ from neds.files.atomic import replacing_folder, write_csv, write_text
 from neds.files.reading import reading
 from neds.model.checkpoint import Checkpoint, load_network
 from neds.sharing.description import MOST_CONFIG_BYTES, Description, read_description
-from neds.sharing.export import describe, require_own_folder, units_table, weights_file
+from neds.sharing.export import describe, require_own_folder, units_table, weights_record
 from neds.sharing.fetch import fetch, folder_url, is_url
 from neds.sharing.places import CARD, CONFIG, SOURCE, UNITS, WEIGHTS
 from neds.words import counted
@@ -48,7 +48,7 @@ def import_model(*, source: str, output: Path, sha256: str = "") -> str:
             what = str(error).partition("; delete it and run")[0].replace(str(folder), source)
             raise UserError(f"{what}; nothing was taken over") from error.__cause__
         write_csv(folder / UNITS, units_table(checkpoint))
-        files = {path.name: weights_file(path).model_dump() for path in sorted(folder.iterdir())}
+        files = {path.name: weights_record(path).model_dump() for path in sorted(folder.iterdir())}
         write_text(folder / SOURCE, json.dumps({"source": source, "files": files}, indent=2) + "\n")
     of = counted(len(description.sessions), "session")
     return f"{output}: {description.name} of {of}, {description.licence}, sha256 {description.weights.sha256}"
@@ -66,7 +66,7 @@ def _taken(source: str, folder: Path, sha256: str) -> tuple[Description, Checkpo
             f"{folder / CONFIG}: is of weights with SHA-256 {wanted.sha256}, not of those that --sha256 names"
         )
     _bring(source, folder, WEIGHTS, wanted.size)
-    found = weights_file(folder / WEIGHTS)
+    found = weights_record(folder / WEIGHTS)
     if found != wanted:
         raise UserError(
             f"{folder / WEIGHTS}: has {found.size} bytes with SHA-256 {found.sha256}; {CONFIG} says {wanted.size} and "

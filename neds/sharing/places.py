@@ -2,14 +2,23 @@
 
 from os import PathLike
 from pathlib import Path
+from typing import Annotated
+
+from neds.files.roles import Role
 
 WEIGHTS, CONFIG, UNITS, CARD = "model.safetensors", "config.json", "units.csv", "README.md"
 SOURCE = "source.json"
 """Where a model that was taken over came from."""
 FILES = (WEIGHTS, CONFIG, UNITS, CARD, SOURCE)
+ModelPath = Annotated[Path, Role("input", within=WEIGHTS)]
+"""The role of a stage's parameter that is a checkpoint, or such a folder."""
+
+
+def weights_file(folder: str | PathLike[str]) -> Path:
+    """The file of weights in a shared model's folder."""
+    return Path(folder, WEIGHTS)
 
 
 def weights_of(path: str | PathLike[str]) -> Path:
     """The file of weights that a path stands for: of a folder the one in it, else the path itself."""
-    found = Path(path)
-    return found / WEIGHTS if found.is_dir() else found
+    return weights_file(path) if Path(path).is_dir() else Path(path)

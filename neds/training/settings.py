@@ -84,7 +84,6 @@ class TrainingSettings(Settings):
     absent_sessions: Literal["decay", "untouched"] = key(
         "decay",
         when="untouched with many more sessions than trials in a batch, where it also saves time",
-        paper="not said",
         public_code="untouched",
     )
     """What a step does to the own maps of a session that has no trial in the batch. decay: momentum and weight decay go on.
@@ -105,6 +104,11 @@ class TrainingSettings(Settings):
     the start; on a CPU all."""
     recompute: bool = key(False, when="true to fit more trials at once, at the cost of a second forward pass")
     """Compute the activations of each layer again for its gradient, instead of holding them. It changes no result."""
+    memory_share: float = key(
+        0.5, gt=0, le=1, when="lower where other work needs the memory; higher where reading files is slow"
+    )
+    """Share of the memory that is left at the start which the counts of all sessions may take. Where they would take more,
+    the trials of a batch are read from their files; that changes no result."""
     precision: Literal["auto", "fp32", "bf16"] = key("auto", when="fp32 to compare results between machines")
     """auto: bf16 autocast on GPUs that compute in it (Ampere and later), fp32 on others. On a CPU one layer is timed in both
     when training begins, and bf16 chosen where it is at least 1.4 times faster (wide networks, on CPUs with AMX or

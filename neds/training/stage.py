@@ -8,10 +8,11 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from neds.data.reading import read_sessions
 from neds.data.store import TrialStore
 from neds.data.subset import with_training_trials
 from neds.errors import UserError
-from neds.files.aligned import AlignedSession, read_aligned
+from neds.files.aligned import AlignedSession
 from neds.files.atomic import write_csv
 from neds.model.checkpoint import Checkpoint, load_network, read_checkpoint, write_checkpoint
 from neds.model.known import known_session
@@ -66,11 +67,9 @@ def run_training(
         Interrupted: `should_stop` said so; the outputs are not written, and the same call goes on from the saved state.
     """
     processes = processes or alone()
-    sessions = [
-        with_training_trials(session, run.train_trials)
-        for path in aligned
-        if (session := _usable(read_aligned(path))) is not None
-    ]
+    share, n_processes = run.training.memory_share, processes.on_this_host
+    read = read_sessions(aligned, memory_share=share, n_processes=n_processes, description=description)
+    sessions = [with_training_trials(session, run.train_trials) for session in read if _usable(session)]
     why = "" if sessions else "no usable session (see the sessions table)"
     if pretrained and not why:
         source = read_checkpoint(pretrained, with_weights=False)[0]
@@ -153,11 +152,10 @@ def _summary(model: NEDS, store: TrialStore, sessions: list[AlignedSession], pro
     )
 
 
-def _usable(session: AlignedSession) -> AlignedSession | None:
+def _usable(session: AlignedSession) -> bool:
     if not session.usable:
         log.warning("session %s is left out: %s", session.eid, session.reason)
-        return None
-    return session
+    return session.usable
 
 
 def _build(run: TrainingRun, store: TrialStore, pretrained: Path | None) -> NEDS:
