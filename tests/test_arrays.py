@@ -275,3 +275,64 @@ def test_an_array_of_many_columns_becomes_components(tmp_path):
     )
     assert session.modalities["video"].width == 2 and session.values["video"].shape == (N_TRIALS, N_BINS, 2)
     np.testing.assert_allclose(session.components["video"].restored(session.values["video"]), video, atol=1e-4)
+
+
+def test_keys_that_are_not_used_are_told_with_what_may_have_been_meant(tmp_path):
+    arrays = example() | {
+        "Region": np.array(["CA1"] * N_UNITS),
+        "notes": np.array("x"),
+        "block": np.arange(N_TRIALS) % 3,
+    }
+    told = "keys that are not used: Region (did you mean region?), notes"
+    assert told in run(tmp_path, arrays).remarks
+    arrays["region"] = arrays.pop("Region")
+    assert "keys that are not used: notes" in run(tmp_path, arrays).remarks
+    reading = {"rename": {"areas": "acronym"}}
+    assert "keys to be renamed that the file lacks: areas" in run(tmp_path, arrays, reading=reading).remarks
+
+
+def test_a_second_key_of_the_same_meaning_is_not_used(tmp_path):
+    arrays = example()
+    session = run(tmp_path, arrays | {"spike_counts": arrays["spikes"], "whisker_motion_energy": arrays["wheel_speed"]})
+    assert any(remark == "keys that are not used: spike_counts" for remark in session.remarks)
+
+
+def test_what_is_absent_is_told_with_what_may_have_been_meant(tmp_path):
+    arrays = example()
+    arrays["counts"], arrays["Wheel_speed"] = arrays.pop("spikes"), arrays.pop("wheel_speed")
+    reason = run(tmp_path, arrays).reason
+    assert "no array spikes (did you mean counts?), wheel_speed (did you mean Wheel_speed?)" in reason
+
+
+def test_groups_of_a_file_and_numbers_that_the_configuration_overrules_are_told(tmp_path):
+    path = save(tmp_path / "mine.h5", example())
+    with h5py.File(path, "r+") as handle:
+        handle["behaviour/wheel"] = np.zeros(3)
+    session = run(tmp_path, path, reading={"bin_s": 0.05})
+    assert "groups, of which nothing is read: behaviour" in session.remarks
+    assert "bin_s is 0.02 in the file and 0.05 by arrays.bin_s, which counts" in session.remarks
+
+
+def test_a_trial_that_stands_twice_is_in_one_split_alone(tmp_path):
+    arrays = example() | {"spikes": np.random.default_rng(1).poisson(1, (N_TRIALS, N_BINS, N_UNITS)).astype(np.uint8)}
+    twice = {key: np.concatenate([array[:30]] * 2) if array.ndim else array for key, array in arrays.items()}
+    session = run(tmp_path, twice, min_trials=10)
+    of_split = [
+        set(session.trials["original_index"].to_numpy()[session.trials_of(name)] % 30)
+        for name in ("train", "val", "test")
+    ]
+    assert not of_split[0] & of_split[1] and not of_split[2] & (of_split[0] | of_split[1])
+    assert len(session.trials_of("test")) == 12
+    assert session.dropped["trials: the same trial is in another split"] == 60 - session.n_trials > 0
+    assert "in two splits, spike by spike: " in run(tmp_path, twice, overlap="refuse").reason
+    assert run(tmp_path, twice, overlap="allow").n_trials == run(tmp_path, arrays).n_trials == 60
+
+
+def test_numbers_of_either_precision_are_the_same(tmp_path):
+    session = run(tmp_path, example() | {"bin_s": np.float32(0.02), "t0_s": np.float32(-0.1)})
+    assert (session.bin_s, session.window_start_s) == (0.02, -0.1)
+
+
+def test_times_of_trials_that_are_not_in_order_are_told(tmp_path):
+    session = run(tmp_path, example() | {"align_time_s": 4.0 * np.arange(N_TRIALS)[::-1]})
+    assert session.remarks == ["align_time_s is not in order: trials are taken by their times"]

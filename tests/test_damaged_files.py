@@ -76,7 +76,7 @@ KINDS = [
     Kind("aligned.h5", lambda path: write_aligned(path, make_session()), read_aligned),
     Kind(
         "truth.h5",
-        lambda path: write_truth(path, uuids=["a"], rate_hz=np.random.rand(1, 5000), start_s=0.0, dt_s=0.1),
+        lambda path: write_truth(path, uuids=["a"], rates={"rate_hz": np.random.rand(1, 5000)}, start_s=0.0, dt_s=0.1),
         read_truth,
     ),
     Kind("predictions.h5", lambda path: write_scores(path, which="predictions"), read_predictions),

@@ -19,16 +19,22 @@ from tests.aligned_sessions import WITH_STIMULUS, make_session
 CPU = torch.device("cpu")
 SCHEMES = ("encoding", "decoding", "within_spikes", "within_behaviour", "across")
 SIZE = {"dim": 16, "layers": 2, "heads": 2, "mlp": 32}
+# The trials of the tests have 10 bins, so that 4 leave an incomplete patch.
+LAYOUTS = [{"per_trial_tokens": tokens, "patch_bins": patch} for tokens in ("bins", "one") for patch in (1, 4)]
 
 
 def make_model(
-    *sessions, mode: str = "mm", stitcher: str = "linear", seed: int = 0, perturbed: bool = True
+    *sessions, mode: str = "mm", stitcher: str = "linear", seed: int = 0, perturbed: bool = True, **settings
 ) -> tuple[NEDS, TrialStore]:
-    """A model of the sessions; `perturbed` moves the readouts off their null start so that inputs matter."""
+    """A model of the sessions; `perturbed` moves the readouts off their null start so that inputs matter.
+
+    Args:
+        settings: of the model, beside those of its size.
+    """
     store = TrialStore(list(sessions), names=list(sessions[0].modalities), device=CPU)
     torch.manual_seed(seed)
     design = Design(
-        ModelSettings(stitcher=stitcher, **SIZE),
+        ModelSettings(stitcher=stitcher, **SIZE, **settings),
         store.modalities,
         preset(mode, store.modalities, MaskingSettings()),
         store.n_bins,
@@ -48,9 +54,9 @@ def whole_batch(store: TrialStore, per_session: int = 6) -> Batch:
 
 
 def as_list(predictions: Predictions) -> list[torch.Tensor]:
-    """All predictions as (trials, ...) tensors, the counts session by session."""
-    groups = [group for groups in predictions.log_rates.values() for group in groups]
-    return [*groups, *predictions.means.values(), *predictions.logits.values(), *predictions.scalars.values()]
+    """All predictions as (trials, ...) tensors."""
+    by_kind = predictions.log_rates, predictions.means, predictions.logits, predictions.scalars
+    return [prediction for by_name in by_kind for prediction in by_name.values()]
 
 
 def masks(model: NEDS, batch: Batch, *, schemes: tuple[str, ...] = SCHEMES, ratio: float = 0.3, seed: int = 0) -> Mask:
@@ -69,23 +75,18 @@ def masks(model: NEDS, batch: Batch, *, schemes: tuple[str, ...] = SCHEMES, rati
 def scrambled(batch: Batch, hidden: torch.Tensor, order: list[str]) -> Batch:
     """The batch with another value wherever `hidden` (B, M, T); values per trial change where all of T is hidden."""
     hidden_of = dict(zip(order, hidden.unbind(1), strict=True))
-    scaled = {
-        name: [
-            torch.where(hidden_of[name][rows][..., None], x + 5.0, x)
-            for x, (_, rows) in zip(parts, batch.groups, strict=True)
-        ]
-        for name, parts in batch.scaled_counts.items()
-    }
+    scaled = {name: torch.where(hidden_of[name][..., None], x + 5.0, x) for name, x in batch.scaled_counts.items()}
     continuous = {name: torch.where(hidden_of[name][..., None], x - 4.0, x) for name, x in batch.continuous.items()}
     categorical = {name: torch.where(hidden_of[name].all(-1), (x + 1) % 2, x) for name, x in batch.categorical.items()}
     scalar = {name: torch.where(hidden_of[name].all(-1), x + 3.0, x) for name, x in batch.scalar.items()}
     return replace(batch, scaled_counts=scaled, continuous=continuous, categorical=categorical, scalar=scalar)
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("stitcher", ["linear", "mlp"])
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_value_of_a_masked_input_changes_no_output(scheme, stitcher):
-    model, store = make_model(make_session(names=WITH_STIMULUS), stitcher=stitcher)
+def test_value_of_a_masked_input_changes_no_output(scheme, stitcher, layout):
+    model, store = make_model(make_session(names=WITH_STIMULUS), stitcher=stitcher, **layout)
     batch = whole_batch(store)
     hidden = masks(model, batch, schemes=(scheme,)).hidden
     assert hidden.any()
@@ -170,12 +171,11 @@ def test_only_masked_values_carry_loss():
     terms = loss_terms(model.design.modalities, predictions, batch, target)
 
     expected, number = 0.0, 0
-    for log_rate, counts, (_, rows) in zip(
-        predictions.log_rates["spikes"], batch.counts["spikes"], batch.groups, strict=True
-    ):
-        for trial, bin_ in torch.nonzero(target["spikes"][rows]).tolist():
-            entry = log_rate[trial, bin_].exp() - counts[trial, bin_] * log_rate[trial, bin_]
-            expected, number = expected + entry.sum().item(), number + counts.shape[-1]
+    for trial, bin_ in torch.nonzero(target["spikes"]).tolist():
+        n_units = store.shapes[batch.sessions[trial]].units["spikes"]
+        log_rate = predictions.log_rates["spikes"][trial, bin_, :n_units]
+        entry = log_rate.exp() - batch.counts["spikes"][trial, bin_, :n_units] * log_rate
+        expected, number = expected + entry.sum().item(), number + n_units
     assert terms["spikes"][1] == number
     assert terms["spikes"][0].item() == pytest.approx(expected, rel=1e-4)
 
@@ -190,22 +190,23 @@ def test_only_masked_values_carry_loss():
     assert terms["stimulus"][0].item() == pytest.approx(sum(error**2 for error in errors), rel=1e-4)
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("mode", ["mm", "encoding", "decoding"])
-def test_other_sessions_in_a_batch_change_no_prediction(mode):
+def test_other_sessions_in_a_batch_change_no_prediction(mode, layout):
     """Also for a session with a single trial in the batch, and with more and with fewer units than its neighbours."""
     first, second, third = (
         make_session(eid, n_units=n, names=WITH_STIMULUS) for eid, n in (("mouse1", 7), ("mouse2", 20), ("mouse3", 3))
     )
-    model, store = make_model(first, second, third, mode=mode)
+    model, store = make_model(first, second, third, mode=mode, **layout)
     sessions, trials = np.array([0, 0, 0, 1, 2, 2]), np.array([4, 1, 2, 5, 0, 7])
     batch = store.batch(sessions, trials)
     hidden = masks(model, batch).hidden
     together = model(batch, hidden)
     for row, (session, trial) in enumerate(zip(sessions, trials, strict=True)):
         alone = model(store.batch(np.array([session]), np.array([trial])), hidden[row : row + 1])
-        for name, groups in together.log_rates.items():
-            group, rows = next((g, r) for g, (s, r) in zip(groups, batch.groups, strict=True) if s == session)
-            assert torch.allclose(group[row - rows.start], alone.log_rates[name][0][0], atol=1e-5)
+        for name, log_rates in alone.log_rates.items():
+            own = together.log_rates[name][row, :, : log_rates.shape[-1]]
+            assert torch.allclose(own, log_rates[0], atol=1e-5)
         for name in together.means:
             assert torch.allclose(together.means[name][row], alone.means[name][0], atol=1e-5)
         for name in together.logits:
@@ -214,11 +215,12 @@ def test_other_sessions_in_a_batch_change_no_prediction(mode):
             assert torch.allclose(together.scalars[name][row], alone.scalars[name][0], atol=1e-5)
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("stitcher", ["linear", "mlp"])
 @pytest.mark.parametrize("mode", ["mm", "encoding", "decoding"])
-def test_every_parameter_is_trained_saved_and_loaded(mode, stitcher, tmp_path):
+def test_every_parameter_is_trained_saved_and_loaded(mode, stitcher, layout, tmp_path):
     sessions = make_session(names=WITH_STIMULUS), make_session("mouse2", n_units=4, names=WITH_STIMULUS)
-    model, store = make_model(*sessions, mode=mode, stitcher=stitcher)
+    model, store = make_model(*sessions, mode=mode, stitcher=stitcher, **layout)
     batch = whole_batch(store, per_session=40)
     mask = masks(model, batch, schemes={"mm": SCHEMES}.get(mode, (mode,)))
     target = dict(zip(model.design.modalities, mask.target.unbind(1), strict=True))
@@ -235,22 +237,24 @@ def test_every_parameter_is_trained_saved_and_loaded(mode, stitcher, tmp_path):
         assert torch.equal(before, after)
 
 
-def test_model_starts_at_the_null_model():
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_model_starts_at_the_null_model(layout):
     """Before training: each unit's mean rate, the behaviours' means, the class frequencies."""
     session = make_session(names=WITH_STIMULUS)
-    model, store = make_model(session, perturbed=False)
+    model, store = make_model(session, perturbed=False, **layout)
     batch = whole_batch(store)
     predictions = model(batch, masks(model, batch).hidden)
     mean = torch.as_tensor(session.statistics["spikes"]["mean"], dtype=torch.float32)
-    assert torch.allclose(predictions.log_rates["spikes"][0].exp(), mean.expand(6, 10, -1), rtol=1e-4)
+    assert torch.allclose(predictions.log_rates["spikes"].exp(), mean.expand(6, 10, -1), rtol=1e-4)
     assert not predictions.means["wheel_speed"].any() and not predictions.scalars["stimulus"].any()
     frequency = torch.as_tensor(session.statistics["block"]["frequency"], dtype=torch.float32)
     assert torch.allclose(predictions.logits["block"].softmax(-1), frequency.expand(6, -1), atol=1e-4)
 
 
-def test_new_session_takes_over_what_sessions_share():
-    pretrained, _ = make_model(make_session(), make_session("mouse2"), seed=1)
-    model, _ = make_model(make_session("mouse3", n_units=5), seed=2)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_new_session_takes_over_what_sessions_share(layout):
+    pretrained, _ = make_model(make_session(), make_session("mouse2"), seed=1, **layout)
+    model, _ = make_model(make_session("mouse3", n_units=5), seed=2, **layout)
     model.adopt(pretrained)
     assert torch.equal(model.position, pretrained.position)
     assert torch.equal(model.encoder.layers[0].up.weight, pretrained.encoder.layers[0].up.weight)

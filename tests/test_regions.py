@@ -1,5 +1,7 @@
 """Embeddings of units and the regions told from them: what the rows are, what is held out, what is drawn."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -18,14 +20,8 @@ from neds.model.network import NEDS, Design
 from neds.model.settings import MaskingSettings, ModelSettings
 from neds.regions.classes import region_classes
 from neds.regions.classify import held_out_predictions, region_scores
-from neds.regions.embeddings import (
-    EmbeddedModel,
-    Embeddings,
-    extract_embeddings,
-    read_embeddings,
-    unit_embeddings,
-    write_embeddings,
-)
+from neds.regions.embeddings import EmbeddedModel, Embeddings, read_embeddings, write_embeddings
+from neds.regions.extract import extract_embeddings, unit_embeddings
 from neds.regions.settings import EmbeddedModelName, RegionSettings, RegionsRun
 from neds.regions.stage import classify_regions
 from neds.regions.unit_map import map_units
@@ -134,8 +130,8 @@ def test_rows_permute_with_the_units(stitcher):
         bias.copy_(bias[order].clone())
     trials = np.arange(6)
     hidden = torch.zeros(6, 5, store.n_bins, dtype=torch.bool)
-    rates = model(store.batch(np.zeros(6, int), trials), hidden).log_rates["spikes"][0]
-    other_rates = other(other_store.batch(np.zeros(6, int), trials), hidden).log_rates["spikes"][0]
+    rates = model(store.batch(np.zeros(6, int), trials), hidden).log_rates["spikes"]
+    other_rates = other(other_store.batch(np.zeros(6, int), trials), hidden).log_rates["spikes"]
     assert torch.allclose(rates[..., order], other_rates, atol=1e-5)
     before, after = unit_embeddings(model, [session]), unit_embeddings(other, [permuted])
     np.testing.assert_allclose(before.features[order], after.features, atol=1e-6)
@@ -293,3 +289,17 @@ def test_map_is_the_same_each_time_and_keeps_regions_together(tmp_path):
     others = first.groupby("region")[["x", "y"]].mean()
     distance = ((first[["x", "y"]].to_numpy()[:, None] - others.to_numpy()) ** 2).sum(-1)
     assert (np.isclose(distance.min(1), nearest)).mean() > 0.9
+
+
+@pytest.mark.slow
+def test_umap_is_compiled_by_the_first_process_alone():
+    code = (
+        "import numpy as np, umap\n"
+        "from numba.core.event import install_recorder\n"
+        "from neds.regions.unit_map import _umap\n"
+        "with install_recorder('numba:compile') as compiled:\n"
+        "    _umap(np.random.default_rng(0).normal(size=(12, 4)).astype(np.float32), 5)\n"
+        "print(len(compiled.buffer))\n"
+    )
+    said = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(2)]
+    assert said[1].stdout == "0\n"

@@ -5,10 +5,13 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from pydantic import ValidationError
 
 from neds.errors import UserError
+from neds.evaluation.calibration import calibration_slope
+from neds.evaluation.metrics import bits_per_spike
 from neds.roster import synthetic_sessions
 from neds.synthetic.behaviour import STEP_S, simulate_behaviour
 from neds.synthetic.neurons import GRID_S, acronym_at, draw_spikes, region_of
@@ -173,6 +176,30 @@ def test_spikes_are_poisson_with_the_true_rate(generated):
             assert abs(excess) < 5 * np.sqrt((mean + 2 * mean**2).sum())
 
 
+def test_rates_given_behaviour_are_the_true_rates_with_what_no_behaviour_shows_averaged_out(generated):
+    session, truth = generated
+    probe = session / "alf/probe00/pykilosort"
+    labels = pd.read_parquet(probe / "clusters.metrics.pqt")["label"].to_numpy()
+    uuids = np.array((probe / "clusters.uuids.csv").read_text().split()[1:])
+    bins = {"align_times_s": np.arange(12.0, 300.0, 2.0), "window_start_s": 0.0, "bin_s": 0.05, "n_bins": 40}
+    true, given = (
+        expected_counts(truth, uuids=list(uuids[labels > 0.5]), rates=rates, **bins)
+        for rates in ("rate_hz", "rate_given_behaviour_hz")
+    )
+    np.testing.assert_allclose(given.mean((0, 1)), true.mean((0, 1)), rtol=0.1)
+    # The mean given what is known is calibrated, and what is averaged out varies: the rest is not constant.
+    assert calibration_slope(given, true) == pytest.approx(1, abs=0.1)
+    assert np.corrcoef(given.ravel(), (true - given).ravel())[0, 1] == pytest.approx(0, abs=0.1)
+    bits = [bits_per_spike(rates, true) for rates in (true, given)]
+    assert (bits[0] > bits[1]).all() and np.median(bits[1] / bits[0]) > 0.4
+
+    noise = list(uuids[labels < 0.5])
+    of_noise = [
+        expected_counts(truth, uuids=noise, rates=rates, **bins) for rates in ("rate_hz", "rate_given_behaviour_hz")
+    ]
+    np.testing.assert_array_equal(*of_noise, err_msg="a rate that is constant has nothing to average out")
+
+
 def test_spike_jitter_is_uniform_within_the_grid():
     times, units = draw_spikes(np.random.default_rng(0), np.full((2, 5000), 40.0))
     phase = times % GRID_S / GRID_S
@@ -184,7 +211,7 @@ def test_expected_counts_equal_a_plain_loop(tmp_path):
     rng = np.random.default_rng(0)
     rate_hz = rng.gamma(2, 4, (3, 60)).astype(np.float32)
     uuids, start_s, dt_s, bin_s, window_start_s = ["a", "b", "c"], 0.5, 0.02, 0.033, -0.11
-    write_truth(tmp_path / "truth.h5", uuids=uuids, rate_hz=rate_hz, start_s=start_s, dt_s=dt_s)
+    write_truth(tmp_path / "truth.h5", uuids=uuids, rates={"rate_hz": rate_hz}, start_s=start_s, dt_s=dt_s)
     # The second trial reaches beyond the end of the grid at 1.7 s, where nothing fires.
     align_times_s = np.array([0.9137, 1.6])
     counts = expected_counts(

@@ -1,14 +1,12 @@
 """The oracle of synthetic sessions: the true rates, whose bits per spike no model can exceed but by chance."""
 
-from pathlib import Path
-
 from neds.baselines.fitting import Given
 from neds.baselines.registry import Baseline
 from neds.errors import UserError
 from neds.evaluation.results import Predicted
 from neds.evaluation.tasks import Task
 from neds.files.aligned import AlignedSession
-from neds.synthetic.truth import expected_counts
+from neds.synthetic.truth import Rates, expected_counts
 
 BASELINE = Baseline(
     name="oracle",
@@ -23,24 +21,29 @@ BASELINE = Baseline(
 
 
 def predict(session: AlignedSession, given: Given) -> list[Predicted]:
-    """As `predict_oracle`.
+    """Encoding of the test trials by the rates that generated them.
+
+    Raises:
+        UserError: no true rates.
+    """
+    return predict_oracle(session, given, name=BASELINE.name, rates="rate_hz")
+
+
+def predict_oracle(session: AlignedSession, given: Given, *, name: str, rates: Rates) -> list[Predicted]:
+    """Encoding of the test trials by rates of the truth file.
 
     Raises:
         UserError: no true rates.
     """
     if given.truth is None:
-        raise UserError("baseline oracle: true rates are known of source synthetic only; remove it from `baselines`")
-    return predict_oracle(session, given.truth)
-
-
-def predict_oracle(session: AlignedSession, truth: Path) -> list[Predicted]:
-    """Encoding of the test trials by the rates that generated them."""
-    rates = expected_counts(
-        truth,
+        raise UserError(f"baseline {name}: true rates are known of source synthetic only; remove it from `baselines`")
+    counts = expected_counts(
+        given.truth,
         uuids=session.units["uuid"].tolist(),
         align_times_s=session.trials["align_time_s"].to_numpy()[session.trials_of("test")],
         window_start_s=session.window_start_s,
         bin_s=session.bin_s,
         n_bins=session.n_bins,
+        rates=rates,
     )
-    return [Predicted(Task("encoding", ("true_rate",), ("spikes",)), {"spikes": rates})]
+    return [Predicted(Task("encoding", ("true_rate",), ("spikes",)), {"spikes": counts})]

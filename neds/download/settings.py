@@ -49,7 +49,7 @@ def url_fault(url: str) -> str:
 class LfpSettings(Settings):
     """What is kept of local field potentials: their power in frequency bands around the trials."""
 
-    window_s: float = key(0.3, gt=0, when="longer for finer frequencies", public_code="0.3")
+    window_s: float = key(0.3, gt=0, le=10, when="longer for finer frequencies", public_code="0.3")
     """Length of the window of a spectrum, whose frequencies lie 1 / window_s apart."""
     bands_hz: dict[str, Annotated[list[float], Field(min_length=2, max_length=2)]] = key(
         BANDS_HZ, min_length=1, when="for other bands; the mapping replaces all of these", public_code="the same"
@@ -57,7 +57,7 @@ class LfpSettings(Settings):
     """Name -> lowest frequency and the one above the highest."""
     channels_per_group: int = key(8, ge=1, when="1 when depth matters")
     """Neighbouring channels whose power is averaged; 1 for each channel on its own, at 8 times the memory."""
-    step_s: float | None = key(None, gt=0, when="wider to save time", public_code="0.02")
+    step_s: float | None = key(None, gt=0, le=10, when="wider to save time", public_code="0.02")
     """From one window to the next; null: the width of a bin."""
     event: str | None = key(None, when="for a window apart from that of the models")
     """Column of the trials table around which power is computed, or none for all of the recording; null: that of

@@ -10,13 +10,14 @@ LEAST_RELATIVE_STD = 1e-6
 """A truth whose standard deviation is at most this share of its largest absolute value is constant: 32-bit floats resolve
 a little more than a tenth of it."""
 _SMALLEST_RATE = 1e-9
+_SMALLEST_DEVIANCE = 1e-9
 
 
 def bits_per_spike(rates: np.ndarray, counts: np.ndarray, null_rates: np.ndarray | None = None) -> np.ndarray:
     """Poisson log-likelihood gain over a constant rate, in bits per spike of each unit (N,).
 
-    (log L(rates) - log L(null)) / (n_spikes ln 2), the convention of the Neural Latents Benchmark (Pei et al. 2021). NaN
-    for a unit without a spike, without a null rate above 0, or with a rate that is not finite.
+    (log L(rates) - log L(null)) / (n_spikes ln 2). The NEDS paper reports its mean over units; `pooled_bits_per_spike` is
+    what benchmarks report. NaN for a unit without a spike, without a null rate above 0, or with a rate that is not finite.
 
     Args:
         rates: (K, T, N) expected spikes per bin.
@@ -37,6 +38,40 @@ def bits_by_trial(rates: np.ndarray, counts: np.ndarray, null_rates: np.ndarray 
         log_ratio = np.log(np.maximum(rates, _SMALLEST_RATE) / null_rates)
         gain = (counts * log_ratio - rates + null_rates).sum(1, dtype=np.float64) / np.log(2)
     return np.where((null_rates > 0) & np.isfinite(rates).all((0, 1)), gain, np.nan)
+
+
+def pooled_bits_per_spike(bits: np.ndarray, n_spikes: np.ndarray) -> float:
+    """Bits per spike of all units together: the log-likelihood gain summed over units, by the spikes of all of them.
+
+    This is the `bits_per_spike` (co-bps) of the Neural Latents Benchmark (Pei et al. 2021) and the `bps` of BrainWideBench:
+    the mean of `bits_per_spike` over spikes, in which a unit counts as much as it fires.
+
+    Args:
+        bits: (N,) bits per spike of each unit; a unit without (NaN) is left out, as in BrainWideBench.
+        n_spikes: (N,) spikes.
+    """
+    known = np.isfinite(bits)
+    return float(np.average(bits[known], weights=n_spikes[known])) if known.any() else float("nan")
+
+
+def poisson_d2(rates: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Share of the Poisson deviance of each unit (N,) that the rates explain; 1 is reached by rates equal to the counts.
+
+    1 - D(rates) / D(mean rate), D = 2 (log L(counts) - log L(rates)) (Cameron & Windmeijer 1996). Its mean over units is the
+    `poisson_d2` of BrainWideBench. NaN where `bits_per_spike` is, and for a unit with the same count in every bin.
+
+    Args:
+        rates: (K, T, N) expected spikes per bin.
+        counts: (K, T, N) spikes.
+    """
+    counts = counts.astype(np.float64)
+    n_spikes = counts.sum((0, 1))
+    explained = bits_per_spike(rates, counts) * n_spikes * np.log(2)
+    # y log y is 0 at y = 0.
+    of_counts = (counts * np.log(np.maximum(counts, 1))).sum((0, 1))
+    deviance = of_counts - n_spikes * np.log(np.where(n_spikes > 0, counts.mean((0, 1)), 1))
+    varies = deviance > _SMALLEST_DEVIANCE
+    return np.divide(explained, deviance, out=np.full(len(n_spikes), np.nan), where=varies)
 
 
 def r2(truth: np.ndarray, predicted: np.ndarray, *, least_std: float = 0.0) -> float:
@@ -129,8 +164,8 @@ def r2_residual(truth: np.ndarray, predicted: np.ndarray, condition: np.ndarray,
 
 
 def accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:
-    """Share of trials whose class (K,) was predicted; NaN with fewer than two classes present, as of `balanced_accuracy`."""
-    return float(np.mean(truth == predicted)) if len(np.unique(truth)) > 1 else float("nan")
+    """Share of trials whose class (K,) was predicted."""
+    return float(np.mean(truth == predicted)) if len(truth) else float("nan")
 
 
 def balanced_accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from neds.evaluation import metrics
+from neds.evaluation import calibration, metrics
 from neds.files.aligned import AlignedSession
 
 log = logging.getLogger(__name__)
@@ -46,13 +46,26 @@ def score(session: AlignedSession, target: str, predicted: np.ndarray, trials: n
     return {name: found.value for name, found in all_scores(session, target, predicted, trials).items()}
 
 
-def all_scores(session: AlignedSession, target: str, predicted: np.ndarray, trials: np.ndarray) -> dict[str, Score]:
+def all_scores(
+    session: AlignedSession,
+    target: str,
+    predicted: np.ndarray,
+    trials: np.ndarray,
+    *,
+    units: pd.DataFrame | None = None,
+) -> dict[str, Score]:
     """Every metric of the target's kind on the given trials (K,) of the session, by metric name.
 
     Those of condition averages are left out where the session has no conditions. A prediction that is not finite where
     the truth is known leaves the target without scores: without what it got wrong, a model would only gain.
+
+    Args:
+        units: `unit_scores` of the same, where they have been computed.
     """
-    found = _SCORES[session.modalities[target].kind](session, target, predicted, trials)
+    if units is None:
+        found = _SCORES[session.modalities[target].kind](session, target, predicted, trials)
+    else:
+        found = _over_units(units, session, target, predicted, trials)
     return _unless_faulty(found, session, target, predicted, trials)
 
 
@@ -87,7 +100,7 @@ def known_values(session: AlignedSession, target: str, trials: np.ndarray) -> np
 
 
 def unit_scores(session: AlignedSession, target: str, predicted: np.ndarray, trials: np.ndarray) -> pd.DataFrame:
-    """One row per unit: number of test spikes, bits per spike against two nulls, R2 of its PSTHs.
+    """One row per unit: number of test spikes, bits per spike against two nulls, Poisson D2, R2 of its PSTHs.
 
     `bits_per_spike` compares with the mean rate of the test trials themselves, `bits_per_spike_train_null` with that of
     the training trials. A unit without a spike in these trials, or without one in the training trials, of which no model
@@ -95,11 +108,13 @@ def unit_scores(session: AlignedSession, target: str, predicted: np.ndarray, tri
     """
     counts = session.values[target][trials]
     null = session.statistics[target]["mean"]
+    d2 = metrics.poisson_d2(predicted, counts)
     scores = pd.DataFrame(
         {
             "n_spikes": counts.sum((0, 1), dtype=np.int64),
             "bits_per_spike": _bits_per_spike(session, target, predicted, trials),
             "bits_per_spike_train_null": metrics.bits_per_spike(predicted, counts, null),
+            "poisson_d2": np.where(null > 0, d2, np.nan),
         }
     )
     if not session.has_conditions:
@@ -131,8 +146,21 @@ def _over(values: np.ndarray) -> Score:
 
 
 def _count_scores(session: AlignedSession, target: str, predicted: np.ndarray, trials: np.ndarray) -> dict[str, Score]:
-    units = unit_scores(session, target, predicted, trials)
-    return {name: _over(units[name]) for name in units if name != "n_spikes"}
+    return _over_units(unit_scores(session, target, predicted, trials), session, target, predicted, trials)
+
+
+def _over_units(
+    units: pd.DataFrame, session: AlignedSession, target: str, predicted: np.ndarray, trials: np.ndarray
+) -> dict[str, Score]:
+    """The scores of counts, from those of the units where they have one."""
+    scores = {name: _over(units[name]) for name in units if name != "n_spikes"}
+    pooled = metrics.pooled_bits_per_spike(units["bits_per_spike"].to_numpy(), units["n_spikes"].to_numpy())
+    n_scored = scores["bits_per_spike"].n_scored
+    scores["bits_per_spike_pooled"] = Score(pooled, n_scored)
+    known = units["bits_per_spike"].notna().to_numpy()
+    slope = calibration.calibration_slope(predicted[..., known], session.values[target][trials][..., known])
+    scores["calibration_slope"] = Score(slope, n_scored if np.isfinite(slope) else 0)
+    return scores
 
 
 def _continuous_scores(
@@ -161,7 +189,9 @@ def _continuous_scores(
 def _class_scores(session: AlignedSession, target: str, predicted: np.ndarray, trials: np.ndarray) -> dict[str, Score]:
     truth, probabilities = _known_classes(session, target, predicted, trials)
     accuracy = metrics.accuracy(truth, probabilities.argmax(-1))
-    return {"accuracy": _of_classes(accuracy, truth)} | _selecting_classes(session, target, predicted, trials)
+    error = calibration.expected_calibration_error(calibration.confidence_bins(probabilities, truth))
+    scores = {"accuracy": _of_classes(accuracy, truth)} | _selecting_classes(session, target, predicted, trials)
+    return scores | {"calibration_error": _of_classes(error, truth)}
 
 
 def _known_classes(

@@ -9,6 +9,7 @@ from matplotlib.patches import FancyBboxPatch, Rectangle
 
 from neds.figures.style import NOTE_COLOR, SEEN_COLOR
 from neds.modalities import Modality
+from neds.model.layout import layout_of
 from neds.model.network import NEDS, Design
 from neds.model.settings import ModelSettings
 from neds.model.stitching import SessionShape
@@ -25,11 +26,12 @@ def describe_network(design: Design) -> pd.DataFrame:
         A row per fact: modality, quantity, value (text).
     """
     settings, facts = design.settings, []
+    layout = layout_of([design.modalities[name] for name in design.mode.inputs], settings, design.n_bins)
     for name, modality in design.modalities.items():
         facts.append((name, "values", _values(modality, design.n_bins)))
         if name in design.mode.inputs:
-            facts.append((name, "stitcher", _stitcher(modality, settings, design.n_bins)))
-            facts.append((name, "tokens", str(design.n_bins)))
+            facts.append((name, "stitcher", _stitcher(modality, settings, layout.n_values(name))))
+            facts.append((name, "tokens", str(layout.n_tokens_of(name))))
         if name in design.mode.outputs:
             facts.append((name, "readout", _readout(modality, settings)))
             facts.append((name, "output", _output(modality)))
@@ -40,7 +42,7 @@ def describe_network(design: Design) -> pd.DataFrame:
     added = {"position": settings.position_embedding, "modality": settings.modality_embedding, "session": True}
     facts += [
         ("", "added to every token", " + ".join(name for name, is_used in added.items() if is_used)),
-        ("", "tokens", str(len(design.mode.inputs) * design.n_bins)),
+        ("", "tokens", str(layout.n_tokens)),
         ("", "layers", str(settings.layers)),
         ("", "width D", str(settings.dim)),
         ("", "heads", str(settings.heads)),
@@ -64,7 +66,7 @@ def plot_architecture(design: Design, facts: pd.DataFrame, ax: Axes) -> None:
         ax.text(_X["values"], y + 0.2, said[name, "values"], va="center", fontsize=6, color=NOTE_COLOR)
         if (name, "stitcher") in said:
             _box(ax, "stitcher", y, said[name, "stitcher"], own=True)
-            _squares(ax, y, design.n_bins)
+            _squares(ax, y, int(said[name, "tokens"]))
             _arrow(ax, _X["stitcher"] - 0.2, _X["stitcher"], y)
             _arrow(ax, _X["stitcher"] + _WIDTH["stitcher"], _X["tokens"], y)
             _arrow(ax, _X["tokens"] + _WIDTH["tokens"], _X["encoder"], y)
@@ -121,7 +123,7 @@ def _values(modality: Modality, n_bins: int) -> str:
     }[modality.kind]
 
 
-def _stitcher(modality: Modality, settings: ModelSettings, n_bins: int) -> str:
+def _stitcher(modality: Modality, settings: ModelSettings, n_values: int) -> str:
     width, dim, classes = _width(modality), settings.dim, len(modality.classes)
     if settings.stitcher == "linear":
         return {
@@ -133,8 +135,8 @@ def _stitcher(modality: Modality, settings: ModelSettings, n_bins: int) -> str:
     return {
         "counts": f"N → 2N → {dim}",
         "continuous": f"{width} → {2 * width if modality.width else '2d'} → {dim}",
-        "categorical": f"{classes} → 2 × {n_bins} → {dim}",
-        "scalar": f"1 → 2 × {n_bins} → {dim}",
+        "categorical": f"{classes} → 2 × {n_values} → {dim}",
+        "scalar": f"1 → 2 × {n_values} → {dim}",
     }[modality.kind]
 
 

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from scipy.stats import binomtest
 
 from neds.errors import UserError
+from neds.evaluation.calibration import N_BINS, confidence_bins, expected_calibration_error
 from neds.figures.comparison import Comparison, by_model, read_comparison
 from neds.figures.drawing import Drawing
 from neds.figures.names import in_order
@@ -19,7 +20,6 @@ from neds.figures.save import NothingToDraw, draw
 from neds.figures.style import NOTE_COLOR, figure_style, model_style
 from neds.files.roles import FigureStem, InputFiles
 
-_N_BINS = 10
 _DOT_AREA = 60
 _PANELS_PER_ROW = 5
 
@@ -32,7 +32,7 @@ class Reliability:
         bins: a row per bin that has trials: low, high, n_trials, confidence (mean probability), accuracy, and the 95 %
             interval of the accuracy (ci_low, ci_high; Wilson 1927).
         chance: 1 / C, the smallest probability of the most probable of C classes.
-        ece: expected calibration error (Guo et al. 2017): mean over trials of |accuracy - confidence| of their bin.
+        ece: `expected_calibration_error`; NaN without trials.
     """
 
     bins: pd.DataFrame
@@ -40,34 +40,22 @@ class Reliability:
     ece: float
 
 
-def reliability(probabilities: np.ndarray, truth: np.ndarray, *, n_bins: int = _N_BINS) -> Reliability:
+def reliability(probabilities: np.ndarray, truth: np.ndarray, *, n_bins: int = N_BINS) -> Reliability:
     """Confidence against accuracy in bins of equal width between chance and 1.
 
     Args:
         probabilities: (K, C) of C classes in K trials.
         truth: (K,) class, -1 where unknown: these trials are left out.
     """
-    known = truth >= 0
-    probabilities, truth = probabilities[known], truth[known]
-    confidence, right = probabilities.max(1), probabilities.argmax(1) == truth
-    edges = np.linspace(1 / probabilities.shape[1], 1, n_bins + 1)
-    place = np.clip(np.searchsorted(edges, confidence, side="right") - 1, 0, n_bins - 1)
-    table = pd.DataFrame({"bin": place, "confidence": confidence, "right": right})
-    bins = table.groupby("bin", as_index=False).agg(
-        n_trials=("right", "size"),
-        n_right=("right", "sum"),
-        confidence=("confidence", "mean"),
-        accuracy=("right", "mean"),
-    )
-    ece = float((bins["accuracy"] - bins["confidence"]).abs() @ bins["n_trials"] / max(len(truth), 1))
+    bins = confidence_bins(probabilities, truth, n_bins=n_bins)
     counted = zip(bins["n_right"], bins["n_trials"], strict=True)
     intervals = [binomtest(int(right), int(number)).proportion_ci(method="wilson") for right, number in counted]
     bins["ci_low"], bins["ci_high"] = (
         [interval.low for interval in intervals],
         [interval.high for interval in intervals],
     )
-    bins["low"], bins["high"] = edges[bins["bin"]], edges[bins["bin"] + 1]
-    return Reliability(bins[["low", "high", "n_trials", "confidence", "accuracy", "ci_low", "ci_high"]], edges[0], ece)
+    columns = ["low", "high", "n_trials", "confidence", "accuracy", "ci_low", "ci_high"]
+    return Reliability(bins[columns], 1 / probabilities.shape[1], expected_calibration_error(bins))
 
 
 def plot_reliability(ax: Axes, found: Reliability, *, color: str) -> None:
@@ -139,7 +127,7 @@ def calibration_figure(comparisons: list[Comparison]) -> tuple[Figure, pd.DataFr
         plotted.append(found.bins.assign(**known))
     note_above(
         fig,
-        f"Dots: test trials of all test sessions in {_N_BINS} bins of the probability of their most probable class, area in "
+        f"Dots: test trials of all test sessions in {N_BINS} bins of the probability of their most probable class, area in "
         "proportion to the trials of the bin; bars: 95 % interval (Wilson) over trials; dashed: calibrated; n: trials.",
     )
     table = pd.concat(plotted, ignore_index=True)

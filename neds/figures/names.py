@@ -11,12 +11,16 @@ from neds.run import Run
 METRIC_TITLES = {
     "bits_per_spike": "bits per spike",
     "bits_per_spike_train_null": "bits per spike (null: training rate)",
+    "bits_per_spike_pooled": "bits per spike (pooled over spikes)",
+    "poisson_d2": "Poisson D²",
+    "calibration_slope": "calibration slope",
     "r2": "R²",
     "r2_psth": "R² of condition averages",
     "r2_residual": "R² of single-trial deviations",
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced accuracy",
     "expected_accuracy": "expected balanced accuracy",
+    "calibration_error": "calibration error",
 }
 
 EVENT_TITLES = {

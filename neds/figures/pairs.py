@@ -9,7 +9,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from scipy.stats import wilcoxon
 
 from neds.evaluation.summary import drawn_metrics, session_scores
 from neds.evaluation.tables import metrics_table
@@ -61,8 +60,15 @@ def compare(ours: np.ndarray, other: np.ndarray) -> Difference:
         difference=float(np.mean(ours - other)),
         difference_sem=_sem(ours - other),
         relative_gain=float(ours.mean() / other.mean() - 1) if has_ratio else np.nan,
-        wilcoxon_p=float(wilcoxon(ours, other).pvalue) if testable else np.nan,
+        wilcoxon_p=_wilcoxon_p(ours, other) if testable else np.nan,
     )
+
+
+def _wilcoxon_p(ours: np.ndarray, other: np.ndarray) -> float:
+    # scipy.stats loads for most of a second, and few sessions are not tested.
+    from scipy.stats import wilcoxon
+
+    return float(wilcoxon(ours, other).pvalue)
 
 
 def _sem(values: np.ndarray) -> float:

@@ -21,6 +21,7 @@ from neds.figures.style import NOTE_COLOR, WIDTH_IN, figure_style, model_style
 from neds.files.roles import FigureStem, InputFiles
 from neds.files.tables import read_parquet
 from neds.modalities import Modality, by_name
+from neds.words import counted
 
 _COLOR_MAP = "viridis"
 _NO_REGIONS = ("", "root", "void")
@@ -123,11 +124,11 @@ def region_encoding_figure(
     fig = Figure(figsize=(WIDTH_IN, 0.21 * len(regions) + 1.5), layout="constrained")
     left, right = fig.subplots(1, 2, width_ratios=(1, 1.25))
     plot_region_scores(left, drawn[drawn["all_inputs"]], regions)
-    counted = own.set_index("region").loc[regions]
-    left.set_yticks(range(len(regions)), [f"{name} ({n})" for name, n in counted["n_units"].items()])
+    drawn_regions = own.set_index("region").loc[regions]
+    left.set_yticks(range(len(regions)), [f"{name} ({n})" for name, n in drawn_regions["n_units"].items()])
     left.set_xlabel(f"{METRIC_TITLES['bits_per_spike']}, all inputs")
     by_input = drawn[drawn["label"] == model].pivot(index="region", columns="inputs", values="mean").loc[regions]
-    everything = counted["inputs"].iloc[0]
+    everything = drawn_regions["inputs"].iloc[0]
     alone = [name for name in modalities if name in by_input and name != everything]
     image = plot_region_inputs(
         right, by_input[[everything, *alone]].to_numpy(), inputs=["all", *(modalities[name].title for name in alone)]
@@ -138,13 +139,13 @@ def region_encoding_figure(
     legend_below(fig, *left.get_legend_handles_labels())
     ours = labels_of(units) == model
     n_all = len(units[ours].drop_duplicates(["eid", "target", "unit"]))
-    note_above(fig, _note(counted, min_units, n_left_out=len(own) - len(regions), n_all=n_all))
+    note_above(fig, _note(drawn_regions, min_units, n_left_out=len(own) - len(regions), n_all=n_all))
     return fig, drawn.reset_index(drop=True)
 
 
-def _note(counted: pd.DataFrame, min_units: int, *, n_left_out: int, n_all: int) -> str:
-    """What the figure shows; `counted` has the regions drawn, `n_all` is the number of the model's units anywhere."""
-    n_drawn = counted["n_units"].sum()
+def _note(drawn: pd.DataFrame, min_units: int, *, n_left_out: int, n_all: int) -> str:
+    """What the figure shows; `drawn` has the regions drawn, `n_all` is the number of the model's units anywhere."""
+    n_drawn = drawn["n_units"].sum()
     note = f"Means over the units of each region (in brackets: their number, {n_drawn:,} of {n_all:,} in all)"
     note += "; bars: s.e.m. over units."
     if n_drawn < n_all:

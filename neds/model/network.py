@@ -1,16 +1,18 @@
 """NEDS: one encoder over the tokens of all input modalities, with stitchers per session.
 
-Shapes: B trials, M input modalities, T bins, D model width.
+Shapes: B trials, M input modalities (those of `Layout.binned` or `Layout.whole`), T bins, Q patches of bins, D model width.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from neds.modalities import Kind, Modality
 from neds.model.batch import Batch, Predictions
+from neds.model.layout import layout_of
 from neds.model.modes import Mode
 from neds.model.public_code import draw_as_public_code
 from neds.model.settings import ModelSettings
@@ -28,6 +30,28 @@ class Design:
     n_bins: int
 
 
+class Patches(nn.Module):
+    """Joins the vectors of neighbouring bins in one token and parts it again, the same way in all modalities and sessions.
+
+    Bins are hidden one by one before they are joined, so that a patch may hold visible and hidden ones.
+    """
+
+    def __init__(self, settings: ModelSettings):
+        super().__init__()
+        self.n_bins = settings.patch_bins
+        self.joint = nn.Linear(self.n_bins * settings.dim, settings.dim)
+        self.parts = nn.Linear(settings.dim, self.n_bins * settings.dim)
+
+    def join(self, x_BMTD: Tensor) -> Tensor:
+        """Patches (B, M, Q, D); the last one ends in zeros where T is no multiple of its bins."""
+        missing = -x_BMTD.shape[2] % self.n_bins
+        return self.joint(F.pad(x_BMTD, (0, 0, 0, missing)).unflatten(2, (-1, self.n_bins)).flatten(3))
+
+    def part(self, h_Q: Tensor) -> Tensor:
+        """Vectors (..., at least T, D) of the bins of patches (..., Q, D)."""
+        return self.parts(h_Q).unflatten(-1, (self.n_bins, -1)).flatten(-3, -2)
+
+
 class NEDS(nn.Module):
     """Predict the output modalities of a trial from those parts of its input modalities that are not hidden.
 
@@ -42,26 +66,33 @@ class NEDS(nn.Module):
         self.design = design
         self.session_shapes = [SessionShape(session.eid, session.units) for session in sessions]
         settings, mode = design.settings, design.mode
-        inputs = [design.modalities[name] for name in mode.inputs]
+        self.layout = layout_of([design.modalities[name] for name in mode.inputs], settings, design.n_bins)
+        inputs = self.layout.inputs
         self.stitchers = Stitchers(
-            inputs=inputs,
+            inputs=[design.modalities[name] for name in inputs],
             outputs=[design.modalities[name] for name in mode.outputs],
             settings=settings,
             sessions=sessions,
-            n_bins=design.n_bins,
+            layout=self.layout,
         )
         self.token_dropout = nn.Dropout(settings.token_dropout)
         self.mask_vector = nn.Parameter(0.02 * torch.randn(settings.dim))
         # Drawn whether used or not, so that a model without one of them starts with all its other weights the same.
-        position = nn.Parameter(0.02 * torch.randn(len(inputs), design.n_bins, settings.dim))
+        position = nn.Parameter(0.02 * torch.randn(len(self.layout.binned), design.n_bins, settings.dim))
         modality = nn.Parameter(0.02 * torch.randn(len(inputs), settings.dim))
         self.register_parameter("position", position if settings.position_embedding else None)
         self.register_parameter("modality", modality if settings.modality_embedding else None)
         self.encoder = Encoder(settings)
+        self.patches = Patches(settings) if settings.patch_bins > 1 else None
+        # A single token among hundreds is found late by attention, so that every bin is told the values of the trial, too.
+        # Nothing of them at first: they would drown the embedding of the bin.
+        self.told = nn.Linear(settings.dim, settings.dim, bias=False) if self.layout.whole else None
+        if self.told is not None:
+            nn.init.zeros_(self.told.weight)
         if settings.init == "public_code":
             draw_as_public_code(self, settings)
         order = list(design.modalities)
-        self.input_rows = [order.index(name) for name in mode.inputs]
+        self.input_rows = [order.index(name) for name in inputs]
 
     def forward(self, batch: Batch, hidden: Tensor) -> Predictions:
         """Predict every output modality.
@@ -70,27 +101,48 @@ class NEDS(nn.Module):
             hidden: (B, all modalities, T), True where a value must not be seen. The rows of modalities that the
                 model does not read are ignored.
         """
-        tokens = torch.stack([tokens(batch) for tokens in self.stitchers.tokens.values()], dim=1)
-        tokens = self.token_dropout(tokens)
-        masked = hidden[:, self.input_rows, :, None]
-        x_BMTD = torch.where(masked, self.mask_vector.to(tokens.dtype), tokens)
-        if self.position is not None:
-            x_BMTD = x_BMTD + self.position
-        if self.modality is not None:
-            x_BMTD = x_BMTD + self.modality[:, None]
-        x_BMTD = x_BMTD + self.stitchers.session[batch.sessions][:, :, None]
-        n_inputs, n_bins = x_BMTD.shape[1:3]
-        time_bins = torch.arange(n_bins, device=x_BMTD.device).repeat(n_inputs)
-        h_BMTD = self.encoder(x_BMTD.flatten(1, 2), time_bins).unflatten(1, (n_inputs, n_bins))
-        return self._read_out(h_BMTD, batch)
+        n_binned, hidden = len(self.layout.binned), hidden[:, self.input_rows]
+        x_BMTD = self._embed(batch, hidden[:, :n_binned], slice(n_binned), self.position)
+        if self.told is None:
+            tokens = self._patches(x_BMTD)
+        else:
+            # Hidden in one bin is hidden in all, because there is but one value.
+            of_trial = self._embed(batch, hidden[:, n_binned:].any(-1, keepdim=True), slice(n_binned, None))
+            told = self.told(of_trial.sum(1, keepdim=True))
+            tokens = torch.cat([self._patches(x_BMTD + told), of_trial.flatten(1, 2)], dim=1)
+        h_BPD = self.encoder(tokens, self.layout.times(tokens.device))
+        n_patch_tokens = n_binned * self.layout.n_patches
+        h_BMQD = h_BPD[:, :n_patch_tokens].unflatten(1, (n_binned, self.layout.n_patches))
+        return self._read_out(h_BMQD, h_BPD[:, n_patch_tokens:], batch)
 
-    def _read_out(self, h_BMTD: Tensor, batch: Batch) -> Predictions:
-        """An output that has tokens is read from them, one that has none from the input tokens of a bin, all together."""
+    def _patches(self, x_BMTD: Tensor) -> Tensor:
+        """Tokens (B, M x Q, D) of vectors of bins."""
+        return (self.patches.join(x_BMTD) if self.patches else x_BMTD).flatten(1, 2)
+
+    def _embed(self, batch: Batch, hidden: Tensor, inputs: slice, position: Tensor | None = None) -> Tensor:
+        """Vectors of some of the inputs, (B, M, T or 1, D): the mask vector where they are hidden (B, M, T or 1)."""
+        names = self.layout.inputs[inputs]
+        values = self.token_dropout(torch.stack([self.stitchers.tokens[name](batch) for name in names], dim=1))
+        x = torch.where(hidden[..., None], self.mask_vector.to(values.dtype), values)
+        if position is not None:
+            x = x + position
+        if self.modality is not None:
+            x = x + self.modality[inputs, None]
+        return x + self.stitchers.session[batch.sessions][:, inputs, None]
+
+    def _read_out(self, h_BMQD: Tensor, h_BMD: Tensor, batch: Batch) -> Predictions:
+        """An output that has tokens in the bins is read from them, another from the input tokens of a bin, all together.
+
+        Args:
+            h_BMQD: encoded patches of the inputs that have some.
+            h_BMD: encoded tokens of the whole trial.
+        """
+        layout = self.layout
         by_kind: dict[Kind, dict[str, Any]] = {kind: {} for kind in READOUTS}
+        together = self._together(h_BMQD, h_BMD) if self.stitchers.readouts.keys() - set(layout.binned) else None
         for name, readout in self.stitchers.readouts.items():
-            inputs = self.design.mode.inputs
-            h_BTD = h_BMTD[:, inputs.index(name)] if name in inputs else self._together(h_BMTD)
-            by_kind[self.design.modalities[name].kind][name] = readout(h_BTD, batch)
+            h = self._bins(h_BMQD[:, layout.binned.index(name)]) if name in layout.binned else together
+            by_kind[self.design.modalities[name].kind][name] = readout(h, batch)
         return Predictions(
             log_rates=by_kind["counts"],
             means=by_kind["continuous"],
@@ -98,7 +150,14 @@ class NEDS(nn.Module):
             scalars=by_kind["scalar"],
         )
 
-    def _together(self, h_BMTD: Tensor) -> Tensor:
+    def _bins(self, h_Q: Tensor) -> Tensor:
+        """Vectors (..., T, D) of the bins of encoded patches (..., Q, D)."""
+        return self.patches.part(h_Q)[..., : self.layout.n_bins, :] if self.patches else h_Q
+
+    def _together(self, h_BMQD: Tensor, h_BMD: Tensor) -> Tensor:
+        """The tokens that cover a bin, those of the whole trial among them: their mean (B, T, D), or side by side."""
+        of_trial = h_BMD[:, :, None].expand(-1, -1, self.layout.n_bins, -1)
+        h_BMTD = torch.cat([self._bins(h_BMQD), of_trial], dim=1)
         if self.design.settings.readout_without_tokens == "concatenated":
             return h_BMTD.transpose(1, 2).flatten(2)
         return h_BMTD.mean(1)

@@ -14,6 +14,7 @@ DROPOUTS = (
     "mlp_dropout",
     "mlp_output_dropout",
     "attention_dropout",
+    "attention_dropout_of",
     "attention_output_dropout",
     "unit_dropout",
     "input_noise",
@@ -56,6 +57,16 @@ class ModelSettings(Settings):
         "linear", when="mlp to compare with the public code", paper="linear", public_code="mlp"
     )
     """Map of a session's units to tokens: one matrix, or two with a softsign between them."""
+    per_trial_tokens: Literal["one", "bins"] = key(
+        "bins", when="one for less arithmetic", paper="bins", public_code="bins"
+    )
+    """Tokens of a value per trial (categorical or scalar): one, whose vector is also added to those of all bins, or a copy
+    in every bin. A model none of whose inputs has a value per bin takes copies all the same, because something must mark
+    the time."""
+    patch_bins: Literal[1, 2, 4] = key(
+        1, when="2 or 4 for longer or finer windows: less arithmetic in proportion", paper="1", public_code="1"
+    )
+    """Neighbouring bins of a modality that share a token. They are hidden and predicted one by one all the same."""
     token_dropout: float = key(
         0.2, ge=0, lt=1, when="higher against overfitting on few trials", paper="0.2", public_code="0.2"
     )
@@ -77,11 +88,19 @@ class ModelSettings(Settings):
         0.0,
         ge=0,
         lt=1,
-        when="above 0 against overfitting of a large network; a step on a CPU then takes 3.5 times as long",
+        when="above 0 against overfitting of a large network",
         paper="0.4 in attention",
         public_code="0.4",
     )
-    """Dropout of attention probabilities; anything above 0 leaves the fused attention kernel on a CPU."""
+    """Dropout in attention, of what `attention_dropout_of` says."""
+    attention_dropout_of: Literal["probabilities", "keys"] = key(
+        "probabilities",
+        when="keys for a step that takes no longer than without dropout",
+        paper="probabilities",
+        public_code="probabilities",
+    )
+    """Drop each probability of a query and a key by itself, or whole keys, in every head others. Dropping probabilities
+    leaves the fused attention kernel: on a CPU a step then takes 3.4 times as long as without dropout (docs/training.md)."""
     attention_output_dropout: float = key(
         0.0, ge=0, lt=1, when="to compare with the public code", paper="see attention_dropout", public_code="0.4"
     )
@@ -143,7 +162,12 @@ class MaskingSettings(Settings):
     )
     """Relative frequency of each scheme; one that is absent is never drawn."""
     single_behaviour: float = key(
-        0.5, ge=0, le=1, when="0 when nobody asks what each behaviour alone tells of the spikes", public_code="0"
+        0.5,
+        ge=0,
+        le=1,
+        when="0 when nobody asks what each behaviour alone tells of the spikes",
+        paper="one alone at random; 0 for encoding alone",
+        public_code="0",
     )
     """In the encoding scheme, probability that one behaviour alone is shown instead of all of them."""
 

@@ -6,14 +6,15 @@ Shapes: B trials, P tokens of a trial, H heads, D model width.
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from neds.model.settings import ModelSettings
 
 
-def rotary_angles(time_bins: Tensor, head_dim: int, base: float) -> tuple[Tensor, Tensor]:
-    """Cosine and sine (P, head_dim / 2) of the rotary angles of tokens at `time_bins` (P,) (Su et al. 2021)."""
-    frequency = base ** (-torch.arange(0, head_dim, 2, device=time_bins.device) / head_dim)
-    angle = time_bins[:, None].float() * frequency
+def rotary_angles(times: Tensor, head_dim: int, base: float) -> tuple[Tensor, Tensor]:
+    """Cosine and sine (P, head_dim / 2) of the rotary angles of tokens at `times` (P,), in bins (Su et al. 2021)."""
+    frequency = base ** (-torch.arange(0, head_dim, 2, device=times.device) / head_dim)
+    angle = times[:, None].float() * frequency
     return angle.cos(), angle.sin()
 
 
@@ -34,11 +35,22 @@ def local_bias(settings: ModelSettings) -> float:
     return (settings.locality / (settings.dim // settings.heads) ** 0.5) ** 0.5
 
 
+def _some_keys(key_BHPd: Tensor, value_BHPd: Tensor, *, share: float) -> tuple[Tensor, Tensor]:
+    """A random share of the keys and their values: the same number in every head, drawn for each head and trial by itself.
+
+    The softmax over those that are left adds up to 1 by itself, so that nothing need be scaled.
+    """
+    n_kept = max(1, round(share * key_BHPd.shape[2]))
+    drawn = torch.rand(key_BHPd.shape[:3], device=key_BHPd.device).topk(n_kept, dim=-1, sorted=False).indices
+    rows = drawn[..., None].expand(-1, -1, -1, key_BHPd.shape[-1])
+    return key_BHPd.gather(2, rows), value_BHPd.gather(2, rows)
+
+
 class Attention(nn.Module):
     def __init__(self, settings: ModelSettings):
         super().__init__()
         self.heads = settings.heads
-        self.dropout = settings.attention_dropout
+        self.dropout, self.dropout_of = settings.attention_dropout, settings.attention_dropout_of
         self.query_key = nn.Linear(settings.dim, 2 * settings.dim)
         self.value = nn.Linear(settings.dim, settings.dim)
         self.out = nn.Linear(settings.dim, settings.dim)
@@ -46,12 +58,12 @@ class Attention(nn.Module):
 
     def forward(self, x_BPD: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         query, key = (self._split(x) for x in self.query_key(x_BPD).chunk(2, dim=-1))
-        attended = F.scaled_dot_product_attention(
-            rotate(query, cos, sin),
-            rotate(key, cos, sin),
-            self._split(self.value(x_BPD)),
-            dropout_p=self.dropout if self.training else 0.0,
-        )
+        query, key, value = rotate(query, cos, sin), rotate(key, cos, sin), self._split(self.value(x_BPD))
+        dropout = self.dropout if self.training else 0.0
+        if dropout and self.dropout_of == "keys":
+            key, value = _some_keys(key, value, share=1 - dropout)
+            dropout = 0.0
+        attended = F.scaled_dot_product_attention(query, key, value, dropout_p=dropout)
         return self.out(self.output_dropout(attended.transpose(1, 2).flatten(2)))
 
     def _split(self, x_BPD: Tensor) -> Tensor:
@@ -84,6 +96,9 @@ class Encoder(nn.Module):
     Attention starts as a preference for tokens of nearby bins. A bias b of all queries and keys adds
     (2 b^2 / sqrt(d)) sum_i cos(w_i lag) to the logit of two tokens `lag` bins apart, where w_i are the rotary frequencies
     and d the values of a head: a bump around lag 0, of height `locality` = b^2 sqrt(d).
+
+    Attributes:
+        recomputes: compute a layer's activations again for its gradient rather than hold them.
     """
 
     def __init__(self, settings: ModelSettings):
@@ -92,6 +107,7 @@ class Encoder(nn.Module):
         layers = [Layer(settings) for _ in range(settings.layers)]
         self.layers = nn.ModuleList(layers)
         self.norm = nn.LayerNorm(settings.dim)
+        self.recomputes = False
         scale = depth_scale(settings)
         for layer in layers:
             for linear in (layer.attention.out, layer.up, layer.down):
@@ -102,9 +118,12 @@ class Encoder(nn.Module):
             nn.init.xavier_uniform_(layer.attention.value.weight, gain=scale * 2**0.5)
             nn.init.zeros_(layer.attention.value.bias)
 
-    def forward(self, x_BPD: Tensor, time_bins: Tensor) -> Tensor:
-        """Encode tokens (B, P, D) whose time bins are `time_bins` (P,); returns (B, P, D)."""
-        cos, sin = rotary_angles(time_bins, self.head_dim, self.rotary_base)
+    def forward(self, x_BPD: Tensor, times: Tensor) -> Tensor:
+        """Encode tokens (B, P, D) at `times` (P,), in bins; returns (B, P, D)."""
+        cos, sin = rotary_angles(times, self.head_dim, self.rotary_base)
         for layer in self.layers:
-            x_BPD = layer(x_BPD, cos, sin)
+            if self.recomputes and torch.is_grad_enabled():
+                x_BPD = checkpoint(layer, x_BPD, cos, sin, use_reentrant=False)
+            else:
+                x_BPD = layer(x_BPD, cos, sin)
         return self.norm(x_BPD)

@@ -13,9 +13,9 @@ from neds.files.memory import available_bytes, readable_gb
 from neds.values import as_text
 
 
-def read_arrays(path: Path) -> dict[str, np.ndarray]:
+def read_arrays(path: Path) -> tuple[dict[str, np.ndarray], list[str]]:
     """Read all arrays of `path` by key, in the byte order of this machine; text comes as str arrays. HDF5: the datasets and
-    attributes of the root.
+    attributes of the root; and the names of its groups, which are not read.
 
     Raises:
         UserError: the file is missing, damaged, of another type, holds pickled objects, or more than memory holds.
@@ -29,22 +29,22 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise UserError(f"{path}: no such file; correct the path in the sessions sheet")
     try:
-        arrays = readers[path.suffix](path)
+        arrays, groups = readers[path.suffix](path)
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         detail = " ".join(str(error).split())
         raise UserError(
             f"{path}: damaged, or not plain numeric and text arrays ({detail}); write the file again"
         ) from None
-    return {key: _plain(array, f"{path}, key {key}") for key, array in arrays.items()}
+    return {key: _plain(array, f"{path}, key {key}") for key, array in arrays.items()}, groups
 
 
-def _read_npz(path: Path) -> dict[str, np.ndarray]:
+def _read_npz(path: Path) -> tuple[dict[str, np.ndarray], list[str]]:
     with open(path, "rb") as handle:
         if handle.read(6) == b"\x93NUMPY":
             raise UserError(f"{path}: is one array (.npy) named .npz; save all arrays with numpy.savez")
     _check_npz(path)
     with np.load(path, allow_pickle=False) as arrays:
-        return {key: arrays[key] for key in arrays.files}
+        return {key: arrays[key] for key in arrays.files}, []
 
 
 def _check_npz(path: Path) -> None:
@@ -76,13 +76,14 @@ def _check_npz(path: Path) -> None:
         )
 
 
-def _read_hdf5(path: Path) -> dict[str, np.ndarray]:
+def _read_hdf5(path: Path) -> tuple[dict[str, np.ndarray], list[str]]:
     with h5py.File(path, "r") as handle:
         hdf5.refuse_foreign(handle, path)
         datasets = {key: item for key, item in handle.items() if isinstance(item, h5py.Dataset)}
         hdf5.require_memory(datasets, path)
         arrays = {key: np.asarray(value) for key, value in handle.attrs.items()}
-        return arrays | {key: np.asarray(dataset[()]) for key, dataset in datasets.items()}
+        groups = [key for key in handle if key not in datasets]
+        return arrays | {key: np.asarray(dataset[()]) for key, dataset in datasets.items()}, groups
 
 
 def _plain(array: np.ndarray, where: str) -> np.ndarray:

@@ -18,6 +18,9 @@ IBL_EVENTS = (
     "intervals_0",
 )
 NO_EVENT = "none"
+LONGEST_BIN_S = 10.0
+LONGEST_WINDOW_S = 600.0
+"""More would be milliseconds."""
 Axes = Literal["trials,units,bins", "trials,bins,units"]
 
 
@@ -37,11 +40,12 @@ class PartitionSettings(Settings):
         1.5, when="with the event; the windows' length for align none", paper="1.5", public_code="1.5"
     )
     """End of the window, relative to the alignment event."""
-    window_step_s: float | None = key(None, gt=0, when="half the length for overlapping windows")
+    window_step_s: float | None = key(None, gt=0, le=LONGEST_WINDOW_S, when="half the length for overlapping windows")
     """Align none: time from one window to the next; below the window's length they overlap; null: its length."""
     bin_s: float = key(
         0.05,
         gt=0,
+        le=LONGEST_BIN_S,
         when="0.02 as in the paper; wider bins mean fewer tokens and faster training",
         paper="0.02",
         public_code="0.02",
@@ -70,10 +74,10 @@ class PartitionSettings(Settings):
         "auto", when="to take the same side everywhere", public_code="right"
     )
     """Camera of the whisker motion energy; auto takes the left one, or the right one where there is no left one."""
-    longest_silence_s: float | None = key(5.0, gt=0, when="longer for few or quiet units")
+    longest_silence_s: float | None = key(5.0, gt=0, le=3600, when="longer for few or quiet units")
     """A silence of all units of a probe that is longer, and longer than 20 times the mean interval of the spikes around it,
     was not recorded; null: silence says nothing. Trials and windows outside of what was recorded are dropped."""
-    longest_gap_s: dict[str, Annotated[float, Field(gt=0)] | None] = key(
+    longest_gap_s: dict[str, Annotated[float, Field(gt=0, le=LONGEST_WINDOW_S)] | None] = key(
         {"others": 0.25}, when="longer for what is sampled seldom"
     )
     """Modality -> longest time between two known samples of its trace that is bridged by interpolation, and `others` for
@@ -98,7 +102,7 @@ class PartitionSettings(Settings):
     overlap: Literal["drop", "refuse", "allow"] = key("drop", when="refuse or allow, when no trial may be lost")
     """Windows of different splits that share time: drop those of training before those of validation before those of test;
     refuse the session; or allow them. allow also lets the same recording be a session of role train and one of role test."""
-    split_gap_s: float = key(5.0, ge=0, when="as long as what is recorded remembers itself")
+    split_gap_s: float = key(5.0, ge=0, le=3600, when="as long as what is recorded remembers itself")
     """Split blocks: least time between the windows of trials of different splits; the trials in between are dropped."""
     split_fractions: list[Annotated[float, Field(gt=0, lt=1)]] = key(
         [0.7, 0.1, 0.2],
@@ -140,6 +144,10 @@ class PartitionSettings(Settings):
             raise ValueError(
                 f"window_end_s {self.window_end_s:g} must be later than window_start_s {self.window_start_s:g}"
             )
+        if window_s > LONGEST_WINDOW_S:
+            raise ValueError(
+                f"the window of {window_s:g} s is longer than {LONGEST_WINDOW_S:g} s; give seconds, not milliseconds"
+            )
         if self.n_bins < 1 or abs(self.n_bins * self.bin_s - window_s) > 1e-6 * window_s:
             raise ValueError(f"bin_s {self.bin_s:g} does not divide the window of {window_s:g} s into whole bins")
         if abs(sum(self.split_fractions) - 1) > 1e-6:
@@ -166,7 +174,7 @@ class ArraySettings(Settings):
         None, min_length=2, max_length=2, when="to drop bins at the edges"
     )
     """First bin to use and the one after the last: [1, 49] drops bins 0 and 49 of 50. Empty: all bins."""
-    bin_s: float | None = key(None, gt=0, when="when the file does not say")
+    bin_s: float | None = key(None, gt=0, le=LONGEST_BIN_S, when="when the file does not say")
     """Bin width. Empty: key `bin_s` of the file."""
     window_start_s: float | None = key(None, when="when the file does not say")
     """Start of bin 0 relative to the alignment event. Empty: key `t0_s` of the file."""

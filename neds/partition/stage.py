@@ -22,6 +22,7 @@ from neds.partition.conditions import NO_CONDITION, condition_index, task_factor
 from neds.partition.known import masked, require_known
 from neds.partition.recorded import choose, coverage
 from neds.partition.same_trials import of_spikes, of_times, of_trace
+from neds.partition.seconds import bulk, clock_fault, rate_fault
 from neds.partition.settings import PartitionRun, PartitionSettings
 from neds.partition.split import split_trials
 from neds.partition.statistics import constant_columns, training_statistics
@@ -125,6 +126,7 @@ def _aligned(header: AlignedSession, raw: RawSession, settings: PartitionSetting
         raise Unusable(f"no trials{download_problems(raw)}")
     if not len(raw.spike_times):
         raise Unusable(f"no spikes{download_problems(raw)}")
+    _require_seconds(raw, header, settings)
     cut = _recorded(_with_behaviour(_cut(raw, settings), header, raw, settings), raw, settings)
     split, kept, between = split_trials(cut.edges[:, [0, -1]], eid=raw.eid, settings=settings)
     cut, split = cut.only(kept, between), split[kept]
@@ -163,6 +165,22 @@ def _aligned(header: AlignedSession, raw: RawSession, settings: PartitionSetting
         remarks=[*header.remarks, *cut.remarks, *constant],
         fingerprints=_fingerprints(windowed.of_all_units(), cut, header, raw),
     )
+
+
+def _require_seconds(raw: RawSession, header: AlignedSession, settings: PartitionSettings) -> None:
+    """Refuse times in milliseconds and the like, of all or of some of what is on one clock."""
+    n_spikes = np.bincount(raw.spike_units, minlength=len(raw.units))
+    faults = [rate_fault(n_spikes, float(np.ptp(bulk(raw.spike_times))))]
+    if not settings.cuts_windows and settings.align in raw.trials and raw.trials[settings.align].dtype.kind in "iuf":
+        times_s = raw.trials[settings.align].to_numpy(float)
+        faults.append(clock_fault(f"{settings.align} of the trials", times_s, raw.spike_times))
+    faults += [
+        clock_fault(f"samples of {name}", trace.times, raw.spike_times)
+        for name, trace in raw.traces.items()
+        if concerns(name, raw, header.modalities)
+    ]
+    if fault := next(filter(None, faults), ""):
+        raise Unusable(fault)
 
 
 def _cut(raw: RawSession, settings: PartitionSettings) -> _Cut:

@@ -1,5 +1,7 @@
 """A map of the units: their embeddings in a plane."""
 
+import sys
+
 import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
@@ -44,10 +46,30 @@ def _pca(features: np.ndarray) -> np.ndarray:
     return PCA(2, random_state=0).fit_transform(features)
 
 
+def _keep_compiled(package: str) -> None:
+    """Have numba keep what it compiles of a loaded package's functions, for the next process.
+
+    Most of umap's do not ask for it, and compiling them takes ten times as long as to lay units out. It is kept where
+    numba keeps that of all packages: beside the package's files, or in the user's cache where those cannot be written. So
+    whoever could change it could change the package too, or is the user.
+    """
+    from numba.core.registry import CPUDispatcher
+
+    modules = [module for name, module in sys.modules.items() if name.partition(".")[0] == package]
+    values = [value for module in modules for value in vars(module).values()]
+    own = [v for v in values if isinstance(v, CPUDispatcher) and v.py_func.__module__.partition(".")[0] == package]
+    # Numba's files do not tell two compilations of a function apart: the parallel one, which a fixed seed never calls, is
+    # not kept.
+    serial_last = sorted(own, key=lambda function: not function.targetoptions.get("parallel", False))
+    for function in {function.py_func: function for function in serial_last}.values():
+        function.enable_caching()
+
+
 def _umap(features: np.ndarray, neighbors: int) -> np.ndarray:
-    # Importing it compiles for seconds, which nobody else should pay for.
+    # Importing it takes seconds, which nobody else should pay for.
     from umap import UMAP
 
+    _keep_compiled("umap")
     # Too few units for a spectral start are laid out from a random one.
     start = "spectral" if len(features) > 10 else "random"
     reducer = UMAP(n_neighbors=min(neighbors, len(features) - 1), init=start, random_state=0, n_jobs=1)

@@ -4,7 +4,6 @@ Shapes: n samples.
 """
 
 import numpy as np
-from scipy.signal import butter, sosfiltfilt
 
 from neds.files.raw import Trace
 
@@ -38,6 +37,9 @@ def wheel_traces(position: Trace) -> tuple[dict[str, Trace], list[str]]:
     grid_s = np.arange(times[0], times[-1], 1 / RATE_HZ) if len(times) else np.zeros(0)
     if len(grid_s) < 0.1 * RATE_HZ:
         raise NoVelocity(f"{len(times)} known positions in less than 0.1 s")
+    # It loads for most of a second, and partition has a velocity to compute only for recordings that bring none.
+    from scipy.signal import butter, sosfiltfilt
+
     at = np.interp(grid_s, times, values)
     low_pass = butter(N=ORDER, Wn=CORNER_HZ / RATE_HZ * 2, btype="lowpass", output="sos")
     velocity = np.insert(np.diff(sosfiltfilt(low_pass, at)), 0, 0) * RATE_HZ

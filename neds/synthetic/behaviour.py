@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.signal import lfilter
 
 from neds.synthetic.task import Task, movement_durations
 
@@ -74,7 +73,18 @@ def ornstein_uhlenbeck(rng: np.random.Generator, *, n: int, step_s: float, time_
     decay = np.exp(-step_s / time_constant_s)
     noise = rng.standard_normal(n)
     noise[1:] *= np.sqrt(1 - decay**2)
-    return lfilter([1.0], [1.0, -decay], noise)
+    return decaying_sum(noise, decay)
+
+
+def decaying_sum(values: np.ndarray, decay: float) -> np.ndarray:
+    """Sum (n,) of the values so far, each `decay` times as large after every step: y[t] = decay * y[t - 1] + values[t].
+
+    By pandas, which is loaded anyway; scipy.signal takes most of a second to load.
+    """
+    gain = 1 - decay
+    # pandas takes its first value for the mean of all before it, which were zero.
+    scaled = pd.Series(np.concatenate([[0.0], values]) / gain)
+    return scaled.ewm(alpha=gain, adjust=False).mean().to_numpy()[1:]
 
 
 def _movements(rng: np.random.Generator, *, task: Task, arousal: np.ndarray) -> pd.DataFrame:

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.signal import lfilter
 
-from neds.synthetic.behaviour import STEP_S, Behaviour, ornstein_uhlenbeck
-from neds.synthetic.task import Task
+from neds.synthetic.behaviour import STEP_S, Behaviour, decaying_sum, ornstein_uhlenbeck
+from neds.synthetic.task import Task, stimulus_gain
 
 GRID_S = 0.02
 PROBE_LENGTH_UM = 3840.0
@@ -62,6 +61,7 @@ _TUNING_STRENGTH = pd.DataFrame.from_dict(
 _SHARED_STRENGTH = 0.3
 _PRIVATE_STRENGTH = 0.28
 _LEADS = np.array([-1, 0, 0, 1, 2])
+_QUADRATURE_NODES = 7
 _MAX_RATE_HZ = 120.0
 _MIN_RATE_HZ = 0.05
 
@@ -74,12 +74,14 @@ class Population:
         units: (N rows) probe (index), depth_um (above the tip), acronym, label (share of quality criteria passed: 1 or
             2/3 for good units, 0 or 1/3 for noise).
         rate_hz: (N, G) true rate in each bin of the grid, constant within the bin.
+        rate_given_behaviour_hz: (N, G) its mean over the fluctuations that neither task nor behaviour shows.
         spike_times: (n_spikes,) seconds, ascending.
         spike_units: (n_spikes,) row of `units` that fired each spike.
     """
 
     units: pd.DataFrame
     rate_hz: np.ndarray
+    rate_given_behaviour_hz: np.ndarray
     spike_times: np.ndarray
     spike_units: np.ndarray
 
@@ -91,11 +93,18 @@ def simulate_population(
     units = _place_units(rng, n_good=n_good, n_noise=n_noise, n_probes=n_probes)
     good = units["label"].to_numpy() > 0.5
     latents = session_latents(rng, task=task, behaviour=behaviour)
-    rate_hz = np.empty((len(units), latents.shape[1]), np.float32)
-    rate_hz[good] = _tuned_rates(rng, regions=region_of(units["acronym"][good]), latents=latents)
-    rate_hz[~good] = rng.lognormal(np.log(1.0), 0.6, (n_noise, 1))
+    rates = np.empty((2, len(units), latents.shared.shape[1]), np.float32)
+    rates[:, good] = _tuned_rates(rng, regions=region_of(units["acronym"][good]), latents=latents)
+    rates[:, ~good] = rng.lognormal(np.log(1.0), 0.6, (n_noise, 1))
+    rate_hz, given_behaviour_hz = rates
     spike_times, spike_units = draw_spikes(rng, rate_hz)
-    return Population(units=units, rate_hz=rate_hz, spike_times=spike_times, spike_units=spike_units)
+    return Population(
+        units=units,
+        rate_hz=rate_hz,
+        rate_given_behaviour_hz=given_behaviour_hz,
+        spike_times=spike_times,
+        spike_units=spike_units,
+    )
 
 
 def acronym_at(depth_um: np.ndarray) -> np.ndarray:
@@ -110,12 +119,45 @@ def region_of(acronyms: Iterable[str]) -> np.ndarray:
     return np.array([next(name for name in _TUNING_STRENGTH.index if a.startswith(name)) for a in acronyms])
 
 
-def session_latents(rng: np.random.Generator, *, task: Task, behaviour: Behaviour) -> np.ndarray:
-    """Latents (L, G): those of `_TUNING_STRENGTH`, then fluctuations that all units share and no behaviour shows."""
+@dataclass(frozen=True, kw_only=True)
+class Latents:
+    """What rates follow: the columns of `_TUNING_STRENGTH`, of unit variance, and fluctuations that no behaviour shows.
+
+    Attributes:
+        driven: (L, G) latents that follow task and behaviour.
+        without_gain: (L, G) the same at a stimulus gain of 0.
+        per_gain: (L, G) what a stimulus gain of 1 adds to `without_gain`. The gain itself, of each trial, is shown nowhere.
+        shared: (one per time constant, G) fluctuations that all units share.
+    """
+
+    driven: np.ndarray
+    without_gain: np.ndarray
+    per_gain: np.ndarray
+    shared: np.ndarray
+
+
+def session_latents(rng: np.random.Generator, *, task: Task, behaviour: Behaviour) -> Latents:
+    """The latents of a session; its shared fluctuations are drawn here."""
+    driven = _drives(task, behaviour, gain=task.events["stimulus_gain"].to_numpy())
+    at_gain_1, at_gain_0 = (_drives(task, behaviour, gain=np.full(len(task.events), gain)) for gain in (1.0, 0.0))
+    mean, scale = driven.mean(axis=1, keepdims=True), np.maximum(driven.std(axis=1, keepdims=True), 1e-6)
+    shared = [
+        ornstein_uhlenbeck(rng, n=driven.shape[1], step_s=GRID_S, time_constant_s=time_constant_s)
+        for time_constant_s in SHARED_TIME_CONSTANTS_S
+    ]
+    return Latents(
+        driven=(driven - mean) / scale,
+        without_gain=(at_gain_0 - mean) / scale,
+        per_gain=(at_gain_1 - at_gain_0) / scale,
+        shared=np.stack(shared),
+    )
+
+
+def _drives(task: Task, behaviour: Behaviour, *, gain: np.ndarray) -> np.ndarray:
+    """What drives each latent of `_TUNING_STRENGTH` (L, G), at a stimulus gain (K,) of each trial."""
     events = task.events
     n_fine = len(behaviour.velocity)
     stimulus = events["stimOn_times"].to_numpy()
-    gain = events["stimulus_gain"].to_numpy()
     outcome = events["feedback_times"].to_numpy()
     rewarded = events["feedbackType"].to_numpy() > 0
 
@@ -136,13 +178,7 @@ def session_latents(rng: np.random.Generator, *, task: Task, behaviour: Behaviou
         "error": response(outcome + 0.05, np.where(rewarded, 0, gain), 0.25),
     }
     per_bin = round(GRID_S / STEP_S)
-    driven = np.stack([drive[name].reshape(-1, per_bin).mean(axis=1) for name in _TUNING_STRENGTH])
-    scale = np.maximum(driven.std(axis=1, keepdims=True), 1e-6)
-    shared = [
-        ornstein_uhlenbeck(rng, n=driven.shape[1], step_s=GRID_S, time_constant_s=time_constant_s)
-        for time_constant_s in SHARED_TIME_CONSTANTS_S
-    ]
-    return np.concatenate([(driven - driven.mean(axis=1, keepdims=True)) / scale, shared])
+    return np.stack([drive[name].reshape(-1, per_bin).mean(axis=1) for name in _TUNING_STRENGTH])
 
 
 def draw_spikes(rng: np.random.Generator, rate_hz: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -175,18 +211,14 @@ def _place_units(rng: np.random.Generator, *, n_good: int, n_noise: int, n_probe
     return units
 
 
-def _tuned_rates(rng: np.random.Generator, *, regions: np.ndarray, latents: np.ndarray) -> np.ndarray:
-    """Rates (N, G) in Hz of units in `regions` (N,).
+def _tuned_rates(rng: np.random.Generator, *, regions: np.ndarray, latents: Latents) -> np.ndarray:
+    """Rates (2, N, G) in Hz of units in `regions` (N,): the true ones, and their mean given task and behaviour.
 
     log rate = log mean rate + modulation depth x (weighted latents, scaled to unit variance) + constant.
     """
-    n_units, n_grid = len(regions), latents.shape[1]
+    n_units, n_driven, n_grid = len(regions), *latents.driven.shape
     strength = np.concatenate(
-        [
-            _TUNING_STRENGTH.loc[regions].to_numpy(),
-            np.full((n_units, len(SHARED_TIME_CONSTANTS_S)), _SHARED_STRENGTH),
-        ],
-        axis=1,
+        [_TUNING_STRENGTH.loc[regions].to_numpy(), np.full((n_units, len(latents.shared)), _SHARED_STRENGTH)], axis=1
     )
     weights = strength * rng.standard_normal(strength.shape)
     # A unit may follow or precede the movement: its latents are read a bin later or up to two bins earlier.
@@ -194,13 +226,30 @@ def _tuned_rates(rng: np.random.Generator, *, regions: np.ndarray, latents: np.n
     mean_hz = np.clip(rng.lognormal(np.log(8.0), 0.6, n_units), 2.2, 25.0)
     depth = np.clip(rng.normal(0.53, 0.1, n_units), 0.3, 0.8)
 
-    rate_hz = np.empty((n_units, n_grid), np.float32)
+    rates_hz = np.empty((2, n_units, n_grid), np.float32)
     for unit in range(n_units):
         private = ornstein_uhlenbeck(rng, n=n_grid, step_s=GRID_S, time_constant_s=0.3)
-        log_rate = np.roll(weights[unit] @ latents, -lead[unit]) + _PRIVATE_STRENGTH * private
-        modulation = np.exp(depth[unit] * log_rate / log_rate.std())
-        rate_hz[unit] = mean_hz[unit] * modulation / modulation.mean()
-    return np.clip(rate_hz, _MIN_RATE_HZ, _MAX_RATE_HZ)
+        of_driven, of_shared = weights[unit, :n_driven], weights[unit, n_driven:]
+        log_rate = np.roll(of_driven @ latents.driven + of_shared @ latents.shared, -lead[unit])
+        log_rate += _PRIVATE_STRENGTH * private
+        unit_depth = depth[unit] / log_rate.std()
+        modulation = np.exp(unit_depth * log_rate)
+        scale_hz = mean_hz[unit] / modulation.mean()
+        rates_hz[0, unit] = scale_hz * modulation
+        # The mean over normal fluctuations is exact, that over the gain by quadrature.
+        hidden_std = np.sqrt(np.square(of_shared).sum() + _PRIVATE_STRENGTH**2)
+        shown = np.roll(of_driven @ latents.without_gain, -lead[unit])
+        per_gain = np.roll(of_driven @ latents.per_gain, -lead[unit])
+        mean_modulation = np.exp(unit_depth * shown + (unit_depth * hidden_std) ** 2 / 2)
+        rates_hz[1, unit] = scale_hz * mean_modulation * _mean_over_gains(unit_depth * per_gain)
+    return np.clip(rates_hz, _MIN_RATE_HZ, _MAX_RATE_HZ)
+
+
+def _mean_over_gains(per_gain: np.ndarray) -> np.ndarray:
+    """Mean (G,) of exp(stimulus gain x `per_gain`) over trials, by Gauss-Hermite quadrature."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(_QUADRATURE_NODES)
+    factors = zip(stimulus_gain(nodes), weights / weights.sum(), strict=True)
+    return np.sum([weight * np.exp(gain * per_gain) for gain, weight in factors], axis=0)
 
 
 def _alpha_response(at_s: np.ndarray, size: np.ndarray, *, time_constant_s: float, n: int) -> np.ndarray:
@@ -208,7 +257,9 @@ def _alpha_response(at_s: np.ndarray, size: np.ndarray, *, time_constant_s: floa
     impulses = np.zeros(n)
     np.add.at(impulses, (at_s / STEP_S).astype(int), size)
     decay, step = np.exp(-STEP_S / time_constant_s), STEP_S / time_constant_s
-    return lfilter([0.0, np.e * step * decay], [1.0, -2 * decay, decay**2], impulses)
+    # Summed twice, an impulse becomes (t + 1) decay^t, which begins at 0 when it is moved by a step.
+    twice = decaying_sum(decaying_sum(impulses, decay), decay)
+    return np.e * step * decay * np.concatenate([[0.0], twice[:-1]])
 
 
 def _preparation(events: pd.DataFrame, n: int) -> np.ndarray:

@@ -9,7 +9,7 @@ from neds.synthetic.behaviour import simulate_behaviour
 from neds.synthetic.neurons import GRID_S, simulate_population
 from neds.synthetic.settings import SyntheticSessionSettings
 from neds.synthetic.task import simulate_task
-from neds.synthetic.truth import write_truth
+from neds.synthetic.truth import Rates, write_truth
 
 
 def synthesize(
@@ -46,7 +46,11 @@ def synthesize(
         n_probes=settings.n_probes,
     )
     uuids = draw_uuids(of_files, len(population.units))
-    write_truth(truth, uuids=uuids, rate_hz=population.rate_hz, start_s=0.0, dt_s=GRID_S)
+    rates: dict[Rates, np.ndarray] = {
+        "rate_hz": population.rate_hz,
+        "rate_given_behaviour_hz": population.rate_given_behaviour_hz,
+    }
+    write_truth(truth, uuids=uuids, rates=rates, start_s=0.0, dt_s=GRID_S)
 
     with replacing_folder(alf_root) as temporary:
         write_alf_tree(

@@ -25,6 +25,7 @@ _LEAD_IN_S, _LEAD_OUT_S = 10.0, 10.0
 _LAPSE_RATE = 0.05
 _PRIOR_WEIGHT = 1.2
 _BELIEF_STEP = 0.3
+_GAIN_LOG_STD = 0.4
 
 ALF_COLUMNS = [
     "intervals_0",
@@ -104,7 +105,7 @@ def simulate_task(rng: np.random.Generator, *, n_trials: int) -> Task:
             "rewardVolume": np.where(correct, _REWARD_UL, 0.0),
             "belief": belief,
             "decision": decision,
-            "stimulus_gain": rng.lognormal(-0.5 * 0.4**2, 0.4, n_trials),
+            "stimulus_gain": stimulus_gain(rng.standard_normal(n_trials)),
             "quiescence_s": quiescence_s,
             "movement_s": movement_s,
             "movement_rad": choice * movement_rad,
@@ -112,6 +113,11 @@ def simulate_task(rng: np.random.Generator, *, n_trials: int) -> Task:
     )
     duration_s = float(np.ceil(events["intervals_1"].iloc[-1] + _LEAD_OUT_S))
     return Task(events=events, trials=_recorded(rng, events), duration_s=duration_s)
+
+
+def stimulus_gain(deviate: np.ndarray) -> np.ndarray:
+    """How strongly stimulus and outcome drive the brain in a trial, log-normal with a mean of 1, from normal deviates."""
+    return np.exp(_GAIN_LOG_STD * deviate - 0.5 * _GAIN_LOG_STD**2)
 
 
 def draw_blocks(rng: np.random.Generator, n_trials: int) -> np.ndarray:

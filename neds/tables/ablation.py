@@ -15,7 +15,7 @@ from neds.figures.drawing import AblationTable
 from neds.figures.paper import N_SESSIONS, PAPER_ROWS_NOTE
 from neds.files.roles import InputFile, InputFiles, TableStem
 from neds.modalities import Modality, by_name
-from neds.model.checkpoint import read_checkpoint
+from neds.model.header import read_header
 from neds.tables.benchmark import score_columns
 from neds.tables.write import MeansTable, write_table
 
@@ -38,9 +38,9 @@ def shared_parameters(models: Sequence[TrainedVariant]) -> dict[str, float]:
     """
     numbers: dict[str, list[int]] = {}
     for model in models:
-        description = read_checkpoint(model.checkpoint, with_weights=False)[0]
-        if not description.skipped:
-            numbers.setdefault(model.training, []).append(description.record["parameters"]["shared"])
+        header = read_header(model.checkpoint)
+        if not header["skipped"]:
+            numbers.setdefault(model.training, []).append(header["record"]["parameters"]["shared"])
     return {training: float(np.mean(found)) / 1e6 for training, found in numbers.items()}
 
 

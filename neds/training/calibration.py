@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
+from scipy.special import log_softmax, softmax
 
 from neds.data.store import TrialStore
 from neds.evaluation.predict import predict
@@ -21,7 +21,8 @@ from neds.model.network import NEDS
 
 LARGEST_FACTOR = 1.25
 """Beyond it a few validation trials would be believed too much."""
-_LEAST_LOG_RATE = -20.0
+_LEAST = 1e-9
+"""Rates and probabilities below it count as this."""
 
 
 def calibrate(model: NEDS, store: TrialStore, sessions: list[AlignedSession]) -> dict[str, dict[str, float]]:
@@ -44,6 +45,32 @@ def calibrate(model: NEDS, store: TrialStore, sessions: list[AlignedSession]) ->
     return found
 
 
+def recalibrated(session: AlignedSession, target: str, predicted: np.ndarray, trials: np.ndarray) -> np.ndarray:
+    """A prediction of validation trials as it would be after calibration on them; itself where nothing can be said.
+
+    Args:
+        predicted: the array that `neds.evaluation.score` describes.
+        trials: (K,) trials of the session.
+    """
+    values = predicted.astype(np.float64)
+    fitted = _fit(session, target, values, trials)
+    if fitted is None:
+        return values
+    factor, offset = fitted
+    kind = session.modalities[target].kind
+    if kind == "counts":
+        return np.exp(factor * _log(values) + offset)
+    if kind == "categorical":
+        return softmax(factor * _log(values) + offset, axis=-1)
+    mean, std = session.statistics[target]["mean"], session.statistics[target]["std"]
+    scaled = (values.reshape(-1, len(std)) - mean) / std
+    return ((factor * scaled + offset) * std + mean).reshape(values.shape)
+
+
+def _log(values: np.ndarray) -> np.ndarray:
+    return np.log(np.maximum(values, _LEAST))
+
+
 def _fit(
     session: AlignedSession, target: str, predicted: np.ndarray, trials: np.ndarray
 ) -> tuple[float, np.ndarray] | None:
@@ -58,13 +85,13 @@ def _fit(
         return _fit_classes(truth, predicted)
     statistics = session.statistics[target]
     columns = (-1, len(statistics["std"]))
-    scaled = ((predicted.reshape(columns) - statistics["mean"]) / statistics["std"])[:, :]
+    scaled = (predicted.reshape(columns) - statistics["mean"]) / statistics["std"]
     known_truth = (truth.reshape(columns) - statistics["mean"]) / statistics["std"]
     return _fit_values(known_truth, scaled)
 
 
 def _fit_counts(counts: np.ndarray, rates: np.ndarray) -> tuple[float, np.ndarray]:
-    log_rates = np.maximum(np.log(np.maximum(rates, np.exp(_LEAST_LOG_RATE))), _LEAST_LOG_RATE)
+    log_rates = _log(rates)
     mean = log_rates.mean((0, 1))
     deviations, expected = log_rates - mean, rates.mean((0, 1))
 
@@ -97,7 +124,7 @@ def _fit_classes(truth: np.ndarray, probabilities: np.ndarray) -> tuple[float, n
     known = truth >= 0
     if not known.any():
         return None
-    logits = np.log(np.maximum(probabilities[known], np.finfo(np.float64).tiny))
+    logits = _log(probabilities[known])
     mean = logits.mean(0)
 
     def loss(factor: float) -> float:

@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, save_file
 
 from neds.files.atomic import replacing
+from neds.model.precision import Precision
 from neds.training.distributed import Processes
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ class Progress:
         best_deviance: of that validation, by trial (`neds.training.validate.Validation`).
         validations_since_best: for early stopping.
         seconds: training time so far, over all its parts.
+        precision: in which the run computes, chosen when it began.
     """
 
     epoch: int = 0
@@ -50,6 +52,7 @@ class Progress:
     best_deviance: list[float] = field(default_factory=list)
     validations_since_best: int = 0
     seconds: float = 0.0
+    precision: Precision = "fp32"
 
 
 def save_state(

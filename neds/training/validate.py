@@ -12,6 +12,8 @@ from neds.evaluation.tasks import Task, tasks_of
 from neds.files.aligned import AlignedSession
 from neds.modalities import Kind
 from neds.model.network import NEDS
+from neds.model.precision import Precision
+from neds.training.calibration import recalibrated
 from neds.training.deviance import unexplained_deviance
 from neds.training.distributed import Processes
 
@@ -25,7 +27,7 @@ class Validation:
             are selected (often the same), with keys "<target>_<metric>"; "score" is the mean of the latter over outputs,
             NaN where one that can be scored is not, because a prediction is not finite; "deviance" is the mean of
             `deviance`.
-        deviance: what is left of the null model's, by trial, of one session after the other
+        deviance: what calibrated predictions leave of the null model's, by trial, of one session after the other
             (`neds.training.deviance.unexplained_deviance`); 0 in trials of which nothing is known.
     """
 
@@ -37,7 +39,9 @@ class Validation:
         return self.scores["score"]
 
 
-def validate(model: NEDS, store: TrialStore, sessions: list[AlignedSession], processes: Processes) -> Validation:
+def validate(
+    model: NEDS, store: TrialStore, sessions: list[AlignedSession], processes: Processes, precision: Precision
+) -> Validation:
     """Predict and score. The sessions are shared out among the processes, and all of them get the same result."""
     tasks, kinds = _tasks(model), _kinds(model)
     columns = [
@@ -48,8 +52,10 @@ def validate(model: NEDS, store: TrialStore, sessions: list[AlignedSession], pro
     deviance = torch.zeros(int(ends[-1]), dtype=torch.float64)
     for index in processes.own_rows(len(sessions)):
         trials = sessions[index].trials_of("val")
-        predictions = {k: v for task in tasks for k, v in predict(model, store, index, "val", task).items()}
-        left = np.nan_to_num(unexplained_deviance(sessions[index], predictions, trials))
+        predictions = {k: v for task in tasks for k, v in predict(model, store, index, "val", task, precision).items()}
+        # Overconfidence is what calibration mends, so that it is not held against these weights.
+        mended = {name: recalibrated(sessions[index], name, values, trials) for name, values in predictions.items()}
+        left = np.nan_to_num(unexplained_deviance(sessions[index], mended, trials))
         deviance[ends[index] - len(trials) : ends[index]] = torch.from_numpy(left)
         scores = {target: selecting_scores(sessions[index], target, predictions[target], trials) for target in kinds}
         for target, values in predictions.items():

@@ -38,7 +38,7 @@ class TuneSettings(Settings):
     stages: list[Stage] = key(
         [],
         when="for new data, if the time allows: it costs as many trainings as there are trials",
-        paper="pretrain, scratch, finetuned",
+        paper="scratch, finetuned",
     )
     """Stages whose training takes searched values; none: no search."""
     method: Method = key("random", when="asha to save time", paper="random")

@@ -1,0 +1,71 @@
+"""Calibration: whether classes occur as often as predicted, and whether rates change as much as predicted.
+
+Shapes: K trials, T bins, N units, C classes.
+"""
+
+import numpy as np
+import pandas as pd
+
+N_BINS = 10
+
+
+def confidence_bins(probabilities: np.ndarray, truth: np.ndarray, *, n_bins: int = N_BINS) -> pd.DataFrame:
+    """Trials grouped by the probability of their most probable class, in bins of equal width between chance and 1.
+
+    Args:
+        probabilities: (K, C).
+        truth: (K,) class, -1 where unknown: these trials are left out.
+
+    Returns:
+        A row per bin that has trials: low, high, n_trials, n_right, confidence (mean probability), accuracy.
+    """
+    known = truth >= 0
+    probabilities, truth = probabilities[known], truth[known]
+    confidence, right = probabilities.max(1), probabilities.argmax(1) == truth
+    edges = np.linspace(1 / probabilities.shape[1], 1, n_bins + 1)
+    place = np.clip(np.searchsorted(edges, confidence, side="right") - 1, 0, n_bins - 1)
+    table = pd.DataFrame({"bin": place, "confidence": confidence, "right": right})
+    bins = table.groupby("bin", as_index=False).agg(
+        n_trials=("right", "size"),
+        n_right=("right", "sum"),
+        confidence=("confidence", "mean"),
+        accuracy=("right", "mean"),
+    )
+    return bins.assign(low=edges[bins["bin"]], high=edges[bins["bin"] + 1]).drop(columns="bin")
+
+
+def expected_calibration_error(bins: pd.DataFrame) -> float:
+    """Mean over trials of |accuracy - confidence| of their bin (Guo et al. 2017); NaN without trials.
+
+    With few trials a bin it is above 0 for a calibrated model too: accuracy in a bin of n trials errs by chance by about
+    sqrt(p (1 - p) / n).
+
+    Args:
+        bins: of `confidence_bins`.
+    """
+    n_trials = bins["n_trials"].sum()
+    error = (bins["accuracy"] - bins["confidence"]).abs() @ bins["n_trials"]
+    return float(error / n_trials) if n_trials else float("nan")
+
+
+def calibration_slope(rates: np.ndarray, counts: np.ndarray) -> float:
+    """Slope of counts over predicted rates within units: by how much of a predicted change of its rate a unit's changes.
+
+    1 is calibrated; below 1 the rates are overconfident, above 1 they vary too little. It is the slope of the regression of
+    outcomes on forecasts (Mincer & Zarnowitz 1969) with an intercept per unit, by least squares weighted by the inverse of
+    each unit's mean count, the variance of a Poisson variable. NaN where no unit with spikes has a predicted rate that
+    varies.
+
+    Args:
+        rates: (K, T, N) expected spikes per bin.
+        counts: (K, T, N) spikes.
+    """
+    mean = counts.mean((0, 1), dtype=np.float64)
+    fires = mean > 0
+    rates, counts, mean = rates[..., fires].astype(np.float64), counts[..., fires], mean[fires]
+    deviation = rates - rates.mean((0, 1))
+    together = ((deviation * counts).sum((0, 1)) / mean).sum()
+    of_rates = (np.square(deviation).sum((0, 1)) / mean).sum()
+    # What rounding leaves of constant rates is no change.
+    least = np.finfo(np.float32).eps ** 2 * (np.square(rates).sum((0, 1)) / mean).sum()
+    return float(together / of_rates) if of_rates > least else float("nan")

@@ -1,0 +1,65 @@
+"""The tokens of a trial: which input modalities have one for every patch of bins, and which have one for the whole trial."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from neds.modalities import Modality
+from neds.model.settings import ModelSettings
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Tokens in their order: the patches of each of `binned`, then one of each of `whole`.
+
+    Attributes:
+        binned: inputs with a token for every `patch_bins` bins.
+        whole: inputs with one token.
+        n_bins: T.
+        patch_bins: bins of a patch; the last patch is filled up where they do not divide T.
+    """
+
+    binned: tuple[str, ...]
+    whole: tuple[str, ...]
+    n_bins: int
+    patch_bins: int
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return self.binned + self.whole
+
+    @property
+    def n_patches(self) -> int:
+        """Tokens of one of the modalities `binned`."""
+        return -(-self.n_bins // self.patch_bins)
+
+    @property
+    def n_tokens(self) -> int:
+        return len(self.binned) * self.n_patches + len(self.whole)
+
+    def n_tokens_of(self, name: str) -> int:
+        return 1 if name in self.whole else self.n_patches
+
+    def n_values(self, name: str) -> int:
+        """How many vectors a modality is mapped to before bins are joined in patches: T, or 1 for the whole trial."""
+        return 1 if name in self.whole else self.n_bins
+
+    def times(self, device: torch.device) -> Tensor:
+        """Time of every token in bins, (tokens,): the middle of its patch, or of the trial.
+
+        A token of the whole trial belongs to all bins alike. From the middle the farthest of them is nearest; without an
+        angle it would stand at bin 0, and attention, which starts local, would take it for one of the first bins.
+        """
+        patches = torch.arange(self.n_patches, device=device) * self.patch_bins + (self.patch_bins - 1) / 2
+        middle = torch.full((len(self.whole),), (self.n_bins - 1) / 2, device=device)
+        return torch.cat([patches.repeat(len(self.binned)), middle])
+
+
+def layout_of(inputs: Sequence[Modality], settings: ModelSettings, n_bins: int) -> Layout:
+    """The layout of a trial. Where no input has a value per bin, the others have tokens in all bins, which mark the time."""
+    one = settings.per_trial_tokens == "one" and not all(m.per_trial for m in inputs)
+    whole = tuple(m.name for m in inputs if m.per_trial and one)
+    binned = tuple(m.name for m in inputs if m.name not in whole)
+    return Layout(binned, whole, n_bins, settings.patch_bins)

@@ -1,0 +1,52 @@
+"""What a user's file of arrays holds beyond what is used: most often a name that was written otherwise."""
+
+from collections.abc import Collection, Sequence
+from difflib import get_close_matches
+
+from neds.modalities import BUILT_IN
+from neds.partition.settings import ArraySettings
+
+SPIKE_KEYS = ("spikes", "spike_counts")
+FACTORS = ("choice", "block", "reward")
+REGION_KEYS = ("acronym", "region")
+_OTHERS = (
+    "bin_s",
+    "t0_s",
+    "axes",
+    "subject",
+    "lab",
+    "uuid",
+    "probe",
+    "label",
+    "depth_um",
+    "channel",
+    "condition",
+    "split",
+)
+_KNOWN = (*SPIKE_KEYS, *FACTORS, *REGION_KEYS, *_OTHERS, "align_time_s")
+
+
+def key_remarks(keys: Collection[str], modalities: Collection[str], reading: ArraySettings) -> list[str]:
+    """A line for the keys of a file, after renaming, that nothing reads, with the nearest that would be read; and for keys
+    to be renamed that it lacks.
+
+    Keys called as a built-in modality that is not in use are left out on purpose.
+    """
+    known = [*dict.fromkeys([*modalities, *_KNOWN])]
+    used = {*known, *BUILT_IN}
+    for alternatives in (SPIKE_KEYS, REGION_KEYS):
+        used -= set([key for key in alternatives if key in keys][1:])
+    unused = [f"{key}{near(key, [name for name in known if name not in keys])}" for key in keys if key not in used]
+    lines = (
+        [f"keys that are not used: {', '.join(unused[:10])}" + (" ..." if len(unused) > 10 else "")] if unused else []
+    )
+    lacking = [key for key, name in reading.rename.items() if name not in keys]
+    return lines + ([f"keys to be renamed that the file lacks: {', '.join(lacking)}"] if lacking else [])
+
+
+def near(keys: str | Sequence[str], known: Collection[str]) -> str:
+    """In brackets the known key that may have been meant by one of the keys, whatever its capitals; else empty."""
+    by_small = {name.lower(): name for name in known}
+    wanted = [keys] if isinstance(keys, str) else keys
+    found = [match for key in wanted for match in get_close_matches(key.lower(), by_small, n=1)]
+    return f" (did you mean {by_small[found[0]]}?)" if found else ""

@@ -1,0 +1,57 @@
+"""Which commands load which heavy libraries: a job that has no use for one must not wait for it."""
+
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from neds.baselines.registry import baselines
+from neds.commands.table import all_commands
+
+ROOT = Path(__file__).parents[1]
+HEAVY = {"pandas", "scipy", "sklearn", "matplotlib", "torch", "ray", "umap", "numba", "ibllib", "pynwb"}
+"""Each takes a quarter of a second or more."""
+
+NETWORK = {"pandas", "torch"}
+USES = {
+    "download": {"pandas", "scipy", "sklearn", "matplotlib", "ibllib"},  # ibllib's loaders bring them all
+    "train": NETWORK,
+    "evaluate": NETWORK,
+    "unit-embeddings": NETWORK,
+    "export": NETWORK,
+    "import": NETWORK,
+    "tune": NETWORK | {"ray"},
+    "classify-regions": {"pandas", "scipy", "sklearn"},
+    "map-units": {"pandas", "scipy", "sklearn"},
+    "figure-overview": NETWORK | {"matplotlib"},  # it draws masks as training does, and counts parameters
+    "figure-raster": {"pandas", "scipy", "matplotlib"},
+    "figure-calibration": {"pandas", "scipy", "matplotlib"},
+    "psth": {"pandas", "scipy"},
+    "linear": {"pandas", "scipy", "sklearn"},
+    "rrr": NETWORK | {"scipy", "sklearn"},
+    "rrr-multi": NETWORK | {"scipy", "sklearn"},
+}
+"""What a command or a baseline loads before it computes; the others pandas alone, figures matplotlib too."""
+
+LOADED = "import sys, importlib; [importlib.import_module(name) for name in sys.argv[1:]]; print(*sys.modules)"
+
+
+def loaded_by(modules: set[str]) -> set[str]:
+    """The heavy libraries in a process that imports the modules."""
+    command = [sys.executable, "-c", LOADED, *sorted(modules)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return HEAVY & set(done.stdout.split())
+
+
+@pytest.mark.slow
+def test_commands_load_only_what_they_use():
+    modules = {name: command.function.partition(":")[0] for name, command in all_commands().items()}
+    modules |= {name: f"neds.baselines.{name.replace('-', '_')}" for name in baselines()}
+    assert USES.keys() <= modules.keys()
+    alike = defaultdict(set)
+    for name, module in modules.items():
+        usual = {"pandas", "matplotlib"} if name.startswith("figure-") else {"pandas"}
+        alike[frozenset(USES.get(name, usual))].add(module)
+    assert {used: loaded_by(group) for used, group in alike.items()} == {used: used for used in alike}
