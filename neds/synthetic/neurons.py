@@ -235,21 +235,33 @@ def _tuned_rates(rng: np.random.Generator, *, regions: np.ndarray, latents: Late
         unit_depth = depth[unit] / log_rate.std()
         modulation = np.exp(unit_depth * log_rate)
         scale_hz = mean_hz[unit] / modulation.mean()
-        rates_hz[0, unit] = scale_hz * modulation
-        # The mean over normal fluctuations is exact, that over the gain by quadrature.
-        hidden_std = np.sqrt(np.square(of_shared).sum() + _PRIVATE_STRENGTH**2)
+        rates_hz[0, unit] = _bounded(scale_hz * modulation)
         shown = np.roll(of_driven @ latents.without_gain, -lead[unit])
         per_gain = np.roll(of_driven @ latents.per_gain, -lead[unit])
-        mean_modulation = np.exp(unit_depth * shown + (unit_depth * hidden_std) ** 2 / 2)
-        rates_hz[1, unit] = scale_hz * mean_modulation * _mean_over_gains(unit_depth * per_gain)
-    return np.clip(rates_hz, _MIN_RATE_HZ, _MAX_RATE_HZ)
+        hidden_std = np.sqrt(np.square(of_shared).sum() + _PRIVATE_STRENGTH**2)
+        rates_hz[1, unit] = _mean_rate(
+            np.log(scale_hz) + unit_depth * shown, per_gain=unit_depth * per_gain, log_std=unit_depth * hidden_std
+        )
+    return rates_hz
 
 
-def _mean_over_gains(per_gain: np.ndarray) -> np.ndarray:
-    """Mean (G,) of exp(stimulus gain x `per_gain`) over trials, by Gauss-Hermite quadrature."""
+def _bounded(rate_hz: np.ndarray) -> np.ndarray:
+    return np.clip(rate_hz, _MIN_RATE_HZ, _MAX_RATE_HZ)
+
+
+def _mean_rate(log_rate: np.ndarray, *, per_gain: np.ndarray, log_std: float) -> np.ndarray:
+    """Mean (G,) of the bounded rate whose logarithm is log_rate + stimulus gain x per_gain + a normal variable of `log_std`.
+
+    It is over the gain, which differs from trial to trial, and the normal variable, by Gauss-Hermite quadrature.
+    """
     nodes, weights = np.polynomial.hermite_e.hermegauss(_QUADRATURE_NODES)
-    factors = zip(stimulus_gain(nodes), weights / weights.sum(), strict=True)
-    return np.sum([weight * np.exp(gain * per_gain) for gain, weight in factors], axis=0)
+    weights = weights / weights.sum()
+    mean = np.zeros_like(log_rate)
+    for gain, of_gain in zip(stimulus_gain(nodes), weights, strict=True):
+        rate_hz = np.exp(log_rate + gain * per_gain)
+        for factor, of_factor in zip(np.exp(log_std * nodes), weights, strict=True):
+            mean += of_gain * of_factor * _bounded(factor * rate_hz)
+    return mean
 
 
 def _alpha_response(at_s: np.ndarray, size: np.ndarray, *, time_constant_s: float, n: int) -> np.ndarray:
