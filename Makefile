@@ -25,6 +25,10 @@ config: .venv/run.stamp  ## write config.yaml, docs/configuration.md and its JSO
 envs: .venv/run.stamp  ## write the conda files of envs/ anew, after a change of its requirement files
 	python envs/flat.py
 
+.PHONY: docs
+docs: .venv/test.stamp  ## build the documentation into site/ (open site/index.html)
+	NO_MKDOCS_2_WARNING=1 mkdocs build --quiet
+
 .PHONY: test
 test: .venv/test.stamp  ## run all tests and checks
 	ruff check .
@@ -32,7 +36,12 @@ test: .venv/test.stamp  ## run all tests and checks
 	mypy neds workflow_scripts benchmarks envs/flat.py
 	snakefmt --check Snakefile rules
 	snakemake --lint
+	$(MAKE) --no-print-directory docs
 	OMP_NUM_THREADS=1 pytest --numprocesses 2 --dist loadfile
+
+.PHONY: bench
+bench: .venv/test.stamp  ## measure on this CPU, which should be idle, and write docs/performance.md (a quarter of an hour)
+	python -m benchmarks.performance
 
 # torch comes first and exactly: a newer one that another package asked for would replace it.
 .venv/run.stamp: envs/neds.txt envs/ibl.txt envs/workflow.txt envs/constraints.txt
@@ -43,6 +52,6 @@ test: .venv/test.stamp  ## run all tests and checks
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
 	touch $@
 
-.venv/test.stamp: .venv/run.stamp envs/test.txt
-	$(BIN)/python -m pip install --quiet --requirement envs/test.txt
+.venv/test.stamp: .venv/run.stamp envs/test.txt envs/docs.txt
+	$(BIN)/python -m pip install --quiet --requirement envs/test.txt --requirement envs/docs.txt
 	touch $@

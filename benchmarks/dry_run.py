@@ -1,4 +1,4 @@
-"""Cost of a dry run, which every start of the workflow pays first: wall and CPU seconds, as a ratio to an empty workflow's.
+"""Cost of a dry run, which every start of the workflow pays first: wall and CPU seconds, beside an empty workflow's.
 
     python -m benchmarks.dry_run
 
@@ -24,6 +24,7 @@ import yaml
 from matplotlib.figure import Figure
 from safetensors.numpy import save_file
 
+from benchmarks.measurement import Measurement, report
 from neds.config import load_config
 from neds.plan.opened import OpenedPlan
 from neds.provenance import InputRecord, Stamp, can_hold, content_digest, read_stamp, write_metadata, write_stamp
@@ -110,8 +111,7 @@ def main() -> None:
         empty = Path(temporary, "empty")
         empty.mkdir()
         (empty / "Snakefile").write_text(EMPTY)
-        _, base_wall_s, base_cpu_s = snakemake(empty, "-n")
-        print(f"{'empty workflow':24}{base_wall_s:6.1f} s wall {base_cpu_s:6.1f} s CPU", flush=True)
+        _, base_wall_s, _ = snakemake(empty, "-n")
         for n_sessions in parser.parse_args().sessions:
             folder = Path(temporary, str(n_sessions))
             folder.mkdir()
@@ -122,9 +122,16 @@ def main() -> None:
                 printed, wall_s, cpu_s = snakemake(folder, *arguments, "-n")
                 if (state == "done") != ("Nothing to be done" in printed):
                     sys.exit(f"{n_sessions} sessions, {state}: not what was to be timed\n{printed[-2000:]}")
-                ratios = f"x {wall_s / base_wall_s:.1f} wall, x {cpu_s / base_cpu_s:.1f} CPU"
-                print(
-                    f"{n_sessions:4} sessions, {state:10}{wall_s:6.1f} s wall {cpu_s:6.1f} s CPU   {ratios}", flush=True
+                report(
+                    Measurement(
+                        section="A dry run",
+                        what=f"{n_sessions} sessions, {state}",
+                        value=wall_s,
+                        unit="s",
+                        limit=base_wall_s,
+                        limited_by="an empty workflow's dry run",
+                        further={"CPU s": cpu_s},
+                    )
                 )
 
 

@@ -1,4 +1,4 @@
-"""Cost of the partition stage on a large recording: CPU seconds, peak memory, and a ratio to a plain histogram loop.
+"""Cost of the partition stage on a large recording: CPU seconds and peak memory, beside a plain histogram loop.
 
     python -m benchmarks.partition
 
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmarks.measurement import Measurement, report
 from neds.files.aligned import read_aligned
 from neds.files.raw import RawSession, Trace, read_raw, write_raw
 from neds.modalities import PAPER
@@ -96,18 +97,26 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         raw, output = Path(folder, "raw.h5"), Path(folder, "aligned.h5")
         write_recording(raw)
-        cpu_s_of = {}
+        cpu_s_of, peak_gb_of, what = {}, {}, {}
         for cut in CUTS:
             command = [sys.executable, "-m", "benchmarks.partition", "--measure", cut, str(raw), str(output)]
             printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
             cpu_s_of[cut], peak_gb = map(float, printed.split())
             shape = read_aligned(output).values["spikes"].shape
-            print(f"{cut}, {' x '.join(map(str, shape))}: {cpu_s_of[cut]:.1f} s CPU, peak memory {peak_gb:.2f} GB")
+            what[cut], peak_gb_of[cut] = f"{cut}, {' x '.join(map(str, shape))}", peak_gb
         # Last, because a process begins with the peak memory of the one that started it.
         loop_s = loop_cpu_s(raw)
-        ratio = loop_s / cpu_s_of["trials"]
-        print(
-            f"one histogram per trial, binning alone: {loop_s:.0f} s CPU, {ratio:.0f} times the whole stage for trials"
+    for cut, cpu_s in cpu_s_of.items():
+        report(
+            Measurement(
+                section="Partition of 30 million spikes",
+                what=what[cut],
+                value=cpu_s,
+                unit="CPU s",
+                plain=loop_s if cut == "trials" else None,
+                plain_way="binning alone, by a histogram per trial" if cut == "trials" else "",
+                further={"peak memory (GB)": peak_gb_of[cut]},
+            )
         )
 
 

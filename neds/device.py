@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping
 
 import torch
+from torch import Tensor
 
 log = logging.getLogger(__name__)
 
@@ -34,3 +35,8 @@ def computing_device(environment: Mapping[str, str] = os.environ) -> torch.devic
 def bf16_is_native(device: torch.device) -> bool:
     """Whether the device computes in bfloat16 itself: GPUs do from Ampere on, older ones emulate it slowly."""
     return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+
+
+def sent(tensor: Tensor, device: torch.device) -> Tensor:
+    """A tensor of main memory on the device. A GPU gets it from pinned memory, so that this process need not wait."""
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor

@@ -5,6 +5,7 @@ Adding a modality that the partition stage can compute from a raw file is one en
 config.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Literal
 
@@ -37,6 +38,13 @@ class Modality(Settings):
     """Name in figures; the modality's name when empty."""
     unit: str = ""
     """Physical unit of the stored values."""
+
+    @model_validator(mode="after")
+    def _check_name(self) -> "Modality":
+        # It stands in paths within files, in dotted keys and in names of tasks.
+        if not re.fullmatch("[A-Za-z0-9_][A-Za-z0-9_-]*", self.name):
+            raise ValueError("the name of a modality may hold letters, digits, - and _ only, and may not begin with -")
+        return self
 
     @model_validator(mode="after")
     def _check_classes(self) -> "Modality":

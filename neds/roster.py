@@ -76,6 +76,11 @@ def read_sheet(path: Path, *, source: str) -> tuple[list[Session], list[str]]:
     missing = [column for column in needed if column not in header]
     if missing:
         return [], [f"{path}: no column {', '.join(missing)} (columns must be separated by tabs)"]
+    read = [*needed, "linked"]
+    faulty = [column for column in read if sum(column == name.strip().lower() for name in header) > (column in header)]
+    faulty += [column for column in read if header.count(column) > 1]
+    if faulty:
+        return [], [f"{path}: {', '.join(dict.fromkeys(faulty))} must be one column, written so, in small letters"]
     sessions, faults = [], []
     for number, cells in enumerate(table, start=1):
         row = dict.fromkeys(header, "") | dict(zip(header, (cell.strip() for cell in cells), strict=False))

@@ -101,8 +101,8 @@ _MUST_BE: dict[str, Callable[[Mapping[str, Any]], str]] = {
 
 
 def _literals(ctx: Mapping[str, Any]) -> list[str]:
-    """The values that pydantic lists, of which none holds a quote."""
-    return re.findall("'([^']+)'", ctx["expected"])
+    """The values that pydantic lists: numbers, and texts of which none holds a quote."""
+    return [text or number for text, number in re.findall(r"'([^']+)'|(-?\d+)", ctx["expected"])]
 
 
 def _sentence(faults: list[ErrorDetails], place: Location, model: type[BaseModel]) -> str:

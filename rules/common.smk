@@ -24,6 +24,7 @@ from neds.plan.failures import failure_report
 from neds.plan.lock import ResultsLock
 from neds.plan.opened import OpenedPlan
 from neds.plan.step import options, step_title
+from neds.plan.threads import threads_of
 
 if set("{}:") & set(workflow.basedir):
     raise WorkflowError(
@@ -113,6 +114,11 @@ def read_options(rule):
 def tuned_option(wildcards, input):
     """The file of searched values, where the stage is searched."""
     return f"--tuned {shlex.quote(str(input.tuned))}" if "tuned" in input.keys() else ""
+
+
+def share_of_cores(rule):
+    """Threads of each job of a rule (docs/cluster.md). On a cluster, where there are no cores to share, profiles say it."""
+    return threads_of(PLAN, rule, cores=workflow.resource_settings.cores or 1)
 
 
 def alf_root(wildcards):
@@ -231,8 +237,10 @@ def begin():
         logger.warning(note)
     STARTED_WITH["jobs"] = sum(bool(job.output) for job in workflow.dag.needrun_jobs())
     n_left_out = len(left_out_messages(PLAN))
-    if n_left_out:
-        logger.info(f"left out of figures and tables: {n_left_out}; {RESULTS}/figures/left_out.txt says what would make them")
+    if n_left_out and "left_out" in {job.rule.name for job in workflow.dag.needrun_jobs()}:
+        logger.info(
+            f"left out of figures and tables: {n_left_out}; {RESULTS}/figures/left_out.txt says what would make them"
+        )
 
 
 def end():
@@ -246,7 +254,8 @@ def report_sessions():
         logger.info(line)
     why = nothing_usable(table)
     if why:
-        raise WorkflowError(why)
+        logger.error(why)
+        raise SystemExit(1)
 
 
 def report_failures():

@@ -16,6 +16,7 @@ rule baseline:
         baseline=PLAN.pattern("baseline", "baseline"),
     conda:
         "../envs/neds.yaml"
+    threads: share_of_cores("baseline")
     params:
         files=read_options("baseline"),
         recipe=recipe("baseline"),
@@ -40,6 +41,7 @@ rule evaluate:
         training=PLAN.pattern("evaluate", "training"),
     conda:
         "../envs/neds.yaml"
+    threads: share_of_cores("evaluate")
     params:
         recipe=recipe("evaluate"),
     shell:
@@ -146,6 +148,8 @@ rule map_units:
         f"{RESULTS}/regions/map.parquet",
     log:
         f"{RESULTS}/logs/map_units.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/map_units.tsv"
     conda:
         "../envs/neds.yaml"
     params:

@@ -16,6 +16,7 @@ rule pretrain:
     priority: 10
     conda:
         "../envs/neds.yaml"
+    threads: share_of_cores("pretrain")
     # How many train together changes nothing in what is trained: these are resources and no parameters.
     resources:
         nodes=1,
@@ -50,6 +51,7 @@ rule train_from_scratch:
         training=PLAN.pattern("train_from_scratch", "training"),
     conda:
         "../envs/neds.yaml"
+    threads: share_of_cores("train_from_scratch")
     resources:
         gpu_percent=100,
     params:
@@ -79,6 +81,7 @@ rule finetune:
         training=PLAN.pattern("finetune", "training"),
     conda:
         "../envs/neds.yaml"
+    threads: share_of_cores("finetune")
     resources:
         gpu_percent=100,
     params:
@@ -108,6 +111,7 @@ rule train_variant:
         training=PLAN.pattern("train_variant", "training"),
     conda:
         "../envs/neds.yaml"
+    threads: share_of_cores("train_variant")
     resources:
         gpu_percent=100,
     params:

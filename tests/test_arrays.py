@@ -311,3 +311,28 @@ def test_groups_of_a_file_and_numbers_that_the_configuration_overrules_are_told(
     session = run(tmp_path, path, reading={"bin_s": 0.05})
     assert "groups, of which nothing is read: behaviour" in session.remarks
     assert "bin_s is 0.02 in the file and 0.05 by arrays.bin_s, which counts" in session.remarks
+
+
+def test_a_trial_that_stands_twice_is_in_one_split_alone(tmp_path):
+    arrays = example() | {"spikes": np.random.default_rng(1).poisson(1, (N_TRIALS, N_BINS, N_UNITS)).astype(np.uint8)}
+    twice = {key: np.concatenate([array[:30]] * 2) if array.ndim else array for key, array in arrays.items()}
+    session = run(tmp_path, twice, min_trials=10)
+    of_split = [
+        set(session.trials["original_index"].to_numpy()[session.trials_of(name)] % 30)
+        for name in ("train", "val", "test")
+    ]
+    assert not of_split[0] & of_split[1] and not of_split[2] & (of_split[0] | of_split[1])
+    assert len(session.trials_of("test")) == 12
+    assert session.dropped["trials: the same trial is in another split"] == 60 - session.n_trials > 0
+    assert "in two splits, spike by spike: " in run(tmp_path, twice, overlap="refuse").reason
+    assert run(tmp_path, twice, overlap="allow").n_trials == run(tmp_path, arrays).n_trials == 60
+
+
+def test_numbers_of_either_precision_are_the_same(tmp_path):
+    session = run(tmp_path, example() | {"bin_s": np.float32(0.02), "t0_s": np.float32(-0.1)})
+    assert (session.bin_s, session.window_start_s) == (0.02, -0.1)
+
+
+def test_times_of_trials_that_are_not_in_order_are_told(tmp_path):
+    session = run(tmp_path, example() | {"align_time_s": 4.0 * np.arange(N_TRIALS)[::-1]})
+    assert session.remarks == ["align_time_s is not in order: trials are taken by their times"]

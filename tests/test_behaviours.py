@@ -77,6 +77,14 @@ def test_reward_and_signed_contrast(tmp_path):
     np.testing.assert_array_equal(classes[session.values["contrast"]], np.where(n % 2, shown, -shown))
 
 
+def test_values_of_a_choice_that_are_no_choice_are_unknown_and_told(tmp_path):
+    raw = recording()
+    raw.trials["choice"] = np.tile([1.0, 2.0, -1.0], 20)
+    session = run(tmp_path, raw)
+    assert session.values["choice"][:3].tolist() == [1, -1, 0]
+    assert "choice: unknown in 20 trials of values that are no class (2)" in session.remarks
+
+
 def test_a_contrast_that_is_none_of_the_tasks_is_unknown(tmp_path):
     raw = recording()
     raw.trials["contrastRight"], raw.trials["contrastLeft"] = 0.5, np.nan

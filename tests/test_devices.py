@@ -10,11 +10,13 @@ import pytest
 import torch
 import torch.distributed as dist
 
-from neds.device import bf16_is_native, computing_device
+from neds.device import computing_device
 from neds.errors import UserError
+from neds.model import precision
+from neds.model.precision import bf16_gain, faster_precision
+from neds.model.settings import ModelSettings
 from neds.training import distributed
 from neds.training.distributed import Processes
-from neds.training.loop import autocast
 from neds.training.resume import Progress, StateSaver, load_state, save_state
 
 WITHOUT_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
@@ -36,7 +38,7 @@ def test_gpu_that_was_given_and_is_not_seen_is_said(environment, said, caplog):
     assert ("a GPU was given" in caplog.text) == said
 
 
-def test_auto_precision_does_not_emulate_bfloat16(monkeypatch):
+def test_auto_precision_does_not_emulate_bfloat16_on_a_gpu(monkeypatch):
     asked = {}
 
     def is_bf16_supported(including_emulation=True):
@@ -44,9 +46,30 @@ def test_auto_precision_does_not_emulate_bfloat16(monkeypatch):
         return including_emulation
 
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", is_bf16_supported)
-    assert not bf16_is_native(torch.device("cuda")) and asked == {"emulation": False}
-    assert not bf16_is_native(torch.device("cpu"))
-    assert autocast(torch.device("cpu"), "bf16")._enabled and not autocast(torch.device("cpu"), "auto")._enabled
+    cuda = torch.device("cuda")
+    assert faster_precision(cuda, ModelSettings(), n_trials=16, n_tokens=500)[0] == "fp32"
+    assert asked == {"emulation": False}
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
+    assert faster_precision(cuda, ModelSettings(), n_trials=16, n_tokens=500)[0] == "bf16"
+
+
+@pytest.mark.parametrize(("gain", "chosen"), [(1.6, "bf16"), (1.1, "fp32"), (0.2, "fp32")])
+def test_cpu_computes_in_bfloat16_where_that_is_clearly_faster(gain, chosen, monkeypatch):
+    sizes = []
+    monkeypatch.setattr(precision, "bf16_gain", lambda settings, *size: sizes.append(size) or gain)
+    assert faster_precision(torch.device("cpu"), ModelSettings(), n_trials=16, n_tokens=500) == (
+        chosen,
+        f"bf16 takes {1 / gain:.2f} of the time of fp32 on this CPU at this size",
+    )
+    assert sizes == [(4, 500)], "the measurement is short at any size"
+
+
+def test_measuring_leaves_the_random_numbers_alone():
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    assert bf16_gain(ModelSettings(dim=16, heads=2, mlp=16), 2, 20) > 0
+    assert torch.equal(torch.rand(3), expected)
 
 
 def test_more_processes_than_gpus_are_refused_by_one_of_them(monkeypatch):

@@ -5,22 +5,30 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from scipy.stats import poisson
-from sklearn.linear_model import Ridge
+from sklearn import linear_model
 from sklearn.metrics import balanced_accuracy_score, d2_tweedie_score, r2_score
 
-from neds.baselines.linear import _ridge_path
 from neds.baselines.psth import predict_psth
+from neds.baselines.ridge import Ridge, rotated
 from neds.baselines.stage import run_baseline
+from neds.data.store import TrialStore, stacked_valid
 from neds.errors import UserError
 from neds.evaluation import metrics
+from neds.evaluation.predict import predict
 from neds.evaluation.results import METRIC_COLUMNS, EvaluationFiles, read_predictions
 from neds.evaluation.score import all_scores, unit_scores
 from neds.evaluation.stage import evaluate
+from neds.evaluation.summary import over_sessions, session_scores
 from neds.evaluation.tables import metrics_table
 from neds.evaluation.tasks import tasks_of
 from neds.files.aligned import write_aligned
 from neds.modalities import PAPER
+from neds.model.masking import observe
+from neds.model.modes import preset
+from neds.model.network import NEDS, Design
+from neds.model.settings import MaskingSettings, ModelSettings
 from neds.partition.statistics import training_statistics
 from tests.aligned_sessions import make_session, unusable_session
 from tests.test_training import settings, train_to
@@ -202,14 +210,30 @@ def test_model_gains_nothing_by_predictions_that_are_not_finite(target, bad, cap
     assert f"{target}: not scored" in caplog.text and "not finite" in caplog.text
 
 
-def test_of_a_single_class_nothing_is_told_apart():
+def test_of_a_single_class_accuracy_alone_is_scored():
     session = make_session(n_trials=80)
     test = session.trials_of("test")
     session.values["block"][test] = 2
     probabilities = np.tile([0.2, 0.3, 0.5], (len(test), 1))
     found = all_scores(session, "block", probabilities, test)
-    for name in ("accuracy", "balanced_accuracy", "expected_accuracy"):
+    assert (found["accuracy"].value, found["accuracy"].n_scored) == (1.0, len(test))
+    for name in ("balanced_accuracy", "expected_accuracy"):
         assert np.isnan(found[name].value) and (found[name].n_scored, found[name].n_classes) == (0, 1)
+
+
+def test_means_leave_out_sessions_of_a_single_class(tmp_path):
+    """In one of them any model that says its class would be right in all trials."""
+    for eid, classes in (("one", [0]), ("two", [0, 1])):
+        (tmp_path / eid).mkdir()
+        session = make_session(eid, n_trials=80, names=("spikes", "choice"))
+        session.values["choice"][session.trials_of("test")] = np.resize(classes, len(session.trials_of("test")))
+        write_aligned(tmp_path / f"{eid}.h5", session)
+        run_baseline(name="linear", aligned=tmp_path / f"{eid}.h5", **vars(files_in(tmp_path / eid)))
+    table = metrics_table([tmp_path / eid / "metrics.csv" for eid in ("one", "two")])
+    assert table[(table["metric"] == "accuracy")]["value"].notna().all()
+    means = over_sessions(session_scores(table)).set_index(["target", "metric"])["n_sessions"]
+    assert means["choice", "accuracy"] == means["choice", "balanced_accuracy"] == 1
+    assert means["spikes", "bits_per_spike"] == 2
 
 
 def test_scores_that_are_not_defined_have_rows_and_are_said(tmp_path, caplog):
@@ -218,9 +242,9 @@ def test_scores_that_are_not_defined_have_rows_and_are_said(tmp_path, caplog):
     write_aligned(tmp_path / "s.h5", session)
     run_baseline(name="linear", aligned=tmp_path / "s.h5", **vars(files_in(tmp_path)))
     table = metrics_table([tmp_path / "metrics.csv"]).set_index(["target", "metric"])
-    assert table.loc[("block", "accuracy"), ["n_scored", "n_classes"]].tolist() == [0, 1]
+    assert table.loc[("block", "balanced_accuracy"), ["n_scored", "n_classes"]].tolist() == [0, 1]
     assert np.isnan(table.loc[("block", "balanced_accuracy"), "value"])
-    assert "block: not defined on its test trials: accuracy, balanced_accuracy, expected_accuracy" in caplog.text
+    assert "block: not defined on its test trials: balanced_accuracy, expected_accuracy" in caplog.text
     assert "choice: not defined" not in caplog.text
 
 
@@ -312,16 +336,31 @@ def test_baselines_find_structure_and_write_the_common_form(name, tmp_path):
         assert value["wheel_speed", "r2_residual"] == pytest.approx(0, abs=1e-6)
 
 
+@pytest.mark.parametrize("n_inputs", [10, 60])
 @pytest.mark.parametrize("unknown", [0.0, 0.3])
-def test_ridge_path_agrees_with_scikit_learn_fitted_to_what_is_known_of_each_output(unknown):
+def test_ridge_agrees_with_scikit_learn_fitted_to_what_is_known_of_each_output(unknown, n_inputs):
+    """With fewer and more inputs than trials."""
     train, rng = np.arange(28), np.random.default_rng(0)
-    inputs, outputs = rng.normal(size=(40, 60)), rng.normal(size=(40, 5))
+    inputs, outputs = rng.normal(size=(40, n_inputs)), rng.normal(size=(40, 5))
     outputs[rng.random(outputs.shape) < unknown] = np.nan
-    for strength, predicted in _ridge_path(inputs, outputs, train):
+    fitted = Ridge(rotated(inputs, train), outputs[train], train)
+    for penalty in (1e-4, 1.0, 1e4):
+        predicted = fitted.predict(penalty, np.arange(40))
         for column in range(5):
             known = train[np.isfinite(outputs[train, column])]
-            ridge = Ridge(alpha=strength).fit(inputs[known], outputs[known, column])
+            ridge = linear_model.Ridge(alpha=penalty).fit(inputs[known], outputs[known, column])
             np.testing.assert_allclose(predicted[:, column], ridge.predict(inputs), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("n_inputs", [10, 60])
+def test_logistic_regression_is_the_same_on_rotated_inputs(n_inputs):
+    rng, train = np.random.default_rng(0), np.arange(28)
+    inputs, labels = rng.normal(size=(40, n_inputs)), rng.integers(0, 3, 40)
+    probabilities = []
+    for columns in (inputs, rotated(inputs, train).coordinates):
+        model = linear_model.LogisticRegression(C=0.1, max_iter=1000, tol=1e-8).fit(columns[train], labels[train])
+        probabilities.append(model.predict_proba(columns))
+    np.testing.assert_allclose(*probabilities, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["psth", "linear"])
@@ -387,3 +426,30 @@ def test_half_written_metrics_file_is_named(tmp_path):
     (tmp_path / "metrics.csv").write_text("eid,subj")
     with pytest.raises(UserError, match=r"metrics\.csv: damaged .* delete it"):
         metrics_table([tmp_path / "metrics.csv"])
+
+
+def test_trials_that_look_the_same_are_predicted_once_and_as_if_alone():
+    session = make_session(n_trials=60)
+    session.values["choice"][session.trials_of("test")[:2]] = -1
+    store = TrialStore([session], names=list(PAPER), device=torch.device("cpu"))
+    torch.manual_seed(0)
+    size = ModelSettings(dim=16, layers=1, heads=2, mlp=32)
+    model = NEDS(Design(size, PAPER, preset("mm", PAPER, MaskingSettings()), session.n_bins), store.shapes)
+    torch.nn.init.normal_(model.mask_vector)
+    ran = []
+    model.register_forward_hook(lambda module, given, _: ran.append(given[0].n_trials))
+    tasks = tasks_of(PAPER, inputs=tuple(PAPER), outputs=tuple(PAPER), each_input_alone=True)
+    for task in tasks:
+        ran.clear()
+        together, n_ran = predict(model, store, 0, "test", task), sum(ran)
+        alone = []
+        for trial in session.trials_of("test"):
+            batch = store.batch(np.zeros(1, int), np.array([trial]))
+            hidden = observe(list(PAPER.values()), stacked_valid(batch, PAPER), set(task.observed))
+            alone.append(model.eval()(batch, hidden))
+        n_test = len(session.trials_of("test"))
+        assert n_ran == (n_test if task.observed not in (("choice",), ("block",)) else 3), task
+        if task.name == "encoding":
+            rates = torch.cat([one.log_rates["spikes"] for one in alone]).exp().detach().numpy()
+            np.testing.assert_allclose(together["spikes"], rates, rtol=1e-5)
+            assert len(together["spikes"]) == n_test

@@ -28,10 +28,16 @@ def test_fine_tuning_starts_from_the_pretrained_network(tmp_path):
 
 @pytest.mark.parametrize(
     ("freeze", "kept", "moved"),
-    [("encoder", "encoder.layers.0.up.weight", "position"), ("shared", "position", "stitchers.session")],
+    [
+        ("encoder", "encoder.layers.0.up.weight", "position"),
+        ("shared", "position", "stitchers.session"),
+        ("shared", "told.weight", "stitchers.session"),
+        ("shared", "patches.joint.weight", "stitchers.session"),
+    ],
 )
 def test_frozen_parts_keep_their_pretrained_weights(freeze, kept, moved, tmp_path):
-    pretrained = train_to(tmp_path / "pre", settings(epochs=1), make_session()) / "best.safetensors"
+    layout = {"per_trial_tokens": "one", "patch_bins": 2}
+    pretrained = train_to(tmp_path / "pre", settings(epochs=1, model=layout), make_session()) / "best.safetensors"
     values = settings(epochs=2, freeze=freeze)
     tuned = last_weights(train_to(tmp_path / "tuned", values, make_session("mouse3"), pretrained=pretrained))
     source = read_checkpoint(pretrained)[1]
@@ -61,7 +67,9 @@ def test_a_model_is_not_tested_on_trials_that_its_pretraining_saw(tmp_path):
     values = settings(epochs=1, validate_every=1)
     seen, other = told_apart(make_session("mouse1"), 1), told_apart(make_session("mouse2"), 1)
     pretrained = train_to(tmp_path / "pretrained", values, seen) / "best.safetensors"
-    with pytest.raises(UserError, match=r"has seen \d+ test trials of session mouse2: they are in session mouse1"):
+    with pytest.raises(
+        UserError, match=r"has seen \d+ of the test trials of session mouse2: they are in session mouse1"
+    ):
         train_to(tmp_path / "leak", values, other, pretrained=pretrained)
     train_to(tmp_path / "allowed", values, replace(other, settings={"overlap": "allow"}), pretrained=pretrained)
     train_to(tmp_path / "apart", values, told_apart(other, 10_000), pretrained=pretrained)
@@ -73,3 +81,22 @@ def test_fine_tuning_keeps_the_size_and_has_dropouts_of_its_own(tmp_path):
     tuned = train_to(tmp_path / "b", own, make_session("mouse2"), pretrained=pretrained / "best.safetensors")
     design = load_network(tuned / "best.safetensors")[1].design
     assert (design.settings.dim, design.settings.mlp_dropout) == (TINY["dim"], 0.35)
+
+
+def test_a_session_of_other_bins_is_refused_before_training(tmp_path):
+    """As many bins, but longer ones, or of another part of the trial, are another thing to the network."""
+    values = settings(epochs=1, validate_every=1)
+    pretrained = train_to(tmp_path / "pretrained", values, make_session()) / "best.safetensors"
+    for number, change in enumerate([{"bin_s": 0.1}, {"window_start_s": 0.0}]):
+        with pytest.raises(UserError, match=r"trained on 10 bins of 0.05 s from -0.2 s, session mouse2 has 10 of"):
+            train_to(tmp_path / str(number), values, replace(make_session("mouse2"), **change), pretrained=pretrained)
+
+
+def test_a_session_of_the_pretraining_is_told_and_its_test_trials_must_have_been_held_out(tmp_path, caplog):
+    values = settings(epochs=1, validate_every=1)
+    session = told_apart(make_session(), 1)
+    pretrained = train_to(tmp_path / "pretrained", values, session) / "best.safetensors"
+    train_to(tmp_path / "again", values, session, pretrained=pretrained)
+    assert "session mouse1 is among those that" in caplog.text
+    with pytest.raises(UserError, match="it was trained on this session, split otherwise"):
+        train_to(tmp_path / "other", values, replace(session, split=session.split[::-1].copy()), pretrained=pretrained)

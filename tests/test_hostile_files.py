@@ -105,6 +105,8 @@ def test_an_archive_that_asks_for_more_than_it_holds_is_refused(tmp_path):
 SHEETS = {
     "lists no session below its header": "eid\trole\tpath\n",
     "eid '-a' may hold letters, digits, - and _ only, and may not begin with -": "eid\trole\tpath\n-a\ttest\ts.nwb\n",
+    "path must be one column": "eid\trole\tpath\tpath\na\ttest\ts.nwb\tt.nwb\n",
+    "linked must be one column, written so": "eid\trole\tpath\tLinked\na\ttest\ts.nwb\tt.nwb\n",
     "sessions a and b are one recording (./s.nwb); list it once": "eid\trole\tpath\na\ttrain\ts.nwb\nb\ttest\t./s.nwb\n",
     "sessions a and b are one recording (link.nwb)": "eid\trole\tpath\na\ttrain\ts.nwb\nb\ttest\tlink.nwb\n",
 }

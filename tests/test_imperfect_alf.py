@@ -197,6 +197,24 @@ def test_clusters_on_channels_that_are_not_there_have_no_region(alf, tmp_path):
     )
 
 
+def test_identifiers_of_other_clusters_leave_the_probe_out(alf, tmp_path):
+    root, _ = alf
+    pd.DataFrame({"uuids": ["a"]}).to_csv(root / ALF / "probe00/pykilosort/clusters.uuids.csv", index=False)
+    raw = load_local(root, tmp_path)
+    assert raw.provenance["problems"]["probe00"] == (
+        "the clusters do not fit together (rows: clusters.channels 10, clusters.uuids 1)"
+    )
+    assert set(raw.units["probe"]) == {"probe01"}
+
+
+def test_a_camera_without_a_time_gives_way_to_the_other(alf, tmp_path):
+    root, _ = alf
+    change(root / ALF / "_ibl_leftCamera.times.npy", lambda times: np.full_like(times, np.nan))
+    load_local(root, tmp_path)
+    remarks = "; ".join(cut(tmp_path, "whisker_motion_energy").remarks)
+    assert "of the right camera, as the left one cannot be used" in remarks and "no frame has a time" in remarks
+
+
 def test_longer_trials_datasets_that_are_not_needed_are_left_out(alf, tmp_path):
     root, written = alf
     n = len(written.trials)

@@ -358,3 +358,25 @@ def test_whole_numbers_beyond_the_precision_of_floats_stay_apart(tmp_path):
     cue = Modality(name="cue", kind="categorical", classes=[str(2**53), str(2**53 + 1)])
     session = run(tmp_path, example() | {"cue": ids}, custom=(cue,))
     np.testing.assert_array_equal(session.values["cue"], np.arange(N_TRIALS) % 2)
+
+
+INCOMPLETE = {
+    "treadmill does not say when its samples were": ("treadmill", "sampling_rate", "treadmill/domain"),
+    "cursor does not say when its samples were": ("cursor", "", "cursor/timestamps"),
+    "no whole brainsets file": ("", "", "trials/start"),
+}
+
+
+@pytest.mark.parametrize("told", INCOMPLETE)
+def test_brainsets_files_that_lack_a_part_are_one_line(tmp_path, told):
+    path = formats.write_brainsets(tmp_path / "s.h5")
+    group, attribute, item = INCOMPLETE[told]
+    with h5py.File(path, "r+") as handle:
+        if attribute:
+            del handle[group].attrs[attribute]
+        del handle[item]
+        if item == "trials/start":
+            handle[item] = 1.0
+    with pytest.raises(UserError, match=told) as caught:
+        converted(path, "brainsets", formats.BRAINSETS | {"missing_series": "error"})
+    one_line(caught)

@@ -34,7 +34,7 @@ def test_trial_without_a_value_per_bin_has_copies_that_mark_the_time():
     assert layout("choice", "block", n_bins=10, per_trial_tokens="one").n_tokens == 20
     model, store = make_model(make_session(names=("spikes", "choice")), mode="encoding", per_trial_tokens="one")
     batch = whole_batch(store)
-    (rates,) = model(batch, masks(model, batch, schemes=("encoding",)).hidden).log_rates["spikes"]
+    rates = model(batch, masks(model, batch, schemes=("encoding",)).hidden).log_rates["spikes"]
     assert not torch.allclose(rates[:, 0], rates[:, 1])
 
 

@@ -54,9 +54,9 @@ def whole_batch(store: TrialStore, per_session: int = 6) -> Batch:
 
 
 def as_list(predictions: Predictions) -> list[torch.Tensor]:
-    """All predictions as (trials, ...) tensors, the counts session by session."""
-    groups = [group for groups in predictions.log_rates.values() for group in groups]
-    return [*groups, *predictions.means.values(), *predictions.logits.values(), *predictions.scalars.values()]
+    """All predictions as (trials, ...) tensors."""
+    by_kind = predictions.log_rates, predictions.means, predictions.logits, predictions.scalars
+    return [prediction for by_name in by_kind for prediction in by_name.values()]
 
 
 def masks(model: NEDS, batch: Batch, *, schemes: tuple[str, ...] = SCHEMES, ratio: float = 0.3, seed: int = 0) -> Mask:
@@ -75,13 +75,7 @@ def masks(model: NEDS, batch: Batch, *, schemes: tuple[str, ...] = SCHEMES, rati
 def scrambled(batch: Batch, hidden: torch.Tensor, order: list[str]) -> Batch:
     """The batch with another value wherever `hidden` (B, M, T); values per trial change where all of T is hidden."""
     hidden_of = dict(zip(order, hidden.unbind(1), strict=True))
-    scaled = {
-        name: [
-            torch.where(hidden_of[name][rows][..., None], x + 5.0, x)
-            for x, (_, rows) in zip(parts, batch.groups, strict=True)
-        ]
-        for name, parts in batch.scaled_counts.items()
-    }
+    scaled = {name: torch.where(hidden_of[name][..., None], x + 5.0, x) for name, x in batch.scaled_counts.items()}
     continuous = {name: torch.where(hidden_of[name][..., None], x - 4.0, x) for name, x in batch.continuous.items()}
     categorical = {name: torch.where(hidden_of[name].all(-1), (x + 1) % 2, x) for name, x in batch.categorical.items()}
     scalar = {name: torch.where(hidden_of[name].all(-1), x + 3.0, x) for name, x in batch.scalar.items()}
@@ -177,12 +171,11 @@ def test_only_masked_values_carry_loss():
     terms = loss_terms(model.design.modalities, predictions, batch, target)
 
     expected, number = 0.0, 0
-    for log_rate, counts, (_, rows) in zip(
-        predictions.log_rates["spikes"], batch.counts["spikes"], batch.groups, strict=True
-    ):
-        for trial, bin_ in torch.nonzero(target["spikes"][rows]).tolist():
-            entry = log_rate[trial, bin_].exp() - counts[trial, bin_] * log_rate[trial, bin_]
-            expected, number = expected + entry.sum().item(), number + counts.shape[-1]
+    for trial, bin_ in torch.nonzero(target["spikes"]).tolist():
+        n_units = store.shapes[batch.sessions[trial]].units["spikes"]
+        log_rate = predictions.log_rates["spikes"][trial, bin_, :n_units]
+        entry = log_rate.exp() - batch.counts["spikes"][trial, bin_, :n_units] * log_rate
+        expected, number = expected + entry.sum().item(), number + n_units
     assert terms["spikes"][1] == number
     assert terms["spikes"][0].item() == pytest.approx(expected, rel=1e-4)
 
@@ -211,9 +204,9 @@ def test_other_sessions_in_a_batch_change_no_prediction(mode, layout):
     together = model(batch, hidden)
     for row, (session, trial) in enumerate(zip(sessions, trials, strict=True)):
         alone = model(store.batch(np.array([session]), np.array([trial])), hidden[row : row + 1])
-        for name, groups in together.log_rates.items():
-            group, rows = next((g, r) for g, (s, r) in zip(groups, batch.groups, strict=True) if s == session)
-            assert torch.allclose(group[row - rows.start], alone.log_rates[name][0][0], atol=1e-5)
+        for name, log_rates in alone.log_rates.items():
+            own = together.log_rates[name][row, :, : log_rates.shape[-1]]
+            assert torch.allclose(own, log_rates[0], atol=1e-5)
         for name in together.means:
             assert torch.allclose(together.means[name][row], alone.means[name][0], atol=1e-5)
         for name in together.logits:
@@ -252,7 +245,7 @@ def test_model_starts_at_the_null_model(layout):
     batch = whole_batch(store)
     predictions = model(batch, masks(model, batch).hidden)
     mean = torch.as_tensor(session.statistics["spikes"]["mean"], dtype=torch.float32)
-    assert torch.allclose(predictions.log_rates["spikes"][0].exp(), mean.expand(6, 10, -1), rtol=1e-4)
+    assert torch.allclose(predictions.log_rates["spikes"].exp(), mean.expand(6, 10, -1), rtol=1e-4)
     assert not predictions.means["wheel_speed"].any() and not predictions.scalars["stimulus"].any()
     frequency = torch.as_tensor(session.statistics["block"]["frequency"], dtype=torch.float32)
     assert torch.allclose(predictions.logits["block"].softmax(-1), frequency.expand(6, -1), atol=1e-4)

@@ -10,6 +10,7 @@ from neds.config import check_config
 from neds.plan.drawings import ALL_DRAWN, left_out_messages
 from neds.plan.models import labels
 from neds.plan.plan import TARGETS, Plan
+from neds.plan.threads import MOST, threads_of
 from neds.run import Run, name_fault
 
 ROOT = Path(__file__).parents[1]
@@ -213,3 +214,23 @@ def test_all_parts_of_a_run_are_in_its_name():
     assert [Run.parse(run.name) for run in runs] == runs
     for ambiguous in ("wide-50trials", "wide-seed1", "seed1", "50trials", "a b", ""):
         assert name_fault(ambiguous)
+
+
+@pytest.mark.parametrize("cores", [1, 2, 3, 16, 64])
+@pytest.mark.parametrize("change", [{}, {"seeds": [0, 1, 2]}, {"regimes": ["finetuned"]}, EVERYTHING])
+def test_jobs_that_run_side_by_side_share_the_cores(change, cores):
+    found = plan(**change)
+    together = ["pretrain", "train_from_scratch", "train_variant"]
+    for rules in (together, ["finetune"], ["baseline"], ["evaluate"]):
+        jobs = [step.rule for step in found.steps if step.rule in rules]
+        threads = [threads_of(found, rule, cores=cores) for rule in jobs]
+        assert sum(threads) <= max(cores, len(jobs)) and set(threads) <= set(range(1, MOST + 1))
+    assert threads_of(found, "pretrain", cores=cores) >= threads_of(found, "train_from_scratch", cores=cores)
+    assert threads_of(found, "partition", cores=cores) == 1
+
+
+def test_many_cores_are_used_by_few_jobs():
+    found = plan()
+    rules = ("pretrain", "train_from_scratch", "finetune", "evaluate")
+    assert [threads_of(found, rule, cores=16) for rule in rules] == [8, 3, 8, 4]
+    assert {threads_of(found, rule, cores=2) for rule in rules} == {1}

@@ -63,7 +63,7 @@ NEW_FUNCTION = "\n\n\ndef new_thing(truth):\n    return truth.mean()\n"
         ("evaluation/score.py", '{"accuracy": ', '{"another": Score(0.5, 1), "accuracy": ', {"evaluation"}),
         ("training/loop.py", "stopped early at epoch %d", "ended early, at epoch %d", set()),
         ("training/loop.py", "its state is saved, start it again to go on", "start it again", set()),
-        ("training/loop.py", "# Seeded at every step", "# Each step has a seed", set()),
+        ("training/step.py", "# Seeded at every step", "# Each step has a seed", set()),
         ("training/stage.py", "pretrain again with these settings", "pretrain once more", set()),
         ("training/stage.py", '"""Size of the data and of the model', '"""How large data and model are', set()),
         ("training/stage.py", "unit-hours, ", "unit hours, ", set()),

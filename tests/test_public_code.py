@@ -9,7 +9,7 @@ import torch
 
 from neds.data.store import TrialStore
 from neds.modalities import BUILT_IN
-from neds.model.batch import Batch, Predictions
+from neds.model.batch import Batch
 from neds.model.loss import loss_terms
 from neds.model.modes import preset
 from neds.model.network import NEDS, Design
@@ -76,8 +76,7 @@ def network_of(reference: dict[str, np.ndarray], mode: str) -> NEDS:
 def batch_of(reference: dict[str, np.ndarray]) -> Batch:
     sessions = reference["sessions"]
     groups = [(int(s), slice(*(np.flatnonzero(sessions == s)[[0, -1]] + [0, 1]))) for s in np.unique(sessions)]
-    spikes = torch.from_numpy(reference["inputs/spikes"])
-    parts = {"spikes": [spikes[rows] for _, rows in groups]}
+    spikes = {"spikes": torch.from_numpy(reference["inputs/spikes"])}
     continuous = {
         name: torch.from_numpy(reference[f"inputs/{name}"])[..., None]
         for name in ("wheel_speed", "whisker_motion_energy")
@@ -85,22 +84,14 @@ def batch_of(reference: dict[str, np.ndarray]) -> Batch:
     return Batch(
         sessions=torch.from_numpy(sessions),
         groups=groups,
-        counts=parts,
-        scaled_counts=parts,
+        counts=spikes,
+        scaled_counts=spikes,
         continuous=continuous,
         columns={name: torch.ones(len(sessions), 1, dtype=torch.bool) for name in continuous},
         categorical={name: torch.from_numpy(reference[f"inputs/{name}"]).long() for name in ("choice", "block")},
         scalar={},
         valid={},
     )
-
-
-def by_name(predictions: Predictions) -> dict[str, torch.Tensor]:
-    return {
-        **{name: torch.cat(groups) for name, groups in predictions.log_rates.items()},
-        **predictions.means,
-        **predictions.logits,
-    }
 
 
 @pytest.mark.parametrize(
@@ -110,7 +101,8 @@ def test_forward_pass_is_that_of_the_public_code(reference, double, mode, scheme
     batch = batch_of(reference)
     hidden = torch.from_numpy(reference[f"mm/{scheme}/hidden"]).bool()
     with torch.no_grad():
-        found = by_name(network_of(reference, mode)(batch, hidden))
+        predictions = network_of(reference, mode)(batch, hidden)
+    found = predictions.log_rates | predictions.means | predictions.logits
     expected = {
         key.rpartition("/")[2]: value for key, value in reference.items() if key.startswith(f"{mode}/{scheme}/outputs/")
     }
@@ -159,6 +151,11 @@ def test_network_starts_as_that_of_the_public_code():
     assert pool.min() > 0 and pool.max() < 1 and pool.mean().item() == pytest.approx(0.5, abs=0.15)
 
 
+def test_what_the_public_code_has_not_starts_as_without_it():
+    model, _ = made(init="public_code", per_trial_tokens="one")
+    assert not model.told.weight.any()
+
+
 def test_spikes_of_an_encoder_are_read_from_all_tokens_of_a_bin_side_by_side():
     """With the weights of one modality's part alone, the rates depend on the tokens of that one alone."""
     model, store = made("encoding", readout_without_tokens="concatenated", per_trial_tokens="bins")
@@ -168,7 +165,7 @@ def test_spikes_of_an_encoder_are_read_from_all_tokens_of_a_bin_side_by_side():
     batch = store.batch(np.zeros(4, dtype=int), np.arange(4))
     with torch.no_grad():
         weight[:, 64:96] = torch.randn(7, 32)
-        rates = model._read_out(h_BMTD, torch.empty(4, 0, 32), batch).log_rates["spikes"][0]
+        rates = model._read_out(h_BMTD, torch.empty(4, 0, 32), batch).log_rates["spikes"]
         expected = h_BMTD[:, 2] @ weight[:, 64:96].T + model.stitchers.readouts["spikes"].map.bias[:7]
     assert torch.allclose(rates, expected, atol=1e-5)
 
@@ -233,6 +230,6 @@ def test_momentum_falls_while_the_learning_rate_rises(cycled, expected):
         (group,) = optimizer.param_groups
         rates.append(group["lr"])
         momenta.append(group["betas"][0])
-        state.step(model.mask_vector.sum(), torch.zeros(2, len(state.outputs)))
+        state.step(torch.zeros(2, len(state.outputs)), present=[0])
     found = momenta[0], momenta[int(np.argmax(rates))], momenta[-1]
     assert found == pytest.approx(expected, abs=5e-3)

@@ -130,8 +130,8 @@ def test_rows_permute_with_the_units(stitcher):
         bias.copy_(bias[order].clone())
     trials = np.arange(6)
     hidden = torch.zeros(6, 5, store.n_bins, dtype=torch.bool)
-    rates = model(store.batch(np.zeros(6, int), trials), hidden).log_rates["spikes"][0]
-    other_rates = other(other_store.batch(np.zeros(6, int), trials), hidden).log_rates["spikes"][0]
+    rates = model(store.batch(np.zeros(6, int), trials), hidden).log_rates["spikes"]
+    other_rates = other(other_store.batch(np.zeros(6, int), trials), hidden).log_rates["spikes"]
     assert torch.allclose(rates[..., order], other_rates, atol=1e-5)
     before, after = unit_embeddings(model, [session]), unit_embeddings(other, [permuted])
     np.testing.assert_allclose(before.features[order], after.features, atol=1e-6)

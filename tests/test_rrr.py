@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from sklearn.linear_model import Ridge
 
 from neds.baselines.linear import predict_linear
-from neds.baselines.low_rank import Decoding, Encoding, Trials, fit, truncated_ridge
-from neds.baselines.rrr import _half_squared_error, predict_rrr, predict_rrr_multi
+from neds.baselines.low_rank_decoding import DecodedSession, class_decoder, decoder_start, value_decoder
+from neds.baselines.low_rank_encoding import encode, encoded_session, encoders
+from neds.baselines.rrr import predict_rrr, predict_rrr_multi
 from neds.baselines.stage import run_baseline
 from neds.config import check_config
 from neds.errors import UserError
@@ -46,37 +46,82 @@ def files_in(folder) -> EvaluationFiles:
     return EvaluationFiles(folder / "metrics.csv", folder / "units.parquet", folder / "predictions.h5")
 
 
-def random_trials(*shapes: tuple[int, ...]) -> Trials:
+def random_trials(*shapes: tuple[int, ...]) -> list[np.ndarray]:
     rng = np.random.default_rng(0)
-    inputs, outputs = (rng.normal(size=shape) for shape in shapes)
-    return Trials(*(torch.from_numpy(values - values.mean(0)) for values in (inputs, outputs)))
-
-
-def fitted(direction, trials: Trials, *, n_units: int, rank: int, strength: float) -> np.ndarray:
-    """Predictions of the training trials, from a start that is far from the solution."""
-    offset = torch.zeros(trials.outputs.shape[1:], dtype=torch.float64)
-    start = truncated_ridge(direction, [trials], n_units=[n_units], offsets=[offset], strength=300.0, rank=rank)
-    factors = fit(direction, [trials], start, strength=strength, loss=_half_squared_error, steps=500)
-    return direction.predict(trials.inputs, factors.units[0], factors.temporal).numpy()
+    values = [rng.normal(size=shape).astype(np.float32) for shape in shapes]
+    return [own - own.mean(0) for own in values]
 
 
 def test_decoder_of_full_rank_is_ridge_regression():
-    trials = random_trials((30, 5, 4), (30, 5))
-    ridge = Ridge(alpha=3.0).fit(trials.inputs.flatten(1), trials.outputs)
-    predicted = fitted(Decoding, trials, n_units=4, rank=4, strength=3.0)
-    np.testing.assert_allclose(predicted, ridge.predict(trials.inputs.flatten(1)), atol=1e-3)
+    inputs, outputs = random_trials((30, 5, 4), (30, 5))
+    session = DecodedSession(inputs, outputs, np.full(5, 2.0, np.float32))
+    start = decoder_start([session], penalty=300.0, rank=4)
+    fitted = value_decoder([session], start, penalty=3.0, steps=100)
+    ridge = Ridge(alpha=3.0).fit(inputs.reshape(30, -1), outputs + 2)
+    np.testing.assert_allclose(fitted.predict(inputs), ridge.predict(inputs.reshape(30, -1)), atol=1e-3)
 
 
+@pytest.mark.parametrize(("decoder", "rank"), [(value_decoder, 2), (class_decoder, 2), (class_decoder, 4)])
+def test_decoder_is_a_minimum_of_the_objective(decoder, rank):
+    """Nearby factors are no better, and a start with a stronger penalty ends in a lower objective."""
+    inputs, outputs = random_trials((40, 5, 4), (40, 3))
+    if decoder is class_decoder:
+        outputs = np.eye(3, dtype=np.float32)[outputs.argmax(1)]
+    session = DecodedSession(inputs, outputs, np.zeros(3, np.float32))
+
+    def objective(found) -> float:
+        predicted, weights = found.predict(inputs), np.einsum("dr,trq->dtq", found.units[0], found.temporal)
+        if decoder is class_decoder:
+            loss = -(predicted * outputs).sum() + np.log(np.exp(predicted).sum(1)).sum()
+        else:
+            loss = np.square(predicted - outputs).sum() / 2
+        return float(loss + 3.0 / 2 * np.square(weights).sum())
+
+    start = decoder_start([session], penalty=300.0, rank=rank)
+    fitted = decoder([session], start, penalty=3.0, steps=200)
+    least, rng = objective(fitted), np.random.default_rng(1)
+    assert least < objective(start)
+    for _ in range(20):
+        units = [fitted.units[0] + 0.01 * rng.normal(size=fitted.units[0].shape)]
+        temporal = fitted.temporal + 0.01 * rng.normal(size=fitted.temporal.shape)
+        assert objective(replace(fitted, units=units, temporal=temporal)) > least
+
+
+@pytest.mark.parametrize("n_sessions", [1, 2])
 @pytest.mark.parametrize("rank", [1, 2, 6])
-def test_encoder_is_the_closed_form_of_reduced_rank_regression(rank):
-    """Ridge regression projected on the leading directions of its explained covariance of units."""
-    trials = random_trials((30, 8), (30, 5, 6))
-    inputs, outputs = trials.inputs.numpy(), trials.outputs.numpy()
+def test_encoder_is_the_closed_form_of_reduced_rank_regression(rank, n_sessions):
+    """Ridge regression projected on the leading directions of its explained covariance of units; a session counted twice
+    has the same factors.
+    """
+    inputs, outputs = random_trials((30, 8), (30, 5, 6))
     hat = inputs @ np.linalg.solve(inputs.T @ inputs + 3.0 * np.eye(8), inputs.T)
     ridge = np.einsum("kl,ltn->ktn", hat, outputs)
     directions = np.linalg.eigh(np.einsum("ktn,ktm->nm", outputs, ridge))[1][:, -rank:]
-    predicted = fitted(Encoding, trials, n_units=6, rank=rank, strength=3.0)
-    np.testing.assert_allclose(predicted, ridge @ directions @ directions.T, atol=1e-3)
+    sessions = [encoded_session(inputs, outputs)] * n_sessions
+    ((units, temporal),) = encoders(sessions, penalty=3.0, ranks=[rank])
+    np.testing.assert_allclose(encode(inputs, units, temporal), ridge @ directions @ directions.T, atol=1e-3)
+
+
+def test_encoder_of_several_sessions_is_a_minimum_of_the_objective():
+    """Random steps from where it ends, each with the best unit factors, lower nothing."""
+    inputs, outputs, other_inputs, other_outputs = random_trials((30, 8), (30, 5, 6), (40, 8), (40, 5, 3))
+    trials = [(inputs, outputs), (other_inputs, other_outputs)]
+
+    def objective(temporal: np.ndarray) -> float:
+        total = 0.0
+        for own_inputs, own_outputs in trials:
+            factors = np.einsum("kp,rpt->ktr", own_inputs, temporal).reshape(-1, 2)
+            by_bin, overlap = own_outputs.reshape(len(factors), -1), np.einsum("rpt,spt->rs", temporal, temporal)
+            units = np.linalg.solve(factors.T @ factors + 3.0 * overlap, factors.T @ by_bin)
+            total += np.square(by_bin - factors @ units).sum() / 2 + 3.0 / 2 * np.sum((units @ units.T) * overlap)
+        return float(total)
+
+    sessions = [encoded_session(*own) for own in trials]
+    ((_, fitted),) = encoders(sessions, penalty=3.0, ranks=[2])
+    least, rng = objective(fitted), np.random.default_rng(0)
+    size = np.abs(fitted).mean()
+    for _ in range(20):
+        assert objective(fitted + 0.05 * size * rng.normal(size=fitted.shape)) > least
 
 
 def test_low_rank_map_is_recovered_from_few_trials():

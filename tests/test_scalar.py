@@ -280,6 +280,23 @@ def test_configuration_that_cannot_be_is_refused(tmp_path):
     assert "custom_modalities.stimulus" in faults(tmp_path, **wide) and "remove width" in faults(tmp_path, **wide)
 
 
+@pytest.mark.parametrize("kind", ["counts", "categorical"])
+@pytest.mark.parametrize("width", [None, 3])
+def test_a_width_is_for_continuous_modalities_alone(tmp_path, kind, width):
+    entry = {"kind": kind, "width": width} | ({"classes": ["a", "b"]} if kind == "categorical" else {})
+    told = faults(tmp_path, custom_modalities={"cue": entry}, modalities=["spikes", "cue"])
+    assert (
+        told
+        == f"config key custom_modalities.cue: width is for kind continuous; remove it from this modality of kind {kind}"
+    )
+
+
+@pytest.mark.parametrize("name", ["a/b", "../x", "a.b", "<img>", "-x", ""])
+def test_a_name_that_would_be_a_path_or_more_is_refused(tmp_path, name):
+    told = faults(tmp_path, custom_modalities={name: {"kind": "continuous"}}, modalities=["spikes", name])
+    assert "the name of a modality may hold letters, digits, - and _ only" in told
+
+
 @pytest.mark.parametrize("stitcher", ["linear", "mlp"])
 def test_overview_draws_it_as_one_fact(stitcher):
     table = overview(modalities=OF_TASK, model=ModelSettings(dim=16, heads=2, stitcher=stitcher))

@@ -1,6 +1,7 @@
 """Every output can say what made it, and its readers do not mind."""
 
 import json
+import logging
 import os
 import struct
 import zlib
@@ -10,9 +11,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
 from PIL import Image
 
+from neds.commands.job import run_job
+from neds.commands.table import command_named
+from neds.evaluation.results import METRIC_COLUMNS
+from neds.evaluation.tables import write_metrics_table
 from neds.figures.save import save_figure
 from neds.files.aligned import read_aligned, write_aligned
 from neds.files.atomic import write_csv, write_parquet
@@ -301,3 +307,18 @@ def test_identity_is_what_a_result_depends_on():
     assert one.identity == identity(one.command, one.values, one.code, {"raw": ["a" * 32] * 2, "arrays": ["c" * 64]}), (
         "what the stamp says is what the plan computes, versions and content aside"
     )
+
+
+def test_threads_of_a_job_are_on_record_and_make_nothing_stale(tmp_path, caplog):
+    metrics = tmp_path / "metrics.csv"
+    write_csv(metrics, pd.DataFrame(columns=METRIC_COLUMNS))
+    table, threads = command_named("metrics-table"), torch.get_num_threads()
+    caplog.set_level(logging.INFO)
+    made = []
+    for number in (1, 2):
+        torch.set_num_threads(number)
+        run_job(table, write_metrics_table, {"metrics": [metrics], "output": tmp_path / f"{number}.csv"})
+        made.append(read_stamp(tmp_path / f"{number}.csv"))
+    torch.set_num_threads(threads)
+    assert [one.threads for one in made] == [1, 2] and made[0].identity == made[1].identity
+    assert "computed with 2 threads" in caplog.text

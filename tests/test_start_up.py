@@ -20,6 +20,8 @@ USES = {
     "train": NETWORK,
     "evaluate": NETWORK,
     "unit-embeddings": NETWORK,
+    "export": NETWORK,
+    "import": NETWORK,
     "tune": NETWORK | {"ray"},
     "classify-regions": {"pandas", "scipy", "sklearn"},
     "map-units": {"pandas", "scipy", "sklearn"},

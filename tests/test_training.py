@@ -165,6 +165,20 @@ def test_run_that_is_stopped_after_any_step_ends_like_one_that_is_not(changes, t
         assert not (folder / "unfinished.safetensors").exists()
 
 
+def test_precision_is_chosen_once_and_on_record(tmp_path, monkeypatch):
+    """A run that goes on keeps its precision, even where another one would be chosen there."""
+    measured = iter([("bf16", "faster"), ("bf16", "faster"), ("fp32", "slower")])
+    monkeypatch.setattr("neds.training.loop.faster_precision", lambda *given, **size: next(measured))
+    calm = train_to(tmp_path / "calm", settings(), make_session())
+    with pytest.raises(Interrupted):
+        train_to(tmp_path / "stopped", settings(), make_session(), should_stop=after(7))
+    assert_same_run(calm, train_to(tmp_path / "stopped", settings(), make_session()))
+    assert read_checkpoint(tmp_path / "stopped" / "best.safetensors")[0].record["precision"] == "bf16"
+    other = train_to(tmp_path / "other", settings(), make_session())
+    assert read_checkpoint(other / "best.safetensors")[0].record["precision"] == "fp32"
+    assert not torch.equal(last_weights(other)["position"], last_weights(calm)["position"])
+
+
 def test_state_of_another_run_is_not_resumed(tmp_path):
     (tmp_path / "garbage").write_bytes(b"not a state")
     model = torch.nn.Linear(2, 2)
@@ -241,10 +255,10 @@ def training_together(folder, values: dict, number: int, *sessions) -> list[str]
 
 @pytest.fixture(scope="module")
 def unequal_sessions() -> tuple[dict, list]:
-    """Settings with a last batch of one trial, and the sessions."""
+    """Settings with parts of batches and a last batch of one trial, and the sessions."""
     sessions = [make_session(n_trials=60), make_session("mouse2", n_units=4, n_trials=33)]
     n_train = sum(len(session.trials_of("train")) for session in sessions)
-    return settings(epochs=30, batch_size=n_train - 1, model=NO_DROPOUT), sessions
+    return settings(epochs=30, batch_size=n_train - 1, trials_at_once=20, model=NO_DROPOUT), sessions
 
 
 @pytest.fixture(scope="module")
@@ -256,9 +270,12 @@ def trained_by_two(unequal_sessions, tmp_path_factory):
 
 
 def test_two_processes_train_as_one_does(unequal_sessions, trained_by_two, tmp_path):
-    """Same loss curve and weights up to rounding: unequal sessions, and a last batch of one trial for two processes."""
+    """Same loss curve and weights up to rounding: unequal sessions, batches in parts that the one process does not make, and
+    a last batch of one trial for two processes.
+    """
     values, sessions = unequal_sessions
-    one = train_to(tmp_path, values, *sessions)
+    at_once = values | {"training": values["training"] | {"trials_at_once": "auto"}}
+    one = train_to(tmp_path, at_once, *sessions)
     logs = [pd.read_csv(folder / "log.csv").drop(columns=TIMES) for folder in (one, trained_by_two)]
     pd.testing.assert_frame_equal(*logs, rtol=1e-3, atol=1e-4)
     assert read_stamp(trained_by_two / "best.safetensors").output == "best"
@@ -326,8 +343,8 @@ def test_training_that_diverges_fails_and_says_what_to_change(validate_every, tm
 
 
 def test_predictions_that_are_never_finite_are_no_result(tmp_path, monkeypatch):
-    def rates_beyond_floats(model, store, index, split, task):
-        return {name: np.full_like(v, np.inf) for name, v in predict(model, store, index, split, task).items()}
+    def rates_beyond_floats(*given):
+        return {name: np.full_like(v, np.inf) for name, v in predict(*given).items()}
 
     monkeypatch.setattr("neds.training.validate.predict", rates_beyond_floats)
     with pytest.raises(

@@ -88,3 +88,11 @@ def test_units_that_are_not_understood_are_remarked(tmp_path):
     assert raw.provenance["remarks"]["wheel_speed"] == (
         "its unit is clicks/s in the file and taken for rad/s; nwb.series_units.wheel_speed may say which it is"
     )
+
+
+@pytest.mark.parametrize(("unit", "factor"), [("rad", 1), ("degrees", np.pi / 180), ("rad/s", 1)])
+def test_positions_of_the_wheel_are_taken_for_radians_with_a_remark(tmp_path, unit, factor):
+    mapping = SERIES | {"series": {"wheel_position": "processing/behavior/speed"}}
+    raw = converted(nwb(tmp_path / "s.nwb", unit=unit), "nwb", mapping, SPIKES_SPEED)
+    np.testing.assert_allclose(raw.traces["wheel_position"].values, factor * formats.speed(CLOCK), rtol=1e-6)
+    assert ("wheel_position" in raw.provenance["remarks"]) == (unit != "rad")

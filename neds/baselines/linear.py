@@ -1,18 +1,20 @@
 """Linear baselines of the paper: ridge and logistic regression from all bins of a trial to each of its bins.
 
 Inputs and outputs are standardised on the training trials; the strength of the penalty is the one that the validation
-trials prefer, for each target on its own. Shapes: K trials, T bins, N units, P input features.
+trials prefer, for each target on its own. Shapes: K trials, k some of them, T bins, N units, P input features.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from neds.baselines.fitting import Given
-from neds.baselines.inputs import flat, scaler_of, standardised
+from neds.baselines.inputs import flat, standard_of, standardised
+from neds.baselines.rates import chosen_rates
 from neds.baselines.registry import Baseline
-from neds.baselines.selection import BEST
+from neds.baselines.ridge import Ridge, Rotated, rotated
+from neds.baselines.selection import Fitted, chosen_fit
 from neds.evaluation.results import Predicted
 from neds.evaluation.tasks import tasks_of
 from neds.files.aligned import AlignedSession
@@ -25,84 +27,74 @@ BASELINE = Baseline(
     summary="ridge and logistic regression",
 )
 
-_STRENGTHS = tuple(10.0**power for power in range(-4, 5))
+_PENALTIES = tuple(10.0**power for power in range(6, -3, -1))
 
 
 def predict_linear(session: AlignedSession) -> list[Predicted]:
     """Encoding and decoding of the test trials."""
-    names = tuple(session.modalities)
+    names, train = tuple(session.modalities), session.trials_of("train")
     predicted = []
     for task in tasks_of(session.modalities, inputs=names, outputs=names):
         inputs = np.hstack([standardised(session, name).reshape(session.n_trials, -1) for name in task.observed])
-        values = {}
-        for name in task.targets:
-            kind = session.modalities[name].kind
-            candidates = _logistic(session, name, inputs) if kind == "categorical" else _ridge(session, name, inputs)
-            values[name] = BEST[kind](session, name, candidates)
-        predicted.append(Predicted(task, values))
+        predicted.append(Predicted(task, _predicted(session, rotated(inputs, train), task.targets)))
     return predicted
 
 
-def _ridge_path(inputs: np.ndarray, outputs: np.ndarray, train: np.ndarray) -> Iterator[tuple[float, np.ndarray]]:
-    """Strengths, and predictions of standardised `outputs` (K, Q) for all trials.
-
-    Each output is fitted to the training trials in which it is known; one that is known in none is predicted as 0.
-    """
-    known = np.isfinite(outputs[train])
-    if known.all():
-        yield from _dual_ridge(inputs, outputs, train)
-        return
-    # Outputs that are known in the same trials share a fit, of which only the predictions are kept.
-    patterns, pattern_of = np.unique(known, axis=1, return_inverse=True)
-    predicted = np.zeros((len(_STRENGTHS), *outputs.shape))
-    for index, pattern in enumerate(patterns.T):
-        columns = np.flatnonzero(pattern_of.ravel() == index)
-        if pattern.any():
-            path = _dual_ridge(inputs, outputs[:, columns], train[pattern])
-            for place, (_, values) in enumerate(path):
-                predicted[place][:, columns] = values
-    yield from zip(_STRENGTHS, predicted, strict=True)
+def _predicted(session: AlignedSession, inputs: Rotated, targets: tuple[str, ...]) -> dict[str, np.ndarray]:
+    values = {}
+    for name in targets:
+        match session.modalities[name].kind:
+            case "counts":
+                values[name] = chosen_rates(session, name, _PENALTIES, _Values(session, name, inputs).deviations)
+            case "categorical":
+                values[name] = chosen_fit(session, name, _PENALTIES, _Classes(session, name, inputs).fits)
+            case _:
+                values[name] = chosen_fit(session, name, _PENALTIES, _Values(session, name, inputs).fits)
+    return values
 
 
-def _dual_ridge(inputs: np.ndarray, outputs: np.ndarray, train: np.ndarray) -> Iterator[tuple[float, np.ndarray]]:
-    """Strengths, and predictions of `outputs` (K, Q) for all trials, fitted with an intercept to trials that know them all.
+class _Values:
+    """Ridge regressions of counts, continuous or scalar values."""
 
-    Dual ridge regression: one eigendecomposition of the trials' Gram matrix serves every strength.
-    """
-    offset = outputs[train].mean(0)
-    gram = inputs @ inputs[train].T
-    center = gram.mean(1, keepdims=True)
-    gram = gram - center - center[train].T + center[train].mean()
-    eigenvalues, vectors = np.linalg.eigh(gram[train])
-    rotated_outputs, rotated_gram = vectors.T @ (outputs[train] - offset), gram @ vectors
-    # Rounding leaves eigenvalues a little below 0, which the weakest penalty would turn into poles.
-    eigenvalues = np.maximum(eigenvalues, 0)[:, None]
-    for strength in _STRENGTHS:
-        yield strength, rotated_gram @ (rotated_outputs / (eigenvalues + strength)) + offset
+    def __init__(self, session: AlignedSession, name: str, inputs: Rotated) -> None:
+        values, train = session.values[name], session.trials_of("train")
+        self._standard, self._shape = standard_of(session, name), values.shape[1:]
+        self._ridge = Ridge(inputs, self._standard.standardised(flat(values[train])), train)
 
+    def fits(self, penalty: float) -> Iterable[Fitted]:
+        """Values (k, T, width), or (k,) of one per trial."""
+        yield lambda trials: self._shaped(self._standard.restored(self._ridge.predict(penalty, trials)))
 
-def _ridge(session: AlignedSession, name: str, inputs: np.ndarray) -> Iterator[np.ndarray]:
-    """Predictions (K, T, ...), or (K,) of one value per trial, of each strength."""
-    values, scaler = session.values[name], scaler_of(session, name)
-    for _, predicted in _ridge_path(inputs, scaler.transform(flat(values)), session.trials_of("train")):
-        yield scaler.inverse_transform(predicted).reshape(values.shape)
+    def deviations(self, penalty: float) -> Iterable[Fitted]:
+        """Deviations (k, T, N) from the mean over training trials."""
+        yield lambda trials: self._shaped(self._ridge.predict(penalty, trials) * self._standard.scale)
+
+    def _shaped(self, columns: np.ndarray) -> np.ndarray:
+        return columns.reshape(-1, *self._shape)
 
 
-def _logistic(session: AlignedSession, name: str, inputs: np.ndarray) -> Iterator[np.ndarray]:
-    """Probabilities (K, classes) of each strength; a class that no training trial has gets 0.
+class _Classes:
+    """Logistic regressions; a class that no training trial has gets a probability of 0."""
 
-    Where no training trial has a known class, all are given the same.
-    """
-    truth, train = session.values[name], session.trials_of("train")
-    train = train[truth[train] >= 0]
-    present = np.unique(truth[train])
-    for strength in _STRENGTHS:
-        probabilities = np.zeros((len(truth), len(session.modalities[name].classes)))
-        if len(present) < 2:
-            probabilities[:] = session.statistics[name]["frequency"]
-        else:
-            model = LogisticRegression(C=1 / strength, max_iter=1000).fit(inputs[train], truth[train])
-            probabilities[:, model.classes_] = model.predict_proba(inputs)
+    def __init__(self, session: AlignedSession, name: str, inputs: Rotated) -> None:
+        self._inputs, self._truth = inputs.coordinates, session.values[name]
+        train = session.trials_of("train")
+        self._train = train[self._truth[train] >= 0]
+        self._frequency = session.statistics[name]["frequency"]
+
+    def fits(self, penalty: float) -> Iterable[Fitted]:
+        """Probabilities (k, classes); those of the training trials for all where these know less than two classes."""
+        truth = self._truth[self._train]
+        if len(np.unique(truth)) < 2:
+            yield lambda trials: np.tile(self._frequency, (len(trials), 1))
+            return
+        model = LogisticRegression(C=1 / penalty, max_iter=1000).fit(self._inputs[self._train], truth)
+
+        def probabilities(trials: np.ndarray) -> np.ndarray:
+            found = np.zeros((len(trials), len(self._frequency)))
+            found[:, model.classes_] = model.predict_proba(self._inputs[trials])
+            return found
+
         yield probabilities
 
 

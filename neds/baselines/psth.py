@@ -53,7 +53,7 @@ def predict_psth(session: AlignedSession) -> list[Predicted]:
 
 def observed_condition(session: AlignedSession) -> np.ndarray:
     """Index (K,) of each trial's combination of values of the categorical behaviours; 0 where there is none."""
-    names = [name for name, modality in session.modalities.items() if modality.kind == "categorical"]
+    names = [m.name for m in session.modalities.values() if m.kind == "categorical" and m.group == "behaviour"]
     if not names:
         return np.zeros(session.n_trials, np.int64)
     factors = pd.DataFrame({name: session.values[name] for name in names})
@@ -107,8 +107,8 @@ def _best_average(session: AlignedSession, name: str, condition: np.ndarray) -> 
         guess = average(condition[val], *choice)
         return mean_of_known(bits_per_spike(guess, values[val]) if counts else r2_by_column(values[val], guess))
 
-    choices = itertools.product(_SMOOTHING_BINS, _SHRINKAGE_TRIALS)
-    return average(condition[test], *best(session, name, choices, validation)).reshape(-1, *own.shape[1:])
+    choice, _ = best(session, name, itertools.product(_SMOOTHING_BINS, _SHRINKAGE_TRIALS), validation)
+    return average(condition[test], *choice).reshape(-1, *own.shape[1:])
 
 
 def predict(session: AlignedSession, given: Given) -> list[Predicted]:

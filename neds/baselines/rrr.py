@@ -1,23 +1,34 @@
 """Reduced-rank regression baselines: of one session, and of several that share their temporal factors.
 
-The model and its sources stand in `neds.baselines.low_rank`. As in the linear baseline all bins of a trial predict each
-of its bins, inputs and outputs are standardised on the training trials, and the validation trials choose, for each target
-on its own, here the rank as well as the strength of the penalty. K trials, T bins, N units.
+The models and their sources stand in `neds.baselines.low_rank_encoding` and `neds.baselines.low_rank_decoding`. As in the
+linear baseline all bins of a trial predict each of its bins, inputs and outputs are standardised on the training trials, and
+the validation trials choose, for each target on its own, here the rank as well as the penalty.
+
+Shapes: K trials, k some of them, T bins, N units.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.nn import functional
+from scipy.special import softmax
 
 from neds.baselines.fitting import Given
-from neds.baselines.inputs import flat, scaler_of, standardised
-from neds.baselines.low_rank import Decoding, Encoding, Trials, fit, truncated_ridge
+from neds.baselines.inputs import flat, standard_of, standardised
+from neds.baselines.low_rank_decoding import (
+    DecodedSession,
+    Decoder,
+    class_decoder,
+    decoder_start,
+    leading_directions,
+    value_decoder,
+)
+from neds.baselines.low_rank_encoding import EncodedSession, encode, encoded_session, encoders
+from neds.baselines.rates import chosen_rates
 from neds.baselines.registry import Baseline
-from neds.baselines.selection import BEST
+from neds.baselines.ridge import Ridge, rotated
+from neds.baselines.selection import Fitted, chosen_fit
 from neds.errors import UserError
 from neds.evaluation.results import Predicted
 from neds.evaluation.tasks import Task, tasks_of
@@ -25,14 +36,18 @@ from neds.files.aligned import AlignedSession
 
 BASELINE = Baseline(
     name="rrr",
-    rank=2,
+    rank=3,
     title="RRR",
     color="#CC79A7",
     summary="reduced-rank regression of each session",
 )
 
 _RANKS = (2, 4, 8, 16)
-_STRENGTHS = (10000.0, 3000.0, 1000.0, 300.0, 100.0, 30.0)
+_PENALTIES = tuple(10.0 ** (power / 2) for power in (7, 6, 5))
+_N_DIRECTIONS, _N_DIRECTIONS_OF_CLASSES = 256, 64
+"""Of the units, in which decoders are sought: fewer for classes, whose weights have few columns."""
+_MIDDLE_PENALTY = 1000.0
+"""Of the ridge regressions by which directions are chosen and unknown outputs filled."""
 
 
 def predict_rrr(session: AlignedSession) -> list[Predicted]:
@@ -49,15 +64,8 @@ def predict_rrr_multi(session: AlignedSession, others: list[AlignedSession]) -> 
     for other in others:
         _check_fit(session, other)
     names = tuple(session.modalities)
-    predicted = []
-    for task in tasks_of(session.modalities, inputs=names, outputs=names):
-        inputs = [_inputs(each, task) for each in (session, *others)]
-        values = {}
-        for name in task.targets:
-            candidates = _candidates([session, *others], inputs, task, name)
-            values[name] = BEST[session.modalities[name].kind](session, name, candidates)
-        predicted.append(Predicted(task, values))
-    return predicted
+    tasks = tasks_of(session.modalities, inputs=names, outputs=names)
+    return [Predicted(task, _predicted([session, *others], task)) for task in tasks]
 
 
 def _check_fit(session: AlignedSession, other: AlignedSession) -> None:
@@ -71,97 +79,161 @@ def _check_fit(session: AlignedSession, other: AlignedSession) -> None:
         raise UserError(f"session {other.eid} has no {', '.join(absent)}; make its aligned file again")
 
 
-def _inputs(session: AlignedSession, task: Task) -> Tensor:
-    """What a task observes of all trials: (K, T, N) of units, or (K, P) of behaviours."""
+def _predicted(sessions: list[AlignedSession], task: Task) -> dict[str, np.ndarray]:
+    """Predictions of a task's targets for the test trials of the first session."""
+    session = sessions[0]
+    fits: dict[str, _Encoded | _Decoded] = {}
+    for each in sessions:
+        # Of the inputs of a session, which are large, each target keeps what its fits need.
+        inputs = _inputs(each, task)
+        for name in task.targets:
+            outputs = _outputs(each, name, inputs)
+            if each is session:
+                # What has no bins has no factors of bins.
+                by_bin = task.name == "encoding" and not session.modalities[name].per_trial
+                fits[name] = (_Encoded if by_bin else _Decoded)(inputs, outputs)
+            else:
+                fits[name].add(inputs, outputs)
+    values = {}
+    for name in task.targets:
+        choose = chosen_rates if session.modalities[name].kind == "counts" else chosen_fit
+        values[name] = choose(session, name, _PENALTIES, fits[name].fits)
+    return values
+
+
+def _inputs(session: AlignedSession, task: Task) -> np.ndarray:
+    """What a task observes of all trials: (K, T, N) of units, or (K, 1, P) of behaviours."""
     observed = [standardised(session, name) for name in task.observed]
     if task.name == "encoding":
-        observed = [values.reshape(session.n_trials, -1) for values in observed]
-    else:
-        # One value per trial is a column of the first bin alone: a copy in each bin would be penalised less.
-        bins = ((0, 0), (0, session.n_bins - 1), (0, 0))
-        observed = [values if values.ndim == 3 else np.pad(values[:, None], bins) for values in observed]
-    return torch.from_numpy(np.concatenate(observed, axis=-1)).float()
+        return np.concatenate([values.reshape(session.n_trials, 1, -1) for values in observed], axis=-1)
+    # One value per trial is a column of the first bin alone: a copy in each bin would be penalised less.
+    bins = ((0, 0), (0, session.n_bins - 1), (0, 0))
+    padded = [values if values.ndim == 3 else np.pad(values[:, None], bins) for values in observed]
+    return padded[0] if len(padded) == 1 else np.concatenate(padded, axis=-1)
 
 
 @dataclass(frozen=True)
-class _Target:
-    """One session's target in the form in which it is regressed.
+class _Outputs:
+    """A target in the form in which it is regressed.
 
-    `known` (k,) are the training trials whose target is known, in some bin at least; `outputs` (k, ...) their values, NaN
-    where unknown; `offset` (...) where the outputs at zero input start; `restore` turns predicted outputs (K, ...) into
-    predictions as `neds.baselines.selection` takes them.
+    Attributes:
+        known: (k,) training trials that know some of it.
+        columns: (k, ...) centred standardised values, by bin where there are bins, or a column per class. A value that such
+            a trial does not know is what ridge regression from all inputs predicts.
+        is_classes: whether the columns are classes.
+        offset: (Q,) outputs at zero input: mean of the standardised values, or log of the smoothed frequencies.
+        restored: turns outputs (k, Q) into predictions as `neds.baselines.selection` or `rates` takes them.
     """
 
     known: np.ndarray
-    outputs: Tensor
-    offset: Tensor
-    restore: Callable[[Tensor], np.ndarray]
+    columns: np.ndarray
+    is_classes: bool
+    offset: np.ndarray
+    restored: Callable[[np.ndarray], np.ndarray]
 
 
-def _values_target(session: AlignedSession, name: str, *, by_bin: bool) -> _Target:
-    """Counts, continuous or scalar values, standardised; outputs (k, T, N) if `by_bin`, else (k, T N) or (k, 1)."""
-    truth, train, scaler = session.values[name], session.trials_of("train"), scaler_of(session, name)
-    columns = flat(truth)
-    known = train[np.isfinite(columns[train]).any(1)]
-    outputs = torch.from_numpy(scaler.transform(columns)[known]).float()
-    outputs = outputs.reshape(-1, *truth.shape[1:]) if by_bin else outputs
-    return _Target(
-        known,
-        outputs,
-        torch.zeros(outputs.shape[1:]),
-        lambda predicted: scaler.inverse_transform(predicted.flatten(1).numpy()).reshape(truth.shape),
-    )
-
-
-def _class_target(session: AlignedSession, name: str) -> _Target:
-    """One column per class, (k, classes); the offsets start at the log of smoothed frequencies."""
-    truth, train = session.values[name], session.trials_of("train")
-    known = train[truth[train] >= 0]
-    n_classes = len(session.modalities[name].classes)
-    outputs = functional.one_hot(torch.from_numpy(truth[known]).long(), n_classes).float()
-    frequency = (outputs.sum(0) + 0.5) / (len(outputs) + 0.5 * n_classes)
-    return _Target(known, outputs, frequency.log(), lambda predicted: predicted.softmax(1).numpy())
-
-
-def _half_squared_error(predicted: Tensor, outputs: Tensor) -> Tensor:
-    return torch.where(outputs.isfinite(), predicted - outputs, 0.0).square().sum() / 2
-
-
-def _cross_entropy(predicted: Tensor, outputs: Tensor) -> Tensor:
-    return functional.cross_entropy(predicted, outputs, reduction="sum")
-
-
-def _candidates(sessions: list[AlignedSession], inputs: list[Tensor], task: Task, name: str) -> Iterator[np.ndarray]:
-    """Predictions of one target for all trials of the first session, of each strength and rank; the simplest first.
-
-    Sessions in which no training trial knows the target do not take part. Where the first is one of them, its target is
-    predicted as what it is at zero input, whatever the trial.
-    """
-    modality = sessions[0].modalities[name]
-    by_bin = task.name == "encoding" and not modality.per_trial
-    direction = Encoding if by_bin else Decoding
-    if task.name == "encoding" and modality.per_trial:
-        # Inputs of one bin: what has no bins is not encoded bin by bin.
-        inputs = [own[:, None] for own in inputs]
+def _outputs(session: AlignedSession, name: str, inputs: np.ndarray) -> _Outputs:
+    """Of one modality, with inputs (K, ...) of all trials."""
+    modality, truth, train = session.modalities[name], session.values[name], session.trials_of("train")
     if modality.kind == "categorical":
-        loss, targets = _cross_entropy, [_class_target(session, name) for session in sessions]
-    else:
-        loss, targets = _half_squared_error, [_values_target(session, name, by_bin=by_bin) for session in sessions]
-    if not len(targets[0].known):
-        yield targets[0].restore(targets[0].offset.expand(len(inputs[0]), *targets[0].offset.shape))
-        return
-    fitted = [(own, target) for own, target in zip(inputs, targets, strict=True) if len(target.known)]
-    trials = [Trials(own[target.known], target.outputs) for own, target in fitted]
-    n_units = [(each.outputs if by_bin else each.inputs).shape[-1] for each in trials]
-    offsets = [target.offset for _, target in fitted]
-    for strength in _STRENGTHS:
-        start = truncated_ridge(
-            direction, trials, n_units=n_units, offsets=offsets, strength=strength, rank=max(_RANKS)
+        known, n_classes = train[truth[train] >= 0], len(modality.classes)
+        classes = (truth[known, None] == np.arange(n_classes)).astype(np.float32)
+        frequency = (classes.sum(0) + 0.5) / (len(known) + 0.5 * n_classes)
+        return _Outputs(
+            known, classes, True, np.log(frequency).astype(np.float32), lambda found: softmax(found, axis=1)
         )
+    standard, shape = standard_of(session, name), truth.shape[1:]
+    columns = standard.standardised(flat(truth[train]))
+    is_known = np.isfinite(columns).any(1)
+    known, columns = train[is_known], columns[is_known]
+    unknown = ~np.isfinite(columns)
+    if unknown.any():
+        ridge = Ridge(rotated(inputs.reshape(len(inputs), -1), known), columns, known)
+        columns = np.where(unknown, ridge.predict(_MIDDLE_PENALTY, known), columns)
+    offset = columns.mean(0) if len(known) else np.zeros(columns.shape[1], np.float32)
+    centred = (columns - offset).reshape(-1, *shape)
+    if modality.kind == "counts":
+        # Of rates the deviations from the mean are wanted.
+        return _Outputs(
+            known, centred, False, np.zeros_like(offset), lambda found: (found * standard.scale).reshape(-1, *shape)
+        )
+    return _Outputs(known, centred, False, offset, lambda found: standard.restored(found).reshape(-1, *shape))
+
+
+class _Encoded:
+    """Outputs with bins, encoded from inputs (K, 1, P), of the first session; others share its temporal factors."""
+
+    def __init__(self, inputs: np.ndarray, outputs: _Outputs) -> None:
+        self._outputs, self._inputs = outputs, _centred(inputs, outputs.known)[:, 0]
+        self._sessions: list[EncodedSession] = []
+        # Rates are chosen in two rounds over the same penalties.
+        self._factors: dict[float, list[tuple[np.ndarray, np.ndarray]]] = {}
+        self.add(inputs, outputs)
+
+    def add(self, inputs: np.ndarray, outputs: _Outputs) -> None:
+        """Take a session into the fit, if it knows the target at all."""
+        if len(outputs.known):
+            own = _centred(inputs, outputs.known)[outputs.known, 0]
+            self._sessions.append(encoded_session(own, outputs.columns))
+
+    def fits(self, penalty: float) -> Iterable[Fitted]:
+        """A fit of each rank; where the first session knows nothing of the target, its offset alone."""
+        outputs = self._outputs
+        if not len(outputs.known):
+            yield _constant(outputs)
+            return
+        if penalty not in self._factors:
+            self._factors[penalty] = list(encoders(self._sessions, penalty=penalty, ranks=_RANKS))
+        for units, temporal in self._factors[penalty]:
+            yield partial(self._predicted, units, temporal)
+
+    def _predicted(self, units: np.ndarray, temporal: np.ndarray, trials: np.ndarray) -> np.ndarray:
+        found = encode(self._inputs[trials], units, temporal).reshape(len(trials), -1)
+        return self._outputs.restored(found + self._outputs.offset)
+
+
+class _Decoded:
+    """Outputs that inputs (K, T, N) of the first session are decoded to; others share its temporal factors."""
+
+    def __init__(self, inputs: np.ndarray, outputs: _Outputs) -> None:
+        self._outputs = outputs
+        self._sessions: list[DecodedSession] = []
+        self._inputs = self.add(inputs, outputs)
+
+    def add(self, inputs: np.ndarray, outputs: _Outputs) -> np.ndarray:
+        """Take a session into the fit, if it knows the target at all; its inputs along the directions of the fit."""
+        known = outputs.known
+        if not len(known):
+            return inputs
+        columns = outputs.columns.reshape(len(known), -1)
+        number = _N_DIRECTIONS_OF_CLASSES if outputs.is_classes else _N_DIRECTIONS
+        directions = leading_directions(inputs[known], columns, penalty=_MIDDLE_PENALTY, number=number)
+        along = _centred(inputs @ directions, known)
+        self._sessions.append(DecodedSession(along[known], columns, outputs.offset))
+        return along
+
+    def fits(self, penalty: float) -> Iterable[Fitted]:
+        """A fit of each rank; where the first session knows nothing of the target, its offset alone."""
+        outputs = self._outputs
+        if not len(outputs.known):
+            yield _constant(outputs)
+            return
+        start = decoder_start(self._sessions, penalty=penalty, rank=max(_RANKS))
+        fitted = class_decoder if outputs.is_classes else value_decoder
         for rank in _RANKS:
-            factors = fit(direction, trials, start.cut(rank), strength=strength, loss=loss)
-            predicted = direction.predict(inputs[0], factors.units[0], factors.temporal) + factors.offsets[0]
-            yield targets[0].restore(predicted)
+            yield partial(self._predicted, fitted(self._sessions, start.cut(rank), penalty=penalty))
+
+    def _predicted(self, decoder: Decoder, trials: np.ndarray) -> np.ndarray:
+        return self._outputs.restored(decoder.predict(self._inputs[trials]))
+
+
+def _centred(inputs: np.ndarray, trials: np.ndarray) -> np.ndarray:
+    """Inputs less their mean over some trials; as they are without a trial."""
+    return inputs - inputs[trials].mean(0) if len(trials) else inputs
+
+
+def _constant(outputs: _Outputs) -> Fitted:
+    return lambda trials: outputs.restored(np.tile(outputs.offset, (len(trials), 1)))
 
 
 def predict(session: AlignedSession, given: Given) -> list[Predicted]:

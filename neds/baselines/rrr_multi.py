@@ -10,7 +10,7 @@ from neds.partition.same_trials import refuse_seen, seen_in_training
 
 BASELINE = Baseline(
     name="rrr-multi",
-    rank=3,
+    rank=4,
     title="RRR multi-session",
     color="#882255",
     summary="the same, fitted together with the sessions of role train; left out where there is none",

@@ -1,6 +1,7 @@
 """A stage function as a job: the code that was planned, outputs whole or not at all, and in each of them what made it."""
 
 import inspect
+import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,9 +28,13 @@ from neds.provenance import (
     read_stamp,
     software_in_use,
     source_record,
+    threads_in_use,
     write_metadata,
     write_stamp,
 )
+from neds.words import counted
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,11 @@ def run_job(
         function(**arguments | temporary)
         # What the function kept for another try is gone, so a signal may no longer end this.
         with signalled_to_stop():
-            beside = _stamp(outputs, Stamp(command.name, values, code, inputs, sources, software_in_use()))
+            threads = threads_in_use()
+            stamp = Stamp(command.name, values, code, inputs, sources, software_in_use(), threads)
+            if threads:
+                log.info("computed with %s", counted(threads, "thread"))
+            beside = _stamp(outputs, stamp)
             # Of those that carry a stamp the first by path comes last: where it is new, so are the others.
             for output, mode in sorted(zip(outputs, modes, strict=True), key=_rank, reverse=True):
                 _put_in_place(output, mode)
@@ -183,6 +192,8 @@ def _read(
         for path in map(Path, value if isinstance(value, Sequence) else [value]):
             if not path.exists():
                 raise UserError(f"{path}: no such file; it is what --{name.replace('_', '-')} names")
+            if path.is_dir() and roles[name].within:
+                path = path / roles[name].within
             # A folder in the place of a file is for the function to refuse.
             if not path.is_file():
                 continue

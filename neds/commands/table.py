@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-GROUPS = ("Sessions", "Training", "Evaluation", "Figures and tables", "Tools")
+GROUPS = ("Sessions", "Training", "Evaluation", "Figures and tables", "Trained models", "Tools")
 
 
 @dataclass(frozen=True)
@@ -153,6 +153,24 @@ _FIXED: dict[str, Command] = {
             "left-out",
             "neds.figures.left_out:write_left_out",
             "Say which figures and tables are left out, and why.",
+        ),
+    ),
+    **_group(
+        "Trained models",
+        (
+            "predict",
+            "neds.sharing.predict:predict_session",
+            "Use a trained model on a session: encode, decode or embed, to a file.",
+        ),
+        (
+            "export",
+            "neds.sharing.export:export_model",
+            "Write a trained model as one folder that can be given away.",
+        ),
+        (
+            "import",
+            "neds.sharing.imported:import_model",
+            "Take over somebody else's model, from a folder or an address, after a look through it.",
         ),
     ),
     **_group(

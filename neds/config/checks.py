@@ -10,6 +10,7 @@ from neds.config.checks_data import (
     source_faults,
 )
 from neds.config.checks_models import ablation_faults, loss_weight_faults, override_faults, space_faults
+from neds.config.checks_pretrained import pretrained_faults
 from neds.config.checks_sessions import region_faults, repetitions, roster_faults
 
 __all__ = ["CHECKS", "Checked"]
@@ -29,7 +30,11 @@ CHECKS = {
     loss_weight_faults: ("modalities", "training.loss_weights", "overrides"),
     ablation_faults: ("ablations", "modes", "model", "masking", "training", "overrides"),
     region_faults: ("regions",),
+    pretrained_faults: (
+        *("pretrained", "regimes", "modes", "modalities", "custom_modalities", "source", "partition", "tune"),
+        *("finetune_from", "pretraining_sets"),
+    ),
     space_faults: ("tune", "modes", "model", "masking", "training", "overrides"),
-    roster_faults: ("source", "sessions", "synthetic", "regimes", "pretraining_sets", "finetune_from"),
+    roster_faults: ("source", "sessions", "synthetic", "regimes", "pretraining_sets", "finetune_from", "pretrained"),
 }
 """Each check with the keys that it reads; it is left out where one of these is faulty already."""

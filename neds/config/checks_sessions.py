@@ -39,7 +39,7 @@ def roster_faults(checked: Checked) -> list[str]:
     faults = []
     if "test" not in roles.values():
         faults.append("sessions: none has role test, so there is nothing to evaluate")
-    if "finetuned" in checked.config.regimes:
+    if "finetuned" in checked.config.regimes and not checked.config.pretrained:
         faults += _pretraining_faults(checked.config, roles)
     return faults
 

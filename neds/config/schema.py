@@ -73,6 +73,10 @@ class Config(FileMappings):
     """Sets of sessions of role train by name: the first so many of the sheet, or a list of EIDs. "all" needs no entry."""
     finetune_from: list[str] = key(["all"], min_length=1, when="with pretraining_sets")
     """Pretraining sets to pretrain on and to fine-tune from. The first is the "NEDS multi-session" of the figures."""
+    pretrained: PathText | None = key(None, when="to fine-tune somebody else's model (docs/models.md)")
+    """Folder of a shared model, which `neds import` or `neds export` wrote. It takes the place of pretraining: all
+    fine-tuned models start from it, tables and figures name it by its folder, and sessions of role train are for baselines
+    alone. Bins, modalities and mode must be those that it was trained with."""
     train_trials: list[Annotated[int, Field(ge=1)] | Literal["all"]] = key(
         ["all"], min_length=1, when="[25, 50, 100, all] for a data-efficiency curve", paper="[all]"
     )
@@ -83,14 +87,14 @@ class Config(FileMappings):
     seeds: list[Seed] = key([0], min_length=1, when="three or more to see how much chance matters")
     """One model of each kind per seed."""
     baselines: list[BaselineName] = key(
-        ["psth", "linear", "rrr", "oracle", "oracle-behaviour"],
+        ["psth", "linear", "glm", "rrr", "oracle", "oracle-behaviour"],
         when="rrr-multi costs as many times rrr as there are sessions",
         paper="linear, rrr, rrr-multi beside deep networks that are not here",
     )
-    """Models to compare with: psth (condition average), linear (ridge and logistic regression), rrr (reduced-rank regression
-    of each session), rrr-multi (the same, fitted together with the sessions of role train; left out where there is none),
-    oracle (true rates), oracle-behaviour (true rates with what no behaviour shows averaged out: the ceiling of encoding).
-    Both oracles are of source synthetic alone."""
+    """Models to compare with (docs/baselines.md): psth (condition average), linear (ridge and logistic regression), glm
+    (Poisson regression of spikes), rrr (reduced-rank regression of each session), rrr-multi (the same, fitted together with
+    the sessions of role train; left out where there is none), oracle (true rates), oracle-behaviour (true rates with what no
+    behaviour shows averaged out: the ceiling of encoding). Both oracles are of source synthetic alone."""
     synthetic: SyntheticSettings = Field(default_factory=SyntheticSettings)
     download: DownloadSettings = Field(default_factory=DownloadSettings)
     arrays: ArraySettings = Field(default_factory=ArraySettings)
@@ -163,6 +167,11 @@ class Config(FileMappings):
             "": True,
         }
         return [name for name in self.baselines if possible[baselines()[name].needs]]
+
+    @property
+    def sets_in_use(self) -> list[str]:
+        """What models are fine-tuned from, by name: pretraining sets, or somebody else's model."""
+        return [os.path.basename(os.path.normpath(self.pretrained))] if self.pretrained else self.finetune_from
 
     def pretraining_eids(self, name: str, sessions: list[Session]) -> list[str]:
         """EIDs of a pretraining set, in the order of the sheet (or of the list that defines it)."""

@@ -14,7 +14,15 @@ import h5py
 import numpy as np
 
 from neds.conversion.settings import FileMapping
-from neds.conversion.source import NoSuchSeries, SourceSession, plain_column, recorded_of, regular_times, source_trace
+from neds.conversion.source import (
+    NoSuchSeries,
+    SourceSession,
+    UnusableSeries,
+    plain_column,
+    recorded_of,
+    regular_times,
+    source_trace,
+)
 from neds.errors import UserError
 from neds.files import hdf5
 from neds.files.raw import Recorded, Trace
@@ -45,7 +53,11 @@ def opened(path: Path, mapping: FileMapping) -> Iterator[SourceSession]:
             raise UserError(
                 f"{path}: the file has no {', '.join(absent)}, so there are no units; it has {_listed(handle)}"
             )
-        yield _session(path, handle, mapping)
+        try:
+            session = _session(path, handle, mapping)
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise UserError(f"{path}: no whole brainsets file ({' '.join(str(error).split())})") from None
+        yield session
 
 
 def _session(path: Path, handle: h5py.File, mapping: FileMapping) -> SourceSession:
@@ -114,11 +126,16 @@ def _series(handle: h5py.File, place: str) -> tuple[Trace, list[str]]:
     values = group.get(attribute)
     if not isinstance(values, h5py.Dataset):
         raise NoSuchSeries(f"{group_path} has {_listed(group)}")
-    if kind == "IrregularTimeSeries":
-        times = group["timestamps"][:]
-    else:
-        first_s, end_s = float(group["domain/start"][0]), float(group["domain/end"][-1])
-        times = regular_times(values, start_s=first_s, rate_hz=float(group.attrs["sampling_rate"]), end_s=end_s)
+    try:
+        if kind == "IrregularTimeSeries":
+            times = group["timestamps"][:]
+        else:
+            first_s, end_s = float(group["domain/start"][0]), float(group["domain/end"][-1])
+            times = regular_times(values, start_s=first_s, rate_hz=float(group.attrs["sampling_rate"]), end_s=end_s)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise UnusableSeries(
+            f"{group_path} does not say when its samples were ({' '.join(str(error).split())})"
+        ) from None
     trace, remarks = source_trace(times, values[:])
     domain = [group[f"domain/{name}"][:] for name in ("start", "end") if f"domain/{name}" in group]
     return replace(trace, observed_s=merged(np.column_stack(domain)) if len(domain) == 2 else None), remarks

@@ -146,10 +146,13 @@ class _Conversion:
         try:
             factor = conversion(given, wanted)
         except ValueError:
-            raise UnusableSeries(
-                f"it is in {given}, the modality in {wanted}; define one with such a unit under custom_modalities, or say "
-                f"under {key} which unit it is"
-            ) from None
+            # Of positions, files say the unit of the speed as often as their own; modalities show theirs.
+            if name not in RAW_UNITS:
+                raise UnusableSeries(
+                    f"it is in {given}, the modality in {wanted}; define one with such a unit under custom_modalities, or "
+                    f"say under {key} which unit it is"
+                ) from None
+            factor = None
         if factor is None:
             return trace, [f"its unit is {given} in the file and taken for {wanted}; {key} may say which it is"]
         if factor == 1:

@@ -1,6 +1,7 @@
-"""Trials of many sessions held in memory, from which batches are cut by indexing.
+"""Trials of many sessions, from which batches are cut by indexing.
 
-Spikes stay integers, so that tens of sessions fit; they are standardised a batch at a time.
+Spikes stay integers, so that tens of sessions fit; they are standardised a batch at a time. Shapes: B trials of a batch, S
+sessions.
 """
 
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from neds.data.counts import DeviceCounts, HostCounts, groups_of
+from neds.device import sent
 from neds.errors import UserError
 from neds.files.aligned import AlignedSession
 from neds.modalities import Modality
@@ -17,7 +20,7 @@ from neds.model.stitching import SessionShape
 
 
 class TrialStore:
-    """Aligned sessions of one design (same modalities, bins), held on the device where they fit, else in main memory."""
+    """Aligned sessions of one design (same modalities, bins), with counts on the device where they fit there."""
 
     def __init__(self, sessions: list[AlignedSession], *, names: list[str], device: torch.device):
         """
@@ -46,36 +49,48 @@ class TrialStore:
                 raise UserError(f"session {session.eid} has no {', '.join(absent)}; make its aligned file again")
         self.modalities: dict[str, Modality] = {name: _common([s.modalities[name] for s in sessions]) for name in names}
         self.eids = [session.eid for session in sessions]
-        held = sum(session.values[name].nbytes for session in sessions for name in names)
-        self._storage = device if _fits(held, device) else torch.device("cpu")
-        self._values = [self._load(session) for session in sessions]
-        self._scales = [self._scaling(session) for session in sessions]
+        n_trials = [session.n_trials for session in sessions]
+        self._first = np.cumsum([0, *n_trials[:-1]])
+        self._counts = {n: self._held(sessions, n) for n, m in self.modalities.items() if m.kind == "counts"}
+        self._values = {n: self._joined(sessions, n) for n in names if n not in self._counts}
+        scaled = [name for name, modality in self.modalities.items() if modality.kind != "categorical"]
+        self._widths = {n: [len(session.statistics[n]["mean"]) for session in sessions] for n in scaled}
+        self._means = {n: self._table(sessions, n, "mean", 0.0) for n in scaled}
+        self._stds = {n: self._table(sessions, n, "std", 1.0) for n in scaled}
+        self._columns = {n: self._own_columns(n) for n in scaled if self.modalities[n].kind != "scalar"}
         self.shapes = [self._shape(session) for session in sessions]
         self.trials = [{split: session.trials_of(split) for split in ("train", "val", "test")} for session in sessions]
 
-    def _load(self, session: AlignedSession) -> dict[str, Tensor]:
-        values = {}
-        for name, modality in self.modalities.items():
+    def _held(self, sessions: list[AlignedSession], name: str) -> HostCounts | DeviceCounts:
+        of_sessions = [session.values[name] for session in sessions]
+        n_bytes = sum(counts.nbytes for counts in of_sessions)
+        on_device = self.device.type == "cuda" and n_bytes < torch.cuda.mem_get_info(self.device)[0] / 2
+        return (DeviceCounts if on_device else HostCounts)(of_sessions, self.device)
+
+    def _joined(self, sessions: list[AlignedSession], name: str) -> Tensor:
+        """Values of all sessions' trials on the device, standardised unless they are classes."""
+        modality, parts = self.modalities[name], []
+        for session in sessions:
             array = session.values[name]
-            if modality.kind in ("continuous", "scalar"):
+            if modality.kind != "categorical":
                 statistics = session.statistics[name]
                 array = ((array - statistics["mean"]) / statistics["std"]).astype(np.float32)
             if modality.kind == "continuous":
                 array = np.pad(array, ((0, 0), (0, 0), (0, modality.n_columns - array.shape[-1])))
-            elif modality.kind == "counts" and array.dtype == np.uint16:
-                array = array.astype(np.int32)
-            values[name] = torch.from_numpy(np.ascontiguousarray(array)).to(self._storage)
-        return values
+            parts.append(array)
+        return torch.from_numpy(np.concatenate(parts)).to(self.device)
 
-    def _float(self, values: np.ndarray) -> Tensor:
-        return torch.as_tensor(values, dtype=torch.float32, device=self.device)
+    def _table(self, sessions: list[AlignedSession], name: str, key: str, beyond: float) -> Tensor:
+        """One statistic of every session's columns (S, widest)."""
+        table = np.full((len(sessions), max(self._widths[name])), beyond, np.float32)
+        for row, session, width in zip(table, sessions, self._widths[name], strict=True):
+            row[:width] = session.statistics[name][key]
+        return torch.from_numpy(table).to(self.device)
 
-    def _scaling(self, session: AlignedSession) -> dict[str, tuple[Tensor, Tensor]]:
-        return {
-            name: (self._float(session.statistics[name]["mean"]), self._float(session.statistics[name]["std"]))
-            for name, modality in self.modalities.items()
-            if modality.kind != "categorical"
-        }
+    def _own_columns(self, name: str) -> Tensor:
+        """Which columns are a session's own, (S, widest)."""
+        widths = torch.tensor(self._widths[name], device=self.device)
+        return torch.arange(int(widths.max()), device=self.device) < widths[:, None]
 
     def _shape(self, session: AlignedSession) -> SessionShape:
         null_key = {"counts": "mean", "categorical": "frequency"}
@@ -91,37 +106,31 @@ class TrialStore:
 
     def batch(self, sessions: np.ndarray, trials: np.ndarray) -> Batch:
         """Cut a batch of the given trials (indices within their sessions); both arrays are (B,), `sessions` ascending."""
-        present, starts = np.unique(sessions, return_index=True)
-        ends = [*starts[1:], len(sessions)]
-        groups = [(int(s), slice(int(a), int(b))) for s, a, b in zip(present, starts, ends, strict=True)]
-        rows = [torch.from_numpy(trials[span]).to(self._storage) for _, span in groups]
+        of_trial, row = sent(torch.from_numpy(np.stack([sessions, self._first[sessions] + trials])), self.device)
         counts, scaled, continuous, columns, categorical, scalar, valid = {}, {}, {}, {}, {}, {}, {}
         for name, modality in self.modalities.items():
-            parts = [self._values[s][name][row].to(self.device) for (s, _), row in zip(groups, rows, strict=True)]
             if modality.kind == "counts":
-                counts[name] = [part.float() for part in parts]
-                scaling = [self._scales[s][name] for s, _ in groups]
-                scaled[name] = [(x - mean) / std for x, (mean, std) in zip(counts[name], scaling, strict=True)]
-                known = torch.ones(len(trials), self.n_bins, dtype=torch.bool, device=self.device)
-            elif modality.kind == "continuous":
-                values = torch.cat(parts)
-                known = values.isfinite().all(-1)
-                continuous[name] = torch.where(known[..., None], values, 0.0)
-                widths = [len(self._scales[s][name][0]) for s, _ in groups]
-                own = torch.tensor(widths, device=self.device)[np.searchsorted(present, sessions)]
-                columns[name] = torch.arange(modality.n_columns, device=self.device) < own[:, None]
+                counts[name] = self._counts[name].take(sessions, trials).float()
+                width = counts[name].shape[-1]
+                mean, std = (table[of_trial, None, :width] for table in (self._means[name], self._stds[name]))
+                scaled[name] = (counts[name] - mean) / std
+                columns[name] = self._columns[name][of_trial, :width]
+                valid[name] = torch.ones(len(trials), self.n_bins, dtype=torch.bool, device=self.device)
+                continue
+            values = self._values[name][row]
+            if modality.kind == "continuous":
+                valid[name] = values.isfinite().all(-1)
+                continuous[name] = torch.where(valid[name][..., None], values, 0.0)
+                columns[name] = self._columns[name][of_trial]
             elif modality.kind == "scalar":
-                values = torch.cat(parts)
-                known = values.isfinite()[:, None].expand(-1, self.n_bins)
+                valid[name] = values.isfinite()[:, None].expand(-1, self.n_bins)
                 scalar[name] = torch.where(values.isfinite(), values, 0.0)
             else:
-                values = torch.cat(parts).long()
-                known = (values >= 0)[:, None].expand(-1, self.n_bins)
-                categorical[name] = values.clamp(min=0)
-            valid[name] = known
+                valid[name] = (values >= 0)[:, None].expand(-1, self.n_bins)
+                categorical[name] = values.long().clamp(min=0)
         return Batch(
-            sessions=torch.from_numpy(sessions).to(self.device),
-            groups=groups,
+            sessions=of_trial,
+            groups=groups_of(sessions),
             counts=counts,
             scaled_counts=scaled,
             continuous=continuous,
@@ -154,6 +163,16 @@ class TrialStore:
             chosen = chosen[np.argsort(sessions[chosen], kind="stable")]
             yield sessions[chosen], trials[chosen]
 
+    def widest(self, split: str, n_trials: int) -> tuple[np.ndarray, np.ndarray]:
+        """As many trials of the session that has most counts in a bin, some of them repeatedly where it has fewer: the
+        largest batch that there can be, as (sessions, trials).
+        """
+        n_counts = [
+            sum(shape.units.values()) if t[split].size else 0 for shape, t in zip(self.shapes, self.trials, strict=True)
+        ]
+        session = int(np.argmax(n_counts))
+        return np.full(n_trials, session), np.resize(self.trials[session][split], n_trials)
+
     def n_shuffled(self, split: str, *, balanced: bool) -> int:
         """Number of trials that `shuffled` gives."""
         n_trials = self.n_trials(split)
@@ -174,8 +193,9 @@ class TrialStore:
         """Standardised values (..., width) of a continuous modality, or (..., 1) of a scalar one, back in its own unit, of
         the session's own columns.
         """
-        mean, std = self._scales[session][name]
-        return values[..., : len(mean)] * std + mean
+        width = self._widths[name][session]
+        mean, std = (table[session, :width] for table in (self._means[name], self._stds[name]))
+        return values[..., :width] * std + mean
 
     def n_trials(self, split: str) -> int:
         return sum(len(trials[split]) for trials in self.trials)
@@ -186,11 +206,6 @@ def _common(of_sessions: list[Modality]) -> Modality:
     if of_sessions[0].kind != "continuous":
         return of_sessions[0]
     return of_sessions[0].model_copy(update={"width": max(modality.n_columns for modality in of_sessions)})
-
-
-def _fits(n_bytes: int, device: torch.device) -> bool:
-    """Whether the data may stay on the device: on a GPU, when they take less than half of its free memory."""
-    return device.type != "cuda" or n_bytes < torch.cuda.mem_get_info(device)[0] / 2
 
 
 def stacked_valid(batch: Batch, modalities: dict[str, Modality]) -> Tensor:

@@ -175,4 +175,6 @@ def load_whisker_motion_energy(files: SessionFiles, view: str, *, most_surplus_s
         trace, lost = trace_in_order(times, energy)
     except ClockFault as fault:
         raise Unavailable(f"the camera cannot be used ({fault})") from None
+    if not len(trace.times):
+        raise Unavailable("the camera cannot be used (no frame has a time)")
     return trace, "; ".join([*remarks, *lost])

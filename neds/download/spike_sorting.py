@@ -170,6 +170,12 @@ def _check_consistent(spikes: dict, clusters: dict, channels: dict) -> None:
         raise Unavailable(f"{len(spikes['times'])} spike times but {len(spikes['clusters'])} spike clusters")
     if n_clusters == 0 or len(spikes["times"]) == 0:
         raise Unavailable("the spike sorting is empty")
+    # Metrics that do not fit are computed anew.
+    others = {name: len(values) for name, values in clusters.items() if name not in ("metrics", "channels")}
+    if wrong := [f"clusters.{name} {n}" for name, n in sorted(others.items()) if n != n_clusters]:
+        raise Unavailable(
+            f"the clusters do not fit together (rows: clusters.channels {n_clusters}, {', '.join(wrong)})"
+        )
 
 
 def _rows_in_use(spikes: dict, n_clusters: int) -> tuple[np.ndarray | slice, list[str]]:

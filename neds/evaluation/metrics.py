@@ -164,8 +164,8 @@ def r2_residual(truth: np.ndarray, predicted: np.ndarray, condition: np.ndarray,
 
 
 def accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:
-    """Share of trials whose class (K,) was predicted; NaN with fewer than two classes present, as of `balanced_accuracy`."""
-    return float(np.mean(truth == predicted)) if len(np.unique(truth)) > 1 else float("nan")
+    """Share of trials whose class (K,) was predicted."""
+    return float(np.mean(truth == predicted)) if len(truth) else float("nan")
 
 
 def balanced_accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:

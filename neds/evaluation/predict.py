@@ -7,13 +7,18 @@ from neds.data.store import TrialStore, stacked_valid
 from neds.evaluation.tasks import Task
 from neds.model.masking import observe
 from neds.model.network import NEDS
+from neds.model.precision import Precision, autocast
 
 _TRIALS_AT_ONCE = 64
 
 
 @torch.inference_mode()
-def predict(model: NEDS, store: TrialStore, session: int, split: str, task: Task) -> dict[str, np.ndarray]:
+def predict(
+    model: NEDS, store: TrialStore, session: int, split: str, task: Task, precision: Precision = "fp32"
+) -> dict[str, np.ndarray]:
     """Predict the task's targets from its observed modalities on all trials of a split, in the order of the file.
+
+    Trials that look the same to the model, as many do where nothing but a choice is observed, are predicted once.
 
     Returns:
         For each target the array that `neds.evaluation.score` describes, float32.
@@ -22,13 +27,17 @@ def predict(model: NEDS, store: TrialStore, session: int, split: str, task: Task
     model.eval()
     parts: dict[str, list[np.ndarray]] = {name: [] for name in task.targets}
     modalities = list(model.design.modalities.values())
-    for batch in store.in_order(session, split, batch_size=_TRIALS_AT_ONCE):
+    trials, own_row = _distinct(model, store, session, split, task)
+    for start in range(0, len(trials), _TRIALS_AT_ONCE):
+        chosen = trials[start : start + _TRIALS_AT_ONCE]
+        batch = store.batch(np.full(len(chosen), session), chosen)
         hidden = observe(modalities, stacked_valid(batch, model.design.modalities), set(task.observed))
-        predictions = model(batch, hidden)
+        with autocast(store.device, precision):
+            predictions = model(batch, hidden)
         for name in task.targets:
             kind = model.design.modalities[name].kind
             if kind == "counts":
-                value = predictions.log_rates[name][0].float().exp()
+                value = predictions.log_rates[name].float().exp()
             elif kind == "continuous":
                 value = store.unscaled(session, name, predictions.means[name].float())
             elif kind == "scalar":
@@ -37,4 +46,23 @@ def predict(model: NEDS, store: TrialStore, session: int, split: str, task: Task
                 value = predictions.logits[name].float().softmax(-1)
             parts[name].append(value.cpu().numpy())
     model.train(was_training)
-    return {name: np.concatenate(arrays) for name, arrays in parts.items()}
+    return {name: np.concatenate(arrays)[own_row] for name, arrays in parts.items()}
+
+
+def _distinct(
+    model: NEDS, store: TrialStore, session: int, split: str, task: Task
+) -> tuple[np.ndarray, np.ndarray | slice]:
+    """Trials of a split that differ in what the task observes, and of each trial of the split its row among these.
+
+    Values in bins are as good as never the same and are not compared.
+    """
+    trials = store.trials[session][split]
+    if not all(model.design.modalities[name].per_trial for name in task.observed):
+        return trials, slice(None)
+    seen = []
+    for batch in store.in_order(session, split, batch_size=_TRIALS_AT_ONCE):
+        values = batch.categorical | batch.scalar
+        columns = [column for name in task.observed for column in (values[name], batch.valid[name][:, 0])]
+        seen.append(torch.stack([column.double() for column in columns], dim=1).cpu().numpy())
+    _, first, own_row = np.unique(np.concatenate(seen), axis=0, return_index=True, return_inverse=True)
+    return trials[first], own_row

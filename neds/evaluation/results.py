@@ -70,11 +70,13 @@ def write_evaluation(
             "inputs": item.task.inputs,
         }
         for target, values in item.values.items():
-            for metric, found in all_scores(session, target, values, trials).items():
+            is_counts = session.modalities[target].kind == "counts"
+            units = unit_scores(session, target, values, trials) if is_counts else None
+            for metric, found in all_scores(session, target, values, trials, units=units).items():
                 numbers = {"n_test_trials": len(trials), **vars(found)}
                 rows.append(known | {"target": target, "metric": metric} | numbers)
-            if session.modalities[target].kind == "counts":
-                unit_tables.append(_unit_table(session, target, values, trials, known))
+            if units is not None:
+                unit_tables.append(_unit_table(session, units, known | {"target": target}))
     table = pd.DataFrame(rows, columns=METRIC_COLUMNS)
     for target, own in table[table["value"].isna()].groupby("target", sort=False):
         log.warning(
@@ -100,13 +102,11 @@ def read_predictions(path: Path) -> tuple[np.ndarray, dict[tuple[str, str], np.n
         return handle["trials"][:], arrays
 
 
-def _unit_table(
-    session: AlignedSession, target: str, rates: np.ndarray, trials: np.ndarray, known: dict[str, object]
-) -> pd.DataFrame:
-    table = unit_scores(session, target, rates, trials)
+def _unit_table(session: AlignedSession, table: pd.DataFrame, known: dict[str, object]) -> pd.DataFrame:
+    """The scores of units, with what is known of them and of their prediction."""
     columns = [c for c in _UNIT_COLUMNS if c in session.units and len(session.units) == len(table)]
     described = session.units[columns].reset_index(drop=True)
-    identity = pd.DataFrame([known | {"target": target}] * len(table))
+    identity = pd.DataFrame([known] * len(table))
     return pd.concat([identity, pd.Series(range(len(table)), name="unit"), described, table], axis=1)
 
 

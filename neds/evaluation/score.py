@@ -46,13 +46,26 @@ def score(session: AlignedSession, target: str, predicted: np.ndarray, trials: n
     return {name: found.value for name, found in all_scores(session, target, predicted, trials).items()}
 
 
-def all_scores(session: AlignedSession, target: str, predicted: np.ndarray, trials: np.ndarray) -> dict[str, Score]:
+def all_scores(
+    session: AlignedSession,
+    target: str,
+    predicted: np.ndarray,
+    trials: np.ndarray,
+    *,
+    units: pd.DataFrame | None = None,
+) -> dict[str, Score]:
     """Every metric of the target's kind on the given trials (K,) of the session, by metric name.
 
     Those of condition averages are left out where the session has no conditions. A prediction that is not finite where
     the truth is known leaves the target without scores: without what it got wrong, a model would only gain.
+
+    Args:
+        units: `unit_scores` of the same, where they have been computed.
     """
-    found = _SCORES[session.modalities[target].kind](session, target, predicted, trials)
+    if units is None:
+        found = _SCORES[session.modalities[target].kind](session, target, predicted, trials)
+    else:
+        found = _over_units(units, session, target, predicted, trials)
     return _unless_faulty(found, session, target, predicted, trials)
 
 
@@ -133,7 +146,13 @@ def _over(values: np.ndarray) -> Score:
 
 
 def _count_scores(session: AlignedSession, target: str, predicted: np.ndarray, trials: np.ndarray) -> dict[str, Score]:
-    units = unit_scores(session, target, predicted, trials)
+    return _over_units(unit_scores(session, target, predicted, trials), session, target, predicted, trials)
+
+
+def _over_units(
+    units: pd.DataFrame, session: AlignedSession, target: str, predicted: np.ndarray, trials: np.ndarray
+) -> dict[str, Score]:
+    """The scores of counts, from those of the units where they have one."""
     scores = {name: _over(units[name]) for name in units if name != "n_spikes"}
     pooled = metrics.pooled_bits_per_spike(units["bits_per_spike"].to_numpy(), units["n_spikes"].to_numpy())
     n_scored = scores["bits_per_spike"].n_scored

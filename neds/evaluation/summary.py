@@ -8,7 +8,8 @@ from neds.words import counted
 
 
 def session_scores(metrics: pd.DataFrame, *, each_input: bool = False) -> pd.DataFrame:
-    """Every score of every session, averaged over seeds; unknown scores are left out.
+    """Every score of every session, averaged over seeds; unknown scores are left out, and those of a single class, of which
+    a model that always says it is right in all trials.
 
     Args:
         metrics: the metrics table.
@@ -18,6 +19,8 @@ def session_scores(metrics: pd.DataFrame, *, each_input: bool = False) -> pd.Dat
         Columns target, metric, inputs, model, training ("" for a baseline), eid, n_seeds, value.
     """
     rows = metrics.assign(training=metrics["training"].fillna("").astype(str)).dropna(subset="value")
+    if "n_classes" in rows:
+        rows = rows[~(rows["n_classes"] < 2).fillna(False).astype(bool)]
     if not each_input:
         n_inputs = rows["inputs"].str.count(r"\+")
         most = n_inputs.groupby([rows["model"], rows["training"], rows["target"]]).transform("max")

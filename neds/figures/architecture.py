@@ -33,7 +33,7 @@ def describe_network(design: Design) -> pd.DataFrame:
             facts.append((name, "stitcher", _stitcher(modality, settings, layout.n_values(name))))
             facts.append((name, "tokens", str(layout.n_tokens_of(name))))
         if name in design.mode.outputs:
-            facts.append((name, "readout", _readout(modality, settings, layout.n_values(name))))
+            facts.append((name, "readout", _readout(modality, settings)))
             facts.append((name, "output", _output(modality)))
     counts = [modality.name for modality in design.modalities.values() if modality.kind == "counts"]
     # The shared parameters do not depend on what is a session's own.
@@ -140,13 +140,12 @@ def _stitcher(modality: Modality, settings: ModelSettings, n_values: int) -> str
     }[modality.kind]
 
 
-def _readout(modality: Modality, settings: ModelSettings, n_values: int) -> str:
-    of_bins = n_values > 1
+def _readout(modality: Modality, settings: ModelSettings) -> str:
     return {
         "counts": f"linear {settings.dim} → N",
         "continuous": f"linear {settings.dim} → {_width(modality)}",
-        "categorical": f"{'pool bins,' if of_bins else 'linear'} {settings.dim} → {len(modality.classes)}",
-        "scalar": f"{'mean of bins,' if of_bins else 'linear'} {settings.dim} → 1",
+        "categorical": f"pool bins, {settings.dim} → {len(modality.classes)}",
+        "scalar": f"mean of bins, {settings.dim} → 1",
     }[modality.kind]
 
 

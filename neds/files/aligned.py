@@ -6,6 +6,7 @@ Shapes: K trials, T bins, N units.
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import h5py
 import numpy as np
@@ -13,6 +14,7 @@ import pandas as pd
 
 from neds.files import hdf5
 from neds.files.atomic import replacing
+from neds.files.stored import StoredCounts
 from neds.modalities import Modality
 
 FORMAT, VERSION = "neds-aligned", 1
@@ -155,15 +157,34 @@ def write_aligned(path: Path, session: AlignedSession) -> None:
         handle.create_dataset("split", data=session.split.astype(np.uint8)).attrs["names"] = list(SPLITS)
 
 
-def read_aligned(path: Path, *, with_values: bool = True) -> AlignedSession:
-    """Read an aligned file; without its values, which are nearly all of it, `values` stays empty.
+def counts_bytes(path: Path) -> int:
+    """Memory that the counts of an aligned file take; nothing where the session has no trials.
 
     Raises:
         UserError: the file is missing, damaged, or of another format.
     """
     with hdf5.opened(path, file_format=FORMAT, version=VERSION) as handle:
-        if with_values:
-            hdf5.require_memory(dict(handle.get("values", {})), path)
+        return sum(d.size * d.dtype.itemsize for d in handle.get("values", {}).values() if _are_counts(d))
+
+
+def _are_counts(dataset: h5py.Dataset) -> bool:
+    return dataset.ndim == 3 and dataset.dtype.kind == "u"
+
+
+def read_aligned(path: Path, *, with_values: bool = True, counts_in_memory: bool = True) -> AlignedSession:
+    """Read an aligned file.
+
+    Args:
+        with_values: without the values, which are nearly all of the file, `values` stays empty.
+        counts_in_memory: otherwise counts are `StoredCounts`, read from the file when trials of them are taken.
+
+    Raises:
+        UserError: the file is missing, damaged, or of another format.
+    """
+    with hdf5.opened(path, file_format=FORMAT, version=VERSION) as handle:
+        stored = dict(handle.get("values", {})) if with_values else {}
+        left = {} if counts_in_memory else {n: StoredCounts(path, d) for n, d in stored.items() if _are_counts(d)}
+        hdf5.require_memory({name: dataset for name, dataset in stored.items() if name not in left}, path)
         modalities = [Modality.model_validate(entry) for entry in json.loads(handle.attrs["modalities"])]
         return AlignedSession(
             eid=handle.attrs["eid"],
@@ -179,7 +200,7 @@ def read_aligned(path: Path, *, with_values: bool = True) -> AlignedSession:
             remarks=json.loads(handle.attrs.get("remarks", "[]")),
             fingerprints=handle["fingerprints"][:] if "fingerprints" in handle else np.zeros((0, 1), np.uint64),
             modalities={modality.name: modality for modality in modalities},
-            values={name: dataset[:] for name, dataset in handle.get("values", {}).items()} if with_values else {},
+            values={n: cast(np.ndarray, left[n]) if n in left else dataset[:] for n, dataset in stored.items()},
             statistics={
                 name: {key: value[:] for key, value in group.items()}
                 for name, group in handle.get("statistics", {}).items()

@@ -21,11 +21,13 @@ class Role:
             output to look at while the job goes on; state: kept from one try to the next until the job has ended;
             operational: changes no result.
         folder: whether it is a folder.
+        within: the file that is read where an input is a folder.
         suffixes: of the files that an output stands for, where it is only their stem.
     """
 
     kind: Kind
     folder: bool = False
+    within: str = ""
     suffixes: tuple[str, ...] = ()
 
 

@@ -1,6 +1,6 @@
 """A batch of trials that may come from several sessions.
 
-Shapes: B trials of the batch, b of them from one session, T bins, N_s units of session s.
+Shapes: B trials of the batch, T bins, N units of the session that has most of those in the batch.
 """
 
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ class Batch:
     Attributes:
         sessions: (B,) index of each trial's session, ascending.
         groups: (session index, slice of the batch) of every session present.
-        counts: of each counts modality, one (b, T, N_s) float tensor of spikes per bin for each group.
+        counts: of each counts modality, (B, T, N) spikes per bin as floats, 0 beyond the units of a trial's own session.
         scaled_counts: the same, standardised with the session's training statistics: what the model reads.
         continuous: of each continuous modality, (B, T, width) standardised values, 0 where unknown and beyond the columns of
             a trial's own session.
-        columns: of each continuous modality, (B, width) whether a column is one of the trial's session.
+        columns: of each counts or continuous modality, (B, N or width) whether a unit or column is the trial's session's.
         categorical: of each categorical modality, (B,) class indices, 0 where unknown.
         scalar: of each scalar modality, (B,) standardised values, 0 where unknown.
         valid: of every modality, (B, T) whether the value is known.
@@ -27,8 +27,8 @@ class Batch:
 
     sessions: Tensor
     groups: list[tuple[int, slice]]
-    counts: dict[str, list[Tensor]]
-    scaled_counts: dict[str, list[Tensor]]
+    counts: dict[str, Tensor]
+    scaled_counts: dict[str, Tensor]
     continuous: dict[str, Tensor]
     columns: dict[str, Tensor]
     categorical: dict[str, Tensor]
@@ -45,13 +45,14 @@ class Predictions:
     """What the model says of a batch.
 
     Attributes:
-        log_rates: of each predicted counts modality, one (b, T, N_s) tensor for each group: log expected spikes per bin.
+        log_rates: of each predicted counts modality, (B, T, N) log expected spikes per bin; without meaning beyond the units
+            of a trial's own session.
         means: of each predicted continuous modality, (B, T, width) in standardised units.
         logits: of each predicted categorical modality, (B, classes).
         scalars: of each predicted scalar modality, (B,) in standardised units.
     """
 
-    log_rates: dict[str, list[Tensor]]
+    log_rates: dict[str, Tensor]
     means: dict[str, Tensor]
     logits: dict[str, Tensor]
     scalars: dict[str, Tensor]

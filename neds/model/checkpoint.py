@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
+from pydantic import TypeAdapter
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
@@ -13,10 +14,17 @@ from neds.files.atomic import replacing
 from neds.files.reading import reading
 from neds.modalities import Modality
 from neds.model.header import FORMAT, read_header
+from neds.model.known import KnownSession
 from neds.model.modes import Mode
 from neds.model.network import NEDS, Design
 from neds.model.settings import ModelSettings
 from neds.model.stitching import SessionShape
+
+_KNOWN = "known_sessions"
+"""JSON as a tensor of bytes: units of hundreds of sessions are too much for a header."""
+_KNOWN_SESSIONS = TypeAdapter(list[KnownSession])
+MOST_BINS = 10_000
+"""Of a trial. A network takes memory for them before its weights are looked at."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +34,14 @@ class Checkpoint:
     Attributes:
         design: how to build the network; None when training was skipped.
         sessions: the sessions that the network was trained on.
+        known: what the model knows of these.
         record: how it came about: seed, epoch, validation scores, what it was initialised from.
         skipped: why no network was trained; empty when one was.
     """
 
     design: Design | None = None
     sessions: list[SessionShape] = field(default_factory=list)
+    known: list[KnownSession] = field(default_factory=list)
     record: dict = field(default_factory=dict)
     skipped: str = ""
 
@@ -48,6 +58,8 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint, weights: dict[str, torc
         }
         header["sessions"] = [{"eid": s.eid, "units": s.units} for s in checkpoint.sessions]
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    known = json.dumps([asdict(known) for known in checkpoint.known]).encode()
+    tensors[_KNOWN] = torch.frombuffer(bytearray(known), dtype=torch.uint8)
     with replacing(path) as temporary:
         save_file(tensors, temporary, metadata={"neds": json.dumps(header)})
 
@@ -60,12 +72,13 @@ def read_checkpoint(path: Path, *, with_weights: bool = True) -> tuple[Checkpoin
     """
     header = read_header(path)
     with reading(path, SafetensorError), safe_open(path, framework="pt") as handle:
-        names = handle.keys() if with_weights else []
-        weights = {name: handle.get_tensor(name) for name in names}
-        return _checkpoint(header), weights
+        names = set(handle.keys())
+        known = handle.get_tensor(_KNOWN).numpy().tobytes() if _KNOWN in names else b"[]"
+        weights = {name: handle.get_tensor(name) for name in sorted(names - {_KNOWN}) if with_weights}
+        return _checkpoint(header, _KNOWN_SESSIONS.validate_json(known)), weights
 
 
-def _checkpoint(header: dict) -> Checkpoint:
+def _checkpoint(header: dict, known: list[KnownSession]) -> Checkpoint:
     if "design" not in header:
         return Checkpoint(record=header["record"], skipped=header["skipped"])
     design = header["design"]
@@ -79,6 +92,7 @@ def _checkpoint(header: dict) -> Checkpoint:
             n_bins=design["n_bins"],
         ),
         sessions=[SessionShape(entry["eid"], entry["units"]) for entry in header["sessions"]],
+        known=known,
         record=header["record"],
     )
 
@@ -86,13 +100,29 @@ def _checkpoint(header: dict) -> Checkpoint:
 def load_network(path: Path) -> tuple[NEDS, Checkpoint]:
     """The network with its weights, in evaluation mode.
 
+    The file may come from anybody: no more memory is taken than the weights that it holds need.
+
     Raises:
         UserError: as `read_checkpoint`, or training was skipped.
     """
     checkpoint, weights = read_checkpoint(path)
     if checkpoint.design is None:
         raise UserError(f"{path}: holds no network, because training was skipped: {checkpoint.skipped}")
-    model = NEDS(checkpoint.design, checkpoint.sessions)
     with reading(path):
+        _refuse_misfit(checkpoint.design, checkpoint.sessions, weights)
+        model = NEDS(checkpoint.design, checkpoint.sessions)
         model.load_state_dict(weights)
     return model.eval(), checkpoint
+
+
+def _refuse_misfit(design: Design, sessions: list[SessionShape], weights: dict[str, torch.Tensor]) -> None:
+    """Raise a ValueError where the weights are not those of the network that the file describes."""
+    if design.n_bins > MOST_BINS or design.settings.layers > len(weights):
+        raise ValueError(f"{design.n_bins} bins and {design.settings.layers} layers, which its weights are not of")
+    # On this device tensors have shapes alone.
+    with torch.device("meta"):
+        expected = {name: (tensor.shape, tensor.dtype) for name, tensor in NEDS(design, sessions).state_dict().items()}
+    found = {name: (tensor.shape, tensor.dtype) for name, tensor in weights.items()}
+    unlike = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+    if unlike:
+        raise ValueError(f"weights {unlike[0]} are not of the network that it describes")

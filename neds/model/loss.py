@@ -18,42 +18,50 @@ def loss_terms(
     *,
     error_scales: Mapping[str, Tensor] | None = None,
 ) -> dict[str, tuple[Tensor, Tensor]]:
-    """Summed loss and number of summed values, by predicted modality.
+    """Summed loss and number of summed values (see `target_numbers`), by predicted modality.
 
-    Sum and number stay apart, so that several processes can add up theirs before they divide.
+    Sum and number stay apart, so that the parts of a batch, and several processes, can add up theirs before they divide.
 
     Args:
         target: (B, T) of each modality, True where it is to be predicted.
         error_scales: (S, width) of each continuous and scalar modality, factors of its errors by session. With them a
             value per trial counts as T values, once for each of its tokens, as in the paper's public code.
     """
-    terms: dict[str, tuple[Tensor, Tensor]] = {}
-    for name, groups in predictions.log_rates.items():
-        total = number = torch.zeros((), device=batch.sessions.device)
-        for log_rate, counts, (_, rows) in zip(groups, batch.counts[name], batch.groups, strict=True):
-            scored = target[name][rows]
-            nll = F.poisson_nll_loss(log_rate.float(), counts, log_input=True, reduction="none")
-            total = total + (nll.sum(-1) * scored).sum()
-            number = number + scored.sum() * counts.shape[-1]
-        terms[name] = (total, number)
+    sums: dict[str, Tensor] = {}
+    for name, log_rate in predictions.log_rates.items():
+        nll = F.poisson_nll_loss(log_rate.float(), batch.counts[name], log_input=True, reduction="none")
+        sums[name] = ((nll * batch.columns[name][:, None]).sum(-1) * target[name]).sum()
     for name, mean in predictions.means.items():
-        own = batch.columns[name][:, None]
         error = mean.float() - batch.continuous[name]
         if error_scales is not None:
             error = error * error_scales[name][batch.sessions][:, None]
-        squared = (error.square() * own).sum(-1)
-        terms[name] = ((squared * target[name]).sum(), (target[name] * own.sum(-1)).sum())
+        squared = (error.square() * batch.columns[name][:, None]).sum(-1)
+        sums[name] = (squared * target[name]).sum()
     for name, logits in predictions.logits.items():
-        scored = target[name].any(-1)
         nll = F.cross_entropy(logits.float(), batch.categorical[name], reduction="none")
-        terms[name] = ((nll * scored).sum(), (scored if error_scales is None else target[name]).sum())
+        sums[name] = (nll * target[name].any(-1)).sum()
     for name, value in predictions.scalars.items():
-        scored = target[name].any(-1)
         error = value.float() - batch.scalar[name]
         if error_scales is not None:
             error = error * error_scales[name][batch.sessions, 0]
-        terms[name] = ((error.square() * scored).sum(), (scored if error_scales is None else target[name]).sum())
-    return {name: terms[name] for name in modalities if name in terms}
+        sums[name] = (error.square() * target[name].any(-1)).sum()
+    numbers = target_numbers(modalities, batch, target, per_token=error_scales is not None)
+    return {name: (sums[name], numbers[name]) for name in modalities if name in sums}
+
+
+def target_numbers(
+    modalities: dict[str, Modality], batch: Batch, target: dict[str, Tensor], *, per_token: bool
+) -> dict[str, Tensor]:
+    """How many values of each modality a loss is the mean over: of each target bin all columns that are the trial's
+    session's own; of a value per trial one, or one for each bin, `per_token`.
+    """
+
+    def number(name: str, modality: Modality) -> Tensor:
+        if not modality.per_trial:
+            return (target[name].sum(-1) * batch.columns[name].sum(-1)).sum()
+        return (target[name] if per_token else target[name].any(-1)).sum()
+
+    return {name: number(name, modality) for name, modality in modalities.items()}
 
 
 def total_loss(terms: dict[str, tuple[Tensor, Tensor]], weights: dict[str, float]) -> Tensor:

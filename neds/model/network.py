@@ -73,7 +73,7 @@ class NEDS(nn.Module):
             outputs=[design.modalities[name] for name in mode.outputs],
             settings=settings,
             sessions=sessions,
-            n_values={name: self.layout.n_values(name) for name in design.modalities},
+            layout=self.layout,
         )
         self.token_dropout = nn.Dropout(settings.token_dropout)
         self.mask_vector = nn.Parameter(0.02 * torch.randn(settings.dim))
@@ -84,6 +84,11 @@ class NEDS(nn.Module):
         self.register_parameter("modality", modality if settings.modality_embedding else None)
         self.encoder = Encoder(settings)
         self.patches = Patches(settings) if settings.patch_bins > 1 else None
+        # A single token among hundreds is found late by attention, so that every bin is told the values of the trial, too.
+        # Nothing of them at first: they would drown the embedding of the bin.
+        self.told = nn.Linear(settings.dim, settings.dim, bias=False) if self.layout.whole else None
+        if self.told is not None:
+            nn.init.zeros_(self.told.weight)
         if settings.init == "public_code":
             draw_as_public_code(self, settings)
         order = list(design.modalities)
@@ -98,15 +103,21 @@ class NEDS(nn.Module):
         """
         n_binned, hidden = len(self.layout.binned), hidden[:, self.input_rows]
         x_BMTD = self._embed(batch, hidden[:, :n_binned], slice(n_binned), self.position)
-        tokens = (self.patches.join(x_BMTD) if self.patches else x_BMTD).flatten(1, 2)
-        if self.layout.whole:
+        if self.told is None:
+            tokens = self._patches(x_BMTD)
+        else:
             # Hidden in one bin is hidden in all, because there is but one value.
-            whole = self._embed(batch, hidden[:, n_binned:].any(-1, keepdim=True), slice(n_binned, None))
-            tokens = torch.cat([tokens, whole.flatten(1, 2)], dim=1)
+            of_trial = self._embed(batch, hidden[:, n_binned:].any(-1, keepdim=True), slice(n_binned, None))
+            told = self.told(of_trial.sum(1, keepdim=True))
+            tokens = torch.cat([self._patches(x_BMTD + told), of_trial.flatten(1, 2)], dim=1)
         h_BPD = self.encoder(tokens, self.layout.times(tokens.device))
         n_patch_tokens = n_binned * self.layout.n_patches
         h_BMQD = h_BPD[:, :n_patch_tokens].unflatten(1, (n_binned, self.layout.n_patches))
         return self._read_out(h_BMQD, h_BPD[:, n_patch_tokens:], batch)
+
+    def _patches(self, x_BMTD: Tensor) -> Tensor:
+        """Tokens (B, M x Q, D) of vectors of bins."""
+        return (self.patches.join(x_BMTD) if self.patches else x_BMTD).flatten(1, 2)
 
     def _embed(self, batch: Batch, hidden: Tensor, inputs: slice, position: Tensor | None = None) -> Tensor:
         """Vectors of some of the inputs, (B, M, T or 1, D): the mask vector where they are hidden (B, M, T or 1)."""
@@ -120,7 +131,7 @@ class NEDS(nn.Module):
         return x + self.stitchers.session[batch.sessions][:, inputs, None]
 
     def _read_out(self, h_BMQD: Tensor, h_BMD: Tensor, batch: Batch) -> Predictions:
-        """An output that has tokens is read from them, one that has none from the input tokens of a bin, all together.
+        """An output that has tokens in the bins is read from them, another from the input tokens of a bin, all together.
 
         Args:
             h_BMQD: encoded patches of the inputs that have some.
@@ -128,14 +139,9 @@ class NEDS(nn.Module):
         """
         layout = self.layout
         by_kind: dict[Kind, dict[str, Any]] = {kind: {} for kind in READOUTS}
+        together = self._together(h_BMQD, h_BMD) if self.stitchers.readouts.keys() - set(layout.binned) else None
         for name, readout in self.stitchers.readouts.items():
-            if name in layout.whole:
-                index = layout.whole.index(name)
-                h = h_BMD[:, index : index + 1]
-            elif name in layout.binned:
-                h = self._bins(h_BMQD[:, layout.binned.index(name)])
-            else:
-                h = self._together(h_BMQD, h_BMD)
+            h = self._bins(h_BMQD[:, layout.binned.index(name)]) if name in layout.binned else together
             by_kind[self.design.modalities[name].kind][name] = readout(h, batch)
         return Predictions(
             log_rates=by_kind["counts"],

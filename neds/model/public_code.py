@@ -15,13 +15,11 @@ from neds.model.transformer import Layer, depth_scale, local_bias
 
 @torch.no_grad()
 def draw_as_public_code(network: nn.Module, settings: ModelSettings) -> None:
-    """Draw all parameters of a network anew; `locality` adds its bias to what is drawn."""
+    """Draw anew all parameters of a network that the public code has, too; `locality` adds its bias to what is drawn."""
     for name, parameter in network.named_parameters(recurse=False):
         nn.init.zeros_(parameter) if name == "mask_vector" else nn.init.normal_(parameter)
     for module in network.modules():
-        if isinstance(module, nn.Linear):
-            module.reset_parameters()
-        elif isinstance(module, RaggedLinear):
+        if isinstance(module, RaggedLinear):
             for weight, bias in module.matrices():
                 _draw(weight, bias, inputs=weight.shape[1])
         elif isinstance(module, StackedLinear):
@@ -30,15 +28,21 @@ def draw_as_public_code(network: nn.Module, settings: ModelSettings) -> None:
             nn.init.uniform_(module.pool)
         elif isinstance(module, Stitchers):
             nn.init.normal_(module.session)
-    # What follows changes what was drawn above, so that it comes in a second pass.
+        elif isinstance(module, Layer):
+            _draw_layer(module, settings)
+    # Their maps were drawn above, after themselves.
     for module in network.modules():
         if isinstance(module, CategoricalTokens):
             _enter_as_number(module)
-        elif isinstance(module, Layer):
-            for linear in (module.attention.out, module.up, module.down):
-                linear.weight.mul_(depth_scale(settings))
-            module.attention.value.weight.mul_(depth_scale(settings) * 2**0.5)
-            module.attention.query_key.bias.add_(local_bias(settings))
+
+
+def _draw_layer(layer: Layer, settings: ModelSettings) -> None:
+    attention, depth = layer.attention, depth_scale(settings)
+    scales = {attention.value: depth * 2**0.5, attention.out: depth, layer.up: depth, layer.down: depth}
+    for linear in (attention.query_key, *scales):
+        linear.reset_parameters()
+        linear.weight.mul_(scales.get(linear, 1.0))
+    attention.query_key.bias.add_(local_bias(settings))
 
 
 def _draw(weight: torch.Tensor, bias: torch.Tensor, *, inputs: int) -> None:

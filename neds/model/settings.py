@@ -59,8 +59,9 @@ class ModelSettings(Settings):
     per_trial_tokens: Literal["one", "bins"] = key(
         "bins", when="one for less arithmetic", paper="bins", public_code="bins"
     )
-    """Tokens of a value per trial (categorical or scalar): one, or a copy in every bin. A model none of whose inputs has a
-    value per bin takes copies all the same, because something must mark the time."""
+    """Tokens of a value per trial (categorical or scalar): one, whose vector is also added to those of all bins, or a copy
+    in every bin. A model none of whose inputs has a value per bin takes copies all the same, because something must mark
+    the time."""
     patch_bins: Literal[1, 2, 4] = key(
         1, when="2 or 4 for longer or finer windows: less arithmetic in proportion", paper="1", public_code="1"
     )
@@ -92,10 +93,13 @@ class ModelSettings(Settings):
     )
     """Dropout in attention, of what `attention_dropout_of` says."""
     attention_dropout_of: Literal["probabilities", "keys"] = key(
-        "keys", when="probabilities to compare with the paper", paper="probabilities", public_code="probabilities"
+        "probabilities",
+        when="keys for a step that takes no longer than without dropout",
+        paper="probabilities",
+        public_code="probabilities",
     )
-    """Drop each probability of a query and a key by itself, or keys with all their probabilities. Dropping probabilities
-    leaves the fused attention kernel: on a CPU a step then takes 3.5 times as long as without dropout."""
+    """Drop each probability of a query and a key by itself, or whole keys, in every head others. Dropping probabilities
+    leaves the fused attention kernel: on a CPU a step then takes 3.4 times as long as without dropout (docs/training.md)."""
     attention_output_dropout: float = key(
         0.0, ge=0, lt=1, when="to compare with the public code", paper="see attention_dropout", public_code="0.4"
     )

@@ -3,7 +3,7 @@
 The rest of the model sees sessions only as indices. Shapes: B trials of a batch, T bins, N_s units, D width, S sessions.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from neds.modalities import Kind, Modality
 from neds.model.batch import Batch
+from neds.model.layout import Layout
 from neds.model.ragged import RaggedLinear, StackedLinear
 from neds.model.settings import ModelSettings
 
@@ -50,15 +51,12 @@ class CountsTokens(nn.Module):
         self.maps = nn.ModuleList(RaggedLinear(inputs, outputs) for inputs, outputs in sizes)
 
     def forward(self, batch: Batch) -> Tensor:
-        matrices = self._matrices()
-        tokens = []
-        for (session, _), x in zip(batch.groups, batch.scaled_counts[self.name], strict=True):
-            if self.training and self.unit_dropout:
-                x = x * self._kept_units(x)
-            for depth, by_session in enumerate(matrices):
-                x = F.linear(F.softsign(x) if depth else x, *by_session[session])
-            tokens.append(x)
-        return torch.cat(tokens)
+        x = batch.scaled_counts[self.name]
+        if self.training and self.unit_dropout:
+            x = x * self._kept_units(x)
+        for depth, ragged in enumerate(self.maps):
+            x = ragged(F.softsign(x) if depth else x, batch.groups)
+        return x
 
     def unit_vectors(self, session: int) -> Tensor:
         """What one standard deviation of each unit's count adds to a token, (N_s, D), where all units are at their mean.
@@ -66,18 +64,15 @@ class CountsTokens(nn.Module):
         That is the derivative of the token there. For two matrices it is their product with the slope
         1 / (1 + |b|)^2 of the softsign at the first bias b between them.
         """
-        (first, bias), *second = (by_session[session] for by_session in self._matrices())
+        ragged = cast(Iterable[RaggedLinear], self.maps)
+        (first, bias), *second = (each.matrices()[session] for each in ragged)
         if not second:
             return first.T
         return (second[0][0] * (1 + bias.abs()).pow(-2) @ first).T
 
-    def _matrices(self) -> list[list[tuple[Tensor, Tensor]]]:
-        """Of each map in turn, (weight, bias) by session."""
-        return [ragged.matrices() for ragged in cast(Iterable[RaggedLinear], self.maps)]
-
-    def _kept_units(self, x_bTN: Tensor) -> Tensor:
-        share = self.unit_dropout * torch.rand(len(x_bTN), 1, 1, device=x_bTN.device)
-        return torch.rand(len(x_bTN), 1, x_bTN.shape[-1], device=x_bTN.device) >= share
+    def _kept_units(self, x_BTN: Tensor) -> Tensor:
+        share = self.unit_dropout * torch.rand(len(x_BTN), 1, 1, device=x_BTN.device)
+        return torch.rand(len(x_BTN), 1, x_BTN.shape[-1], device=x_BTN.device) >= share
 
 
 class ContinuousTokens(nn.Module):
@@ -128,7 +123,10 @@ class CategoricalTokens(_TrialTokens):
         self.name, self.classes = modality.name, len(modality.classes)
 
     def values(self, batch: Batch) -> Tensor:
-        return F.one_hot(batch.categorical[self.name], self.classes).to(self.maps[0].get_parameter("weight").dtype)
+        # F.one_hot checks the values first, and some devices make the host wait for that.
+        index = batch.categorical[self.name]
+        one_hot = index[:, None] == torch.arange(self.classes, device=index.device)
+        return one_hot.to(self.maps[0].get_parameter("weight").dtype)
 
 
 class ScalarTokens(_TrialTokens):
@@ -155,9 +153,8 @@ class CountsReadout(nn.Module):
                 if modality.name in session.null:
                     bias.copy_(session.null[modality.name].clamp(min=_LEAST_RATE).log())
 
-    def forward(self, h_BTD: Tensor, batch: Batch) -> list[Tensor]:
-        matrices = self.map.matrices()
-        return [F.linear(h_BTD[rows], *matrices[session]) for session, rows in batch.groups]
+    def forward(self, h_BTD: Tensor, batch: Batch) -> Tensor:
+        return self.map(h_BTD, batch.groups)
 
     def unit_vectors(self, session: int) -> Tensor:
         """Each unit's weights, (N_s, width)."""
@@ -230,18 +227,16 @@ class Stitchers(nn.Module):
         outputs: list[Modality],
         settings: ModelSettings,
         sessions: list[SessionShape],
-        n_values: Mapping[str, int],
+        layout: Layout,
     ):
-        """
-        Args:
-            n_values: by modality, vectors of a trial that its values are mapped to or read from: T, or 1.
-        """
         super().__init__()
-        self.tokens = nn.ModuleDict({m.name: TOKENS[m.kind](m, settings, sessions, n_values[m.name]) for m in inputs})
-        # An output without tokens of its own is read from those of all inputs.
+        self.tokens = nn.ModuleDict(
+            {m.name: TOKENS[m.kind](m, settings, sessions, layout.n_values(m.name)) for m in inputs}
+        )
+        # An output without tokens of its own in the bins is read from those of all inputs.
         without_tokens = settings.dim * (len(inputs) if settings.readout_without_tokens == "concatenated" else 1)
-        width = {m.name: settings.dim if m in inputs else without_tokens for m in outputs}
+        width = {m.name: settings.dim if m.name in layout.binned else without_tokens for m in outputs}
         self.readouts = nn.ModuleDict(
-            {m.name: READOUTS[m.kind](m, width[m.name], sessions, n_values[m.name]) for m in outputs}
+            {m.name: READOUTS[m.kind](m, width[m.name], sessions, layout.n_bins) for m in outputs}
         )
         self.session = nn.Parameter(0.02 * torch.randn(len(sessions), len(inputs), settings.dim))

@@ -6,6 +6,7 @@ Shapes: B trials, P tokens of a trial, H heads, D model width.
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from neds.model.settings import ModelSettings
 
@@ -95,6 +96,9 @@ class Encoder(nn.Module):
     Attention starts as a preference for tokens of nearby bins. A bias b of all queries and keys adds
     (2 b^2 / sqrt(d)) sum_i cos(w_i lag) to the logit of two tokens `lag` bins apart, where w_i are the rotary frequencies
     and d the values of a head: a bump around lag 0, of height `locality` = b^2 sqrt(d).
+
+    Attributes:
+        recomputes: compute a layer's activations again for its gradient rather than hold them.
     """
 
     def __init__(self, settings: ModelSettings):
@@ -103,6 +107,7 @@ class Encoder(nn.Module):
         layers = [Layer(settings) for _ in range(settings.layers)]
         self.layers = nn.ModuleList(layers)
         self.norm = nn.LayerNorm(settings.dim)
+        self.recomputes = False
         scale = depth_scale(settings)
         for layer in layers:
             for linear in (layer.attention.out, layer.up, layer.down):
@@ -117,5 +122,8 @@ class Encoder(nn.Module):
         """Encode tokens (B, P, D) at `times` (P,), in bins; returns (B, P, D)."""
         cos, sin = rotary_angles(times, self.head_dim, self.rotary_base)
         for layer in self.layers:
-            x_BPD = layer(x_BPD, cos, sin)
+            if self.recomputes and torch.is_grad_enabled():
+                x_BPD = checkpoint(layer, x_BPD, cos, sin, use_reentrant=False)
+            else:
+                x_BPD = layer(x_BPD, cos, sin)
         return self.norm(x_BPD)

@@ -218,7 +218,7 @@ def _position(values: np.ndarray, classes: np.ndarray) -> np.ndarray:
     return np.where(matches.any(axis=1), matches.argmax(axis=1), -2)
 
 
-_SIGNED = ("choice", "reward")
+SIGNED = ("choice", "reward")
 """Modalities of which the IBL writes -1, 0 and 1, with 0 for no choice."""
 
 
@@ -247,7 +247,7 @@ def _numeric_index(values: np.ndarray, modality: Modality, where: str, key: str)
     if not (values == -1).any():
         return as_index
     signed = _position(values, np.array([-1.0, 1.0]))
-    if modality.name in _SIGNED:
+    if modality.name in SIGNED:
         return np.where(values == 0, -1, signed)
     if (values == 1).any() and not (values == 0).any():
         return signed

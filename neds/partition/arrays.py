@@ -4,7 +4,7 @@ Shapes: K trials, T bins, N units.
 """
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -17,16 +17,17 @@ from neds.files.roles import InputFile, Operational, OutputFile
 from neds.modalities import by_name
 from neds.partition.array_file import read_arrays
 from neds.partition.array_keys import FACTORS, REGION_KEYS, SPIKE_KEYS, key_remarks, near
+from neds.partition.array_source import ArraySource
+from neds.partition.array_trials import once, with_spikes
 from neds.partition.array_values import categorical, continuous, scalar, spike_counts
 from neds.partition.components import reduced
 from neds.partition.conditions import condition_index
 from neds.partition.known import masked, require_known
-from neds.partition.same_trials import FEWEST_SPIKES, of_spikes, of_times, of_values
+from neds.partition.same_trials import of_spikes, of_times, of_values
 from neds.partition.seconds import SLOWEST_HZ, bins_fault, intervals_fault, rate_fault
 from neds.partition.settings import ArrayRun, ArraySettings, PartitionSettings
 from neds.partition.split import split_trials, without_overlap
 from neds.partition.statistics import constant_columns, training_statistics
-from neds.partition.trials import drop_by_first_reason
 from neds.partition.units import keep_units
 from neds.partition.unusable import Unusable, require_splits, require_trials, require_units, write_outcome
 from neds.words import counted
@@ -34,45 +35,6 @@ from neds.words import counted
 _log = logging.getLogger(__name__)
 DOUBTFUL_BIN_S = 0.5
 """Bins as wide may be of as many milliseconds."""
-
-
-@dataclass(frozen=True)
-class _Source:
-    """The arrays of one file, by their names after renaming."""
-
-    path: Path
-    arrays: dict[str, np.ndarray]
-
-    def where(self, key: str) -> str:
-        return f"{self.path}, key {key}"
-
-    def column(self, keys: tuple[str, ...], length: int, what: str) -> np.ndarray | None:
-        """The first of `keys` that is there, checked to have shape (length,); None when all are absent."""
-        key = next((key for key in keys if key in self.arrays), None)
-        if key is None:
-            return None
-        if self.arrays[key].shape != (length,):
-            raise UserError(
-                f"{self.where(key)}: expected one value per {what} ({length}), found shape {self.arrays[key].shape}"
-            )
-        return self.arrays[key]
-
-    def text(self, key: str) -> str:
-        """A value of the whole session, given once or once per trial; empty when absent."""
-        found = np.unique(self.arrays.get(key, np.array("")).astype(str))
-        if len(found) > 1:
-            raise UserError(f"{self.where(key)}: one session has one {key}, found {', '.join(found[:3])}")
-        return str(found[0]) if len(found) else ""
-
-    def number(self, key: str, setting: float | None, name: str) -> float:
-        if setting is not None:
-            return setting
-        if key not in self.arrays:
-            raise UserError(f"{self.path}: no key {key}; add it, or set `{name}` under `arrays`")
-        value = self.arrays[key]
-        if value.size != 1 or value.dtype.kind not in "iuf" or not np.isfinite(value).all():
-            raise UserError(f"{self.where(key)}: expected one number of seconds, found {value}")
-        return float(value.item())
 
 
 def import_arrays(
@@ -101,7 +63,7 @@ def import_arrays(
     """
     cutting, reading = settings.partition, settings.arrays
     found, groups = read_arrays(arrays)
-    source = _Source(Path(arrays), _renamed(found, reading.rename, arrays))
+    source = ArraySource(Path(arrays), _renamed(found, reading.rename, arrays))
     bin_s = source.number("bin_s", reading.bin_s, "bin_s")
     if bin_s <= 0:
         raise UserError(f"{source.where('bin_s')}: {bin_s:g} is no bin width; give seconds above 0")
@@ -141,7 +103,7 @@ def _renamed(arrays: dict[str, np.ndarray], rename: dict[str, str], path: Path) 
     return dict(zip(names, arrays.values(), strict=True))
 
 
-def _overruled(source: _Source, reading: ArraySettings) -> list[str]:
+def _overruled(source: ArraySource, reading: ArraySettings) -> list[str]:
     """A line for each number of the file in whose place the configuration has another."""
     given = {"bin_s": ("bin_s", reading.bin_s), "t0_s": ("window_start_s", reading.window_start_s)}
     return [
@@ -152,7 +114,11 @@ def _overruled(source: _Source, reading: ArraySettings) -> list[str]:
 
 
 def _aligned(
-    header: AlignedSession, source: _Source, spikes_key: str | None, settings: PartitionSettings, arrays: ArraySettings
+    header: AlignedSession,
+    source: ArraySource,
+    spikes_key: str | None,
+    settings: PartitionSettings,
+    arrays: ArraySettings,
 ) -> AlignedSession:
     absent = [name for name in header.modalities if name != "spikes" and name not in source.arrays]
     if spikes_key is None:
@@ -166,7 +132,8 @@ def _aligned(
     _require_seconds(header, source, counts)
     spans_s, remarks = _spans_s(source, header, n_trials, n_bins, settings)
     split, kept_trials, dropped = _split(source, header, spans_s, settings)
-    kept_trials, dropped = _with_spikes(counts, kept_trials, dropped, settings)
+    kept_trials, dropped = once(counts, split, kept_trials, dropped, settings)
+    kept_trials, dropped = with_spikes(counts, kept_trials, dropped, settings)
     require_trials(kept_trials.sum(), n_trials, settings, dropped)
     require_splits(split[kept_trials], dropped)
     split, counts = split[kept_trials], counts[kept_trials]
@@ -208,7 +175,7 @@ def _aligned(
     )
 
 
-def _require_seconds(header: AlignedSession, source: _Source, counts: np.ndarray) -> None:
+def _require_seconds(header: AlignedSession, source: ArraySource, counts: np.ndarray) -> None:
     """Refuse bins (K, T, N) and times that are in milliseconds and the like."""
     n_trials, n_bins, _ = counts.shape
     if fault := bins_fault(header.bin_s, n_bins, header.window_start_s):
@@ -224,24 +191,8 @@ def _require_seconds(header: AlignedSession, source: _Source, counts: np.ndarray
         raise UserError(f"{source.where('align_time_s')}: {fault}")
 
 
-def _with_spikes(
-    counts: np.ndarray, kept: np.ndarray, dropped: dict[str, int], settings: PartitionSettings
-) -> tuple[np.ndarray, dict[str, int]]:
-    """Of the trials in the mask `kept` (K,) those in which spikes were recorded: the others have none of any unit, where the
-    usual trial has 20 or more. And the number dropped by reason.
-
-    Args:
-        counts: (K, T, N) of all units.
-    """
-    per_trial = np.einsum("ktn->k", counts, dtype=np.int64)
-    usual = np.median(per_trial[per_trial > 0]) if per_trial.any() else 0
-    silent = kept & (per_trial == 0) & (settings.longest_silence_s is not None and usual >= FEWEST_SPIKES)
-    recorded, lost = drop_by_first_reason({"no spike of any unit, not recorded": silent}, len(kept), prefix="trials")
-    return kept & recorded, dropped | lost
-
-
 def _values(
-    header: AlignedSession, source: _Source, spikes_key: str, arrays: ArraySettings
+    header: AlignedSession, source: ArraySource, spikes_key: str, arrays: ArraySettings
 ) -> tuple[dict[str, np.ndarray], np.ndarray, list[str]]:
     """Behaviour values by name, the counts (K, T, N) of all units, over the bins used, and how classes were read."""
     behaviours = {name: modality for name, modality in header.modalities.items() if name != "spikes"}
@@ -289,7 +240,7 @@ def _values(
 
 
 def _split(
-    source: _Source, header: AlignedSession, spans_s: np.ndarray, settings: PartitionSettings
+    source: ArraySource, header: AlignedSession, spans_s: np.ndarray, settings: PartitionSettings
 ) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
     """Index (K,) into SPLITS, mask (K,) of the trials kept, and the number dropped by reason."""
     given = source.column(("split",), len(spans_s), "trial")
@@ -306,7 +257,7 @@ def _split(
 
 
 def _spans_s(
-    source: _Source, header: AlignedSession, n_trials: int, n_bins: int, settings: PartitionSettings
+    source: ArraySource, header: AlignedSession, n_trials: int, n_bins: int, settings: PartitionSettings
 ) -> tuple[np.ndarray, list[str]]:
     """First and last moment (K, 2) of each trial's window, NaN where unknown, and what that keeps from being checked."""
     times_s = source.column(("align_time_s",), n_trials, "trial")
@@ -320,13 +271,14 @@ def _spans_s(
             f"{source.where('align_time_s')}: {found}, so that trials cannot be split into blocks of time; "
             "add the times in seconds, or set `split: random` under `partition`"
         )
-    remarks = []
+    known_s = times_s[np.isfinite(times_s)]
+    remarks = ["align_time_s is not in order: trials are taken by their times"] if (np.diff(known_s) < 0).any() else []
     if n_unknown and settings.overlap != "allow":
-        remarks = [f"no align_time_s of {counted(n_unknown, 'trial')}, so windows of different splits may overlap"]
+        remarks += [f"no align_time_s of {counted(n_unknown, 'trial')}, so windows of different splits may overlap"]
     return times_s[:, None] + header.window_start_s + np.array([0.0, n_bins * header.bin_s]), remarks
 
 
-def _units(source: _Source, n_units: int) -> pd.DataFrame:
+def _units(source: ArraySource, n_units: int) -> pd.DataFrame:
     def column(*keys: str, default: object) -> np.ndarray:
         found = source.column(keys, n_units, "unit")
         return np.full(n_units, default) if found is None else found
@@ -355,7 +307,7 @@ def _units(source: _Source, n_units: int) -> pd.DataFrame:
     )
 
 
-def _trials(source: _Source, n_trials: int) -> pd.DataFrame:
+def _trials(source: ArraySource, n_trials: int) -> pd.DataFrame:
     factors = {name: source.column((name,), n_trials, "trial") for name in FACTORS}
     columns = {name: values for name, values in factors.items() if values is not None}
     given = source.column(("condition",), n_trials, "trial")

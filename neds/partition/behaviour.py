@@ -12,7 +12,7 @@ import numpy as np
 from neds.errors import UserError
 from neds.files.raw import RawSession, Trace
 from neds.modalities import BUILT_IN, CLASSES, Modality
-from neds.partition.array_values import categorical, scalar, told, value_names
+from neds.partition.array_values import SIGNED, categorical, scalar, told, value_names
 from neds.partition.binning import smallest_counts
 from neds.partition.settings import PartitionSettings
 from neds.partition.unusable import Unusable
@@ -146,7 +146,14 @@ def _read(name: str, source: str, values: np.ndarray, numbers: list[float]) -> M
     """Class indices of a built-in modality by the IBL's `numbers` of its classes; others are unknown."""
     is_class = np.isclose(values[:, None], numbers, rtol=0, atol=1e-6)
     index = np.where(is_class.any(axis=1), is_class.argmax(axis=1), -1).astype(np.int8)
-    return Measured(source, index, f"{name}: {told(value_names(values), index, CLASSES[name])}")
+    strange = (index < 0) & np.isfinite(values) & ~((values == 0) & (name in SIGNED))
+    named = ", ".join(dict.fromkeys(value_names(values[strange])[:100]))
+    remarks = (
+        f"{name}: unknown in {counted(int(strange.sum()), 'trial')} of values that are no class ({named[:100]})",
+    )
+    return Measured(
+        source, index, f"{name}: {told(value_names(values), index, CLASSES[name])}", remarks if strange.any() else ()
+    )
 
 
 def _numbers(raw: RawSession, modality: Modality) -> Measured:

@@ -14,7 +14,7 @@ from neds.files.aligned import AlignedSession
 from neds.files.raw import Trace
 
 FEWEST_SPIKES = 20
-"""Of a window with fewer, its spikes tell nothing: two may be alike by chance, and one may have none."""
+"""Of a window with fewer, or as many in each bin, its spikes tell nothing: two may be alike by chance."""
 FEWEST_VALUES = 10
 """Of a piece of behaviour with fewer different values, likewise: a wheel may be at rest."""
 NEIGHBOURS, FEWEST_INTERVALS = 4, 6
@@ -31,7 +31,8 @@ def of_spikes(counts: np.ndarray) -> np.ndarray:
         counts: (K, T) spikes of all units in each bin, before units are selected.
     """
     rows = np.ascontiguousarray(counts, dtype="<i8")
-    enough = rows.sum(axis=1) >= FEWEST_SPIKES
+    varies = (rows != rows[:, :1]).any(axis=1)
+    enough = varies & (rows.sum(axis=1) >= FEWEST_SPIKES)
     return _marks("spikes", [row if known else None for row, known in zip(rows, enough, strict=True)])
 
 
@@ -106,9 +107,14 @@ def refuse_seen(session: AlignedSession, seen: Mapping[str, str], *, by: object)
     for eid, text in seen.items():
         others = {int(text[start : start + 16], 16) for start in range(0, len(text), 16)}
         common = _n_alike(own, others)
-        if common and eid != session.eid:
+        if common:
+            where = (
+                "it was trained on this session, split otherwise"
+                if eid == session.eid
+                else f"they are in session {eid}"
+            )
             raise UserError(
-                f"{by} has seen {common} of the test trials of session {session.eid}: they are in session {eid} ({ALIKE}); "
+                f"{by} has seen {common} of the test trials of session {session.eid}: {where} ({ALIKE}); "
                 "take one off the sessions sheet, or set partition.overlap: allow"
             )
 

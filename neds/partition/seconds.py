@@ -45,6 +45,11 @@ def intervals_fault(times_s: np.ndarray) -> str:
     return f"trials would be {usual_s:g} s apart, so these are no seconds; divide milliseconds by 1000"
 
 
+def bulk(times: np.ndarray) -> tuple[float, float]:
+    """Between which times, ascending, all but a hundredth at either end lie: single ones may be wrong."""
+    return float(times[len(times) // 100]), float(times[-1 - len(times) // 100])
+
+
 def rate_fault(n_spikes: np.ndarray, duration_s: float) -> str:
     """Why the spikes of units (N,) cannot be timed in seconds; empty where they can."""
     if (
@@ -71,7 +76,7 @@ def clock_fault(what: str, times: np.ndarray, spike_times: np.ndarray) -> str:
     known = times[np.isfinite(times)]
     if len(known) < 2 or len(spike_times) < 2:
         return ""
-    own, spikes = (known.min(), known.max()), (spike_times[0], spike_times[-1])
+    own, spikes = (float(known.min()), float(known.max())), bulk(spike_times)
     if _common(own, spikes, 1.0, 1.0) >= _APART:
         return ""
     for factor, unit in _UNITS.items():

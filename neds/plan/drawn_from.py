@@ -39,6 +39,11 @@ def pretrained(plan: Plan) -> Condition:
     return "finetuned" in plan.config.regimes, "add finetuned to regimes"
 
 
+def pretrains(plan: Plan) -> Condition:
+    how = "leave `pretrained` out, so that a model is pretrained here"
+    return bool(plan.models.pretrained()), how if plan.config.pretrained else pretrained(plan)[1]
+
+
 def all_trials(plan: Plan) -> Condition:
     return "all" in plan.config.train_trials, "add all to train_trials"
 
@@ -58,7 +63,7 @@ def has_behaviour(plan: Plan, kind: str) -> Condition:
 
 def held_out(plan: Plan) -> Condition:
     """What there must be to tell regions apart. Whole sessions can be held out only where sessions share a space."""
-    joint = "finetuned" in plan.config.regimes
+    joint = bool(plan.models.pretrained())
     if plan.config.regions.hold_out == "sessions":
         how = "pretrain on two sessions or more (add finetuned to regimes), or hold out units"
         return joint and max(plan.models.set_sizes) > 1, how
@@ -99,7 +104,7 @@ def overview_values(plan: Plan, wildcards: Wildcards) -> Mapping[str, Any]:
         plan,
         OverviewDrawing,
         modes=plan.config.modes,
-        model=settings[plan.config.modes[0]].model,
+        model=plan.shared.model if plan.shared else settings[plan.config.modes[0]].model,
         maskings={mode: of_mode.masking for mode, of_mode in settings.items()},
         n_bins=bins_of_a_trial(plan),
     )

@@ -14,8 +14,8 @@ from neds.run import Run
 class Models:
     """The models of a configuration.
 
-    "NEDS multi-session" is fine-tuned from the first set of `finetune_from`. Models that were trained with fewer trials
-    than there are appear in the figure of data efficiency alone.
+    "NEDS multi-session" is fine-tuned from the first set of `finetune_from`, or from somebody else's model. Models that were
+    trained with fewer trials than there are appear in the figure of data efficiency alone.
 
     Attributes:
         modes: the multimodal model, or the unimodal ones where it is not trained: what figures of NEDS are about.
@@ -29,14 +29,15 @@ class Models:
         self._config = config
         self.baselines = config.baselines_in_use(sessions)
         self.modes: list[ModeName] = [mode for mode in config.modes if mode == "mm"] or list(config.modes)
-        self.set_sizes = {len(config.pretraining_eids(name, sessions)) for name in config.finetune_from}
+        own = [] if config.pretrained else config.finetune_from
+        self.set_sizes = {len(config.pretraining_eids(name, sessions)) for name in own}
         scratch = config.run_settings("scratch", "mm").model
         self.ablations: dict[str, Ablation] = ablations_in_use(config.ablations, scratch)
         self.variants = variants_in_use(config.ablations, scratch)
 
     def pretrained(self) -> list[Run]:
-        """All pretrainings, of every seed; none where nothing is fine-tuned."""
-        if "finetuned" not in self._config.regimes:
+        """All pretrainings, of every seed; none where nothing is fine-tuned, or somebody else's model is."""
+        if "finetuned" not in self._config.regimes or self._config.pretrained:
             return []
         kinds = [(mode, name) for mode in self._config.modes for name in self.sets(mode)]
         return [
@@ -63,7 +64,7 @@ class Models:
 
     def sets(self, mode: ModeName) -> list[str]:
         """Pretraining sets from which models of a mode are fine-tuned."""
-        return self._config.finetune_from if self._is_for_curves(mode) else self._config.finetune_from[:1]
+        return self._config.sets_in_use if self._is_for_curves(mode) else self._config.sets_in_use[:1]
 
     def own(self, modes: list[ModeName] | None = None) -> list[Run]:
         """The single- and multi-session models of some modes, `self.modes` when omitted, without seeds."""
@@ -118,7 +119,7 @@ class Models:
         curves = []
         for mode in self.modes:
             curve = {"": Run(mode=mode, regime="scratch").label} if "scratch" in self._config.regimes else {}
-            for name in self._config.finetune_from:
+            for name in self._config.sets_in_use:
                 curve[name] = Run(mode=mode, regime="finetuned", pretraining_set=name).label
             curves.append(curve)
         return curves
@@ -145,7 +146,7 @@ class Models:
         return self._config.unimodal_curves or mode == "mm" or "mm" not in self._config.modes
 
     def _multi(self, mode: ModeName) -> Run:
-        return Run(mode=mode, regime="finetuned", pretraining_set=self._config.finetune_from[0])
+        return Run(mode=mode, regime="finetuned", pretraining_set=self._config.sets_in_use[0])
 
     def _other_sets(self, mode: ModeName) -> list[Run]:
         """A mode's models of the other pretraining sets."""

@@ -17,6 +17,7 @@ from neds.plan.lock import planned_with
 from neds.plan.plan import Plan
 from neds.plan.stale import MISSING, Staleness
 from neds.plan.step import Step
+from neds.plan.training import known_test_sessions
 from neds.words import counted
 
 _MOST_LINES = 20
@@ -123,7 +124,7 @@ class OpenedPlan:
                 f"trained with torch {version}, not the one installed: {counted(number, 'model')}, kept "
                 "(same_torch: true trains them again)"
             )
-        return [*self._gave_way, *lines]
+        return [*self._gave_way, *known_test_sessions(self.plan), *lines]
 
     def absent_files(self, wanted: Iterable[str]) -> str:
         """What to say of the files from outside that are not there though `wanted` files must be made from them; empty where

@@ -11,6 +11,7 @@ from neds.plan import drawings, evaluation, sessions, training
 from neds.plan.models import Models
 from neds.plan.step import Step, Wildcards, step_key
 from neds.roster import Session
+from neds.sharing.description import Description, read_description
 
 _ABLATIONS = ["train_variant", "ablation_metrics"]
 _SEARCHES = ["tune_pretrain", "tune_scratch", "tune_finetune"]
@@ -56,6 +57,11 @@ class Plan:
         self.test = [session.eid for session in roster if session.role == "test"]
         self.modalities: dict[str, Modality] = config.modality_registry()
         self.models: Models = Models(config, roster)
+
+    @cached_property
+    def shared(self) -> Description | None:
+        """Somebody else's model, from which the models are fine-tuned; None where they are pretrained here."""
+        return read_description(self.config.pretrained) if self.config.pretrained else None
 
     def path(self, *parts: str) -> str:
         """A path below the folder of results."""

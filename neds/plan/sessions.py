@@ -109,7 +109,9 @@ def _loaded(plan: Plan, session: Session) -> Step:
         alf = plan.path("synthetic", eid, "alf")
         return Step(rule="download_alf", command="download", inputs=made, values=values, also=(alf,), **known)
     files = alf_files(Path(config.download.alf_root or "."), session.path, with_lfp="lfp" in (download.extras or []))
-    read = {"files": tuple(map(str, files))}
+    # Of a folder that is not there the folder itself is missing.
+    folder = Path(config.download.alf_root or ".", session.path, "alf")
+    read = {"files": tuple(map(str, files or [folder]))}
     return Step(rule="download_alf", command="download", inputs=read, values=values, **known)
 
 

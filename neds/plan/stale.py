@@ -93,6 +93,9 @@ class Staleness:
 
     def identity(self, step: Step, path: str) -> str:
         """The identity that the plan expects of a file of a job."""
+        stamp = self._stamp(step) if self._sources_are_away(step) else None
+        if stamp and len(step.outputs) == 1 and (stamp.values, stamp.code) == (step.values, self._code(step)):
+            self._identities[path] = stamp.identity
         if path not in self._identities:
             inputs = {name: [self._input_identity(read, step) for read in paths] for name, paths in step.inputs.items()}
             output = next(name for name, own in step.outputs.items() if own == path)
@@ -124,7 +127,9 @@ class Staleness:
     def _input_identity(self, path: str, reader: Step) -> str:
         maker = self._plan.made_by.get(path)
         if maker is None:
-            return self._outside(path, reader)
+            # A file of another workflow counts in the record of a job by what made it.
+            stamp = read_stamp(self._folder / path)
+            return stamp.identity if stamp else self._outside(path, reader)
         if self._is_stamped(maker, path):
             return self.identity(maker, path)
         # It is known by what is in it alone.
@@ -143,6 +148,11 @@ class Staleness:
         found = file.stat()
         same = (r.sha256 for r in records if (r.size, r.mtime_ns) == (found.st_size, found.st_mtime_ns))
         return next(same, None) or content_digest(file)
+
+    def _sources_are_away(self, step: Step) -> bool:
+        """Whether none of the files from outside that a job reads is there, so that not even their number is known."""
+        outside = [path for path in step.read if path not in self._plan.made_by]
+        return bool(outside) and not any(self._there(path) for path in outside)
 
     def _recorded_sources(self, reader: Step) -> list[Any]:
         """What is on record of the files that a job reads: in its own file, or where that is gone in what was made of it."""
@@ -185,6 +195,8 @@ class Staleness:
 
     def _replaced_input(self, step: Step, stamp: Stamp) -> str:
         """The input that is another file than the one that was read, though made in the same way."""
+        if self._sources_are_away(step):
+            return ""
         for name, paths in step.inputs.items():
             for path, record in zip(paths, stamp.inputs.get(name, []), strict=True):
                 maker = self._plan.made_by.get(path)

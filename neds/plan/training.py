@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from neds.config import Stage
 from neds.model.modes import ModeName
+from neds.model.settings import DROPOUTS
 from neds.plan.step import Step, plain
 from neds.run import Run
+from neds.sharing.places import weights_file
 from neds.training.settings import TrainingRun
 from neds.tuning.settings import TuningRun
+from neds.words import counted
 
 if TYPE_CHECKING:
     from neds.plan.plan import Plan
@@ -52,15 +55,30 @@ def run_wildcards(run: Run) -> dict[str, str]:
 def training_run(plan: Plan, run: Run) -> TrainingRun:
     """Everything but the data that determines a network."""
     settings = plan.config.run_settings(STAGES[run.regime], run.mode)
+    model = settings.model
+    if plan.shared and run.regime == "finetuned":
+        model = plan.shared.model.model_copy(update={key: getattr(model, key) for key in DROPOUTS})
     return TrainingRun(
         mode=run.mode,
         modalities=plan.config.modalities,
-        model=settings.model,
+        model=model,
         masking=settings.masking,
         training=settings.training,
         seed=run.seed or 0,
         train_trials=run.trials,
     )
+
+
+def known_test_sessions(plan: Plan) -> list[str]:
+    """A warning of test sessions that somebody else's model was trained on, where there are any."""
+    trained = {session.eid for session in plan.shared.sessions} if plan.shared else set()
+    known = [eid for eid in plan.test if eid in trained]
+    if not known:
+        return []
+    return [
+        f"{plan.config.pretrained}: was trained on {counted(len(known), 'test session')} ({', '.join(known[:3])}"
+        f"{', ...' if len(known) > 3 else ''}), whose scores say nothing of sessions that are new to it"
+    ]
 
 
 def _outputs(folder: str) -> dict[str, str]:
@@ -91,8 +109,7 @@ def _pretrained(plan: Plan, run: Run) -> Step:
 def _trained(plan: Plan, eid: str, run: Run) -> Step:
     inputs = _tuned(plan, run, eid) | {"aligned": (plan.aligned(eid),)}
     if run.regime == "finetuned":
-        pretrained = Run(mode=run.mode, regime="pretrained", pretraining_set=run.pretraining_set, seed=run.seed)
-        inputs["pretrained"] = (checkpoint(plan, pretrained),)
+        inputs["pretrained"] = (_source(plan, run),)
     return Step(
         rule="finetune" if run.regime == "finetuned" else "train_from_scratch",
         command="train",
@@ -102,6 +119,13 @@ def _trained(plan: Plan, eid: str, run: Run) -> Step:
         operational=_operational(plan),
         outputs=_outputs(folder(plan, run, eid)),
     )
+
+
+def _source(plan: Plan, run: Run) -> str:
+    """The weights that a model is fine-tuned from: those of its pretraining set, or somebody else's."""
+    if plan.config.pretrained:
+        return str(weights_file(plan.config.pretrained))
+    return checkpoint(plan, Run(mode=run.mode, regime="pretrained", pretraining_set=run.pretraining_set, seed=run.seed))
 
 
 def _variant(plan: Plan, eid: str, run: Run) -> Step:
@@ -161,14 +185,13 @@ def _searches_of_session(plan: Plan, eid: str, mode: ModeName, sets: list[str]) 
         yield _search(plan, run, eid, rule="tune_scratch", wildcards={"eid": eid, "mode": mode}, inputs=aligned)
     for name in sets if "finetuned" in config.tune.stages else []:
         run = Run(mode=mode, regime="finetuned", pretraining_set=name, seed=seed)
-        pretrained = Run(mode=mode, regime="pretrained", pretraining_set=name, seed=seed)
         yield _search(
             plan,
             run,
             eid,
             rule="tune_finetune",
             wildcards={"eid": eid, "mode": mode, "pretraining_set": name},
-            inputs=aligned | {"pretrained": (checkpoint(plan, pretrained),)},
+            inputs=aligned | {"pretrained": (_source(plan, run),)},
         )
 
 

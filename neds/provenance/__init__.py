@@ -12,6 +12,7 @@ from neds.provenance.stamp import (
     read_stamp,
     software_in_use,
     source_record,
+    threads_in_use,
     write_metadata,
     write_stamp,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "read_stamp",
     "software_in_use",
     "source_record",
+    "threads_in_use",
     "write_metadata",
     "write_stamp",
 ]

@@ -6,6 +6,7 @@ It holds no time and no machine: the same run gives the same bytes. Where it lie
 import hashlib
 import json
 import platform
+import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -77,6 +78,7 @@ class Stamp:
         inputs: by the name of the command's parameter, in their order.
         sources: files from outside the workflow, among the inputs or within them.
         versions: of Python and the packages that compute, by name.
+        threads: that torch computed with, by which sums differ in their last digits; 0 without torch.
         content: SHA-256 of the file before it was stamped.
         output: which of the command's outputs it is, where there are several.
         others: SHA-256 of the command's other outputs that can hold no stamp, by name.
@@ -88,6 +90,7 @@ class Stamp:
     inputs: dict[str, list[InputRecord]] = field(default_factory=dict)
     sources: list[SourceRecord] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
+    threads: int = 0
     content: str = ""
     output: str = ""
     others: dict[str, str] = field(default_factory=dict)
@@ -109,6 +112,12 @@ def software_in_use() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return versions
+
+
+def threads_in_use() -> int:
+    """How many threads torch computes with in this process; 0 where it is not loaded."""
+    torch = sys.modules.get("torch")
+    return torch.get_num_threads() if torch else 0
 
 
 def content_digest(path: Path) -> str:
@@ -200,7 +209,7 @@ def _checked(value: dict[str, Any]) -> Stamp:
     texts = [stamp.command, stamp.code, stamp.content, stamp.output, *stamp.versions.values(), *stamp.others.values()]
     texts += [text for record in records for text in (record.identity, record.content)]
     texts += [text for source in stamp.sources for text in (source.name, source.sha256)]
-    numbers = [number for source in stamp.sources for number in (source.size, source.mtime_ns)]
+    numbers = [stamp.threads, *(number for source in stamp.sources for number in (source.size, source.mtime_ns))]
     if not all(type(text) is str for text in texts) or not all(type(number) is int for number in numbers):
         raise ValueError("no stamp")
     if type(stamp.values) is not dict:

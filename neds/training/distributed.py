@@ -20,11 +20,12 @@ from neds.words import counted
 
 @dataclass(frozen=True)
 class Processes:
-    """This process's `rank` among `count`, and the device that it computes on."""
+    """This process's `rank` among `count`, `on_this_host` of them on this computer, and the device that it computes on."""
 
     rank: int
     count: int
     device: torch.device
+    on_this_host: int = 1
 
     @property
     def is_first(self) -> bool:
@@ -58,7 +59,8 @@ class Processes:
         """Whether `flag` is set in one of the processes."""
         if self.count == 1:
             return flag
-        return bool(self.sum(torch.tensor(float(flag), device=self.device)))
+        # In main memory, so that no process waits for its GPU.
+        return bool(self.sum(torch.tensor(float(flag))))
 
 
 def alone(device: torch.device | None = None) -> Processes:
@@ -95,8 +97,8 @@ def joined() -> Iterator[Processes]:
         torch.cuda.set_device(device)
     else:
         torch.set_num_threads(max(1, torch.get_num_threads() // n_local))
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
     try:
-        yield Processes(dist.get_rank(), dist.get_world_size(), device)
+        yield Processes(dist.get_rank(), dist.get_world_size(), device, n_local)
     finally:
         dist.destroy_process_group()

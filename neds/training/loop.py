@@ -11,19 +11,20 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from neds.data.store import TrialStore, stacked_valid
-from neds.device import bf16_is_native
+from neds.data.store import TrialStore
 from neds.errors import Interrupted, UserError
 from neds.files.aligned import AlignedSession
-from neds.model.loss import loss_terms, total_loss
-from neds.model.masking import Mask, draw_masks
 from neds.model.network import NEDS
+from neds.model.precision import Precision, faster_precision
 from neds.training.distributed import Processes
+from neds.training.memory import explained, trial_step, trials_that_fit
 from neds.training.report import Report
 from neds.training.resume import StateSaver
 from neds.training.scaling import error_scales
+from neds.training.sessions import SessionParameters
 from neds.training.settings import TrainingRun, TrainingSettings
 from neds.training.state import OWN, SHARED, TrainingState
+from neds.training.step import add_gradients
 from neds.training.validate import can_be_scored, validation_scores
 
 log = logging.getLogger(__name__)
@@ -63,8 +64,8 @@ def train(
 
     Every step is a function of (seed, epoch, batch, weights, optimiser state) alone, so a run that is killed and started
     again with the same fingerprint ends with the same weights as one that was not (bit for bit on a CPU). Several processes
-    take equal parts of every batch and end with the same weights; without dropout they are those of one process, up to
-    rounding.
+    take equal parts of every batch and end with the same weights, and each goes through its own in as many parts as memory
+    wants; without dropout the weights are those of one process with one part, up to rounding.
 
     Args:
         run: of which masking, training and seed count.
@@ -76,7 +77,8 @@ def train(
         The state at the end; where the validation trials of no session can be scored, the last weights are also the best.
 
     Raises:
-        UserError: training diverged: its loss, its weights or, in every validation, its predictions are not finite.
+        UserError: training diverged: its loss, its weights or, in every validation, its predictions are not finite; or the
+            GPU ran out of memory.
         Interrupted: `unfinished.should_stop` said so. The state is saved, and the same call goes on from it.
     """
     settings = run.training
@@ -85,7 +87,9 @@ def train(
     if state.load(
         unfinished.path, fingerprint=unfinished.fingerprint, same_torch=unfinished.same_torch, processes=processes
     ):
-        log.info("%s: resumed after %s", description, state)
+        log.info("%s: resumed after %s, in %s", description, state, state.progress.precision)
+    else:
+        state.progress.precision = _precision(model, settings, store.device, processes, description)
     network = DistributedDataParallel(model) if processes.count > 1 else model
     saver = StateSaver(
         lambda: state.save(unfinished.path, fingerprint=unfinished.fingerprint),
@@ -95,7 +99,8 @@ def train(
     )
     scales = error_scales(sessions, store.modalities, settings.loss_scaling, device=store.device)
     trials_per_epoch = store.n_shuffled("train", balanced=_balanced(settings))
-    with report.bar(state):
+    at_once = _trials_at_once(state, store, run, scales, processes, description)
+    with report.bar(state), explained(description, at_once):
         while not state.has_ended:
             if state.has_lost_patience:
                 log.info("%s: stopped early at epoch %d", description, state.progress.epoch)
@@ -103,8 +108,9 @@ def train(
             with report.epoch(state.share_of_epoch_left * trials_per_epoch):
                 model.train()
                 for sessions_drawn, trials in _batches(store, run, state):
-                    loss, sums = _masked_loss(network, state, store, sessions_drawn, trials, run, scales, processes)
-                    state.step(loss, sums)
+                    rows = sessions_drawn, trials
+                    sums = add_gradients(network, state, store, *rows, run, scales, processes, at_once)
+                    state.step(sums, present=np.unique(sessions_drawn))
                     if saver.after_step():
                         raise Interrupted(
                             f"{description}: stopped after {state}; its state is saved, start it again to go on"
@@ -112,7 +118,7 @@ def train(
                 losses = state.end_epoch()
             _require_finite(state, losses, settings, description)
             if state.is_due_for_validation:
-                scores = validation_scores(model, store, sessions, processes)
+                scores = validation_scores(model, store, sessions, processes, state.progress.precision)
                 state.progress.seconds = state.seconds
                 state.judge(scores["score"])
                 report.validated(state, losses, scores)
@@ -127,8 +133,46 @@ def train(
 
 def _beginning(model: NEDS, store: TrialStore, settings: TrainingSettings) -> TrainingState:
     _freeze(model, settings.freeze)
+    model.encoder.recomputes = settings.recompute
     steps = store.n_batches("train", batch_size=settings.batch_size, balanced=_balanced(settings))
-    return TrainingState(model, _optimizer(model, settings), settings, steps_per_epoch=steps, device=store.device)
+    own = SessionParameters(model) if settings.absent_sessions == "untouched" else None
+    optimizer = _optimizer(model, settings, own)
+    return TrainingState(model, optimizer, settings, steps_per_epoch=steps, device=store.device, own=own)
+
+
+def _trials_at_once(
+    state: TrainingState,
+    store: TrialStore,
+    run: TrainingRun,
+    scales: dict[str, torch.Tensor] | None,
+    processes: Processes,
+    description: str,
+) -> int:
+    """Trials of a batch whose activations this process holds at once."""
+    settings = run.training
+    n_batch = min(settings.batch_size, store.n_shuffled("train", balanced=_balanced(settings)))
+    n_trials = -(-n_batch // processes.count)
+    if settings.trials_at_once != "auto":
+        return min(settings.trials_at_once, n_trials)
+    if processes.device.type != "cuda":
+        return n_trials
+    with explained(description, 1):
+        at_once = trials_that_fit(trial_step(state, store, run, scales, n_trials), n_trials)
+    if at_once < n_trials:
+        log.info("%s: %d of the %d trials of a batch fit the GPU at once", description, at_once, n_trials)
+    return at_once
+
+
+def _precision(
+    model: NEDS, settings: TrainingSettings, device: torch.device, processes: Processes, description: str
+) -> Precision:
+    """The precision to train in. The first process measures for all, which must compute alike."""
+    if settings.precision != "auto":
+        return settings.precision
+    size = {"n_trials": -(-settings.batch_size // processes.count), "n_tokens": model.layout.n_tokens}
+    precision, why = faster_precision(device, model.design.settings, **size) if processes.is_first else ("fp32", "")
+    log.info("%s: computes in %s: %s", description, precision, why)
+    return "bf16" if processes.from_first(precision.encode()) == b"bf16" else "fp32"
 
 
 def _batches(store: TrialStore, run: TrainingRun, state: TrainingState) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -143,75 +187,24 @@ def _batches(store: TrialStore, run: TrainingRun, state: TrainingState) -> Itera
     return islice(batches, progress.batch, None)
 
 
-def _masked_loss(
-    network: nn.Module,
-    state: TrainingState,
-    store: TrialStore,
-    sessions: np.ndarray,
-    trials: np.ndarray,
-    run: TrainingRun,
-    scales: dict[str, torch.Tensor] | None,
-    processes: Processes,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """The loss of this process's rows of a batch, by which to step, and the batch's `TrainingState.loss_sums` of all."""
-    design, settings, names = state.model.design, run.training, state.outputs
-    # Seeded at every step, so that a run can go on from any.
-    place = [run.seed, state.progress.epoch, state.progress.batch]
-    seed = int(np.random.SeedSequence(place).generate_state(1)[0])
-    torch.manual_seed(seed + processes.rank)
-    # Every process draws the masks of the whole batch, so that they do not depend on how it is cut.
-    mask = draw_masks(
-        list(design.modalities.values()),
-        n_trials=len(trials),
-        n_bins=store.n_bins,
-        scheme_weights=design.mode.scheme_weights,
-        ratio=run.masking.ratio,
-        single_behaviour=run.masking.single_behaviour,
-        generator=torch.Generator().manual_seed(seed),
-    )
-    own = processes.own_rows(len(trials))
-    if not len(own):
-        # A process without a trial joins the others' step with one that has no target.
-        own = np.zeros(1, dtype=np.int64)
-        mask = Mask(mask.hidden, torch.zeros_like(mask.target))
-    batch = store.batch(sessions[own], trials[own])
-    mask = mask.rows(torch.from_numpy(own)).where_known(stacked_valid(batch, design.modalities))
-    with autocast(store.device, settings.precision):
-        predictions = network(batch, mask.hidden)
-    target = dict(zip(design.modalities, mask.target.unbind(1), strict=True))
-    terms = loss_terms(design.modalities, predictions, batch, target, error_scales=scales)
-    losses = torch.stack([terms[name][0].detach() for name in names])
-    numbers = torch.stack([terms[name][1].float() for name in names])
-    everyone = processes.sum(torch.stack([losses, numbers]))
-    # The gradients of the processes are averaged, so each divides by its share of the whole batch's number.
-    shares = everyone[1] / processes.count
-    loss = total_loss({name: (terms[name][0], shares[i]) for i, name in enumerate(names)}, settings.loss_weights)
-    return loss, everyone
-
-
 def _balanced(settings: TrainingSettings) -> bool:
     return settings.sampling == "sessions"
 
 
 def _freeze(model: NEDS, part: str) -> None:
-    frozen = {"none": (), "encoder": ("encoder.",), "shared": ("encoder.", "position", "modality", "mask_vector")}[part]
     for name, parameter in model.named_parameters():
-        parameter.requires_grad_(not name.startswith(frozen))
+        is_of = {"none": False, "encoder": name.startswith("encoder."), "shared": not name.startswith("stitchers.")}
+        parameter.requires_grad_(not is_of[part])
 
 
-def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """The autocast context of a precision setting on a device."""
-    enabled = precision == "bf16" or (precision == "auto" and bf16_is_native(device))
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled)
-
-
-def _optimizer(model: NEDS, settings: TrainingSettings) -> torch.optim.AdamW:
+def _optimizer(model: NEDS, settings: TrainingSettings, own: SessionParameters | None = None) -> torch.optim.AdamW:
     groups: dict[tuple[str, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             part = OWN if name.startswith("stitchers.") else SHARED
             is_matrix = name.endswith("weight") and "norm" not in name
-            groups.setdefault((part, settings.weight_decay if is_matrix else 0.0), []).append(parameter)
+            members = own.by_name[name] if own and part == OWN else [parameter]
+            groups.setdefault((part, settings.weight_decay if is_matrix else 0.0), []).extend(members)
     rates = {OWN: settings.lr, SHARED: settings.lr * settings.shared_lr}
     return torch.optim.AdamW(
         [

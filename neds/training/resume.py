@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, save_file
 
 from neds.files.atomic import replacing
+from neds.model.precision import Precision
 from neds.training.distributed import Processes
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ class Progress:
         best_score, best_epoch: of the best validation so far; None and 0 before there is one with a score.
         validations_since_best: for early stopping.
         seconds: training time so far, over all its parts.
+        precision: in which the run computes, chosen when it began.
     """
 
     epoch: int = 0
@@ -48,6 +50,7 @@ class Progress:
     best_epoch: int = 0
     validations_since_best: int = 0
     seconds: float = 0.0
+    precision: Precision = "fp32"
 
 
 def save_state(

@@ -1,6 +1,6 @@
 """Settings of the optimisation."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -81,6 +81,13 @@ class TrainingSettings(Settings):
         "trials", when="sessions when their numbers of trials differ much", paper="trials", public_code="trials"
     )
     """Of several sessions, every trial once an epoch, or equally many trials of each session."""
+    absent_sessions: Literal["decay", "untouched"] = key(
+        "decay",
+        when="untouched with many more sessions than trials in a batch, where it also saves time",
+        public_code="untouched",
+    )
+    """What a step does to the own maps of a session that has no trial in the batch. decay: momentum and weight decay go on.
+    untouched: weights, moments and bias correction wait for its next trial."""
     freeze: Literal["none", "encoder", "shared"] = key(
         "none", when="shared for very few trials of a new session", paper="none", public_code="none"
     )
@@ -89,8 +96,24 @@ class TrainingSettings(Settings):
     """Epochs between validations; the best validated weights are kept."""
     patience: int | None = key(None, ge=1, when="set it to save time when scores stop rising early")
     """Stop after this many validations without a better score; null to run all epochs."""
-    precision: Literal["auto", "fp32", "bf16"] = key("auto", when="fp32 to compare results between GPU and CPU")
-    """auto: bf16 autocast on GPUs that compute in it (Ampere and later), fp32 on others and on a CPU, where it is slower."""
+    trials_at_once: Literal["auto"] | Annotated[int, Field(ge=1)] = key(
+        "auto", when="a number when a GPU runs out of memory all the same, or for large batches on a CPU"
+    )
+    """Trials of a batch whose activations a process holds at once. A larger batch goes through in parts, whose gradients are
+    added up: the step stays that of the whole batch, but dropout draws other values. auto: on a GPU as many as fit, found at
+    the start; on a CPU all."""
+    recompute: bool = key(False, when="true to fit more trials at once, at the cost of a second forward pass")
+    """Compute the activations of each layer again for its gradient, instead of holding them. It changes no result."""
+    memory_share: float = key(
+        0.5, gt=0, le=1, when="lower where other work needs the memory; higher where reading files is slow"
+    )
+    """Share of the memory that is left at the start which the counts of all sessions may take. Where they would take more,
+    the trials of a batch are read from their files; that changes no result."""
+    precision: Literal["auto", "fp32", "bf16"] = key("auto", when="fp32 to compare results between machines")
+    """auto: bf16 autocast on GPUs that compute in it (Ampere and later), fp32 on others. On a CPU one layer is timed in both
+    when training begins, and bf16 chosen where it is at least 1.4 times faster (wide networks, on CPUs with AMX or
+    AVX512-BF16). The log and the checkpoint say what was chosen, and a training that was interrupted goes on with it. Test
+    scores are always computed in fp32."""
 
 
 class TrainingRun(Settings):

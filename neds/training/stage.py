@@ -8,19 +8,22 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from neds.data.reading import read_sessions
 from neds.data.store import TrialStore
 from neds.data.subset import with_training_trials
 from neds.errors import UserError
-from neds.files.aligned import AlignedSession, read_aligned
+from neds.files.aligned import AlignedSession
 from neds.files.atomic import write_csv
 from neds.model.checkpoint import Checkpoint, load_network, read_checkpoint, write_checkpoint
+from neds.model.known import known_session
 from neds.model.modes import preset
 from neds.model.network import NEDS, Design
 from neds.model.settings import DROPOUTS
-from neds.partition.same_trials import refuse_seen, seen_in_training
+from neds.partition.same_trials import seen_in_training
 from neds.provenance import code_digest, content_digest, digest_of
 from neds.training.distributed import Processes, alone
 from neds.training.loop import Unfinished, train
+from neds.training.pretrained import refuse_unfit
 from neds.training.settings import TrainingRun
 from neds.words import counted
 
@@ -64,17 +67,15 @@ def run_training(
         Interrupted: `should_stop` said so; the outputs are not written, and the same call goes on from the saved state.
     """
     processes = processes or alone()
-    sessions = [
-        with_training_trials(session, run.train_trials)
-        for path in aligned
-        if (session := _usable(read_aligned(path))) is not None
-    ]
+    share, n_processes = run.training.memory_share, processes.on_this_host
+    read = read_sessions(aligned, memory_share=share, n_processes=n_processes, description=description)
+    sessions = [with_training_trials(session, run.train_trials) for session in read if _usable(session)]
     why = "" if sessions else "no usable session (see the sessions table)"
     if pretrained and not why:
         source = read_checkpoint(pretrained, with_weights=False)[0]
         why = source.skipped
         for session in sessions if not why else ():
-            refuse_seen(session, source.record.get("seen", {}), by=pretrained)
+            refuse_unfit(source, session, by=pretrained)
     if why:
         log.warning("%s: skipped, %s", description, why)
         if processes.is_first:
@@ -121,10 +122,16 @@ def run_training(
         "seen": {session.eid: seen_in_training(session) for session in sessions},
         "pretrained": str(pretrained) if pretrained else "",
         "parameters": sizes,
+        "precision": trained.progress.precision,
         "run": run.model_dump(),
     }
     ends = {"epoch": trained.progress.best_epoch, "validation_score": trained.progress.best_score}
-    checkpoint = Checkpoint(design=model.design, sessions=model.session_shapes, record=record | ends)
+    checkpoint = Checkpoint(
+        design=model.design,
+        sessions=model.session_shapes,
+        known=[known_session(session) for session in sessions],
+        record=record | ends,
+    )
     write_checkpoint(best, checkpoint, trained.best)
     write_checkpoint(last, replace(checkpoint, record=record | {"epoch": trained.progress.epoch}), trained.weights())
     state.unlink(missing_ok=True)
@@ -145,11 +152,10 @@ def _summary(model: NEDS, store: TrialStore, sessions: list[AlignedSession], pro
     )
 
 
-def _usable(session: AlignedSession) -> AlignedSession | None:
+def _usable(session: AlignedSession) -> bool:
     if not session.usable:
         log.warning("session %s is left out: %s", session.eid, session.reason)
-        return None
-    return session
+    return session.usable
 
 
 def _build(run: TrainingRun, store: TrialStore, pretrained: Path | None) -> NEDS:

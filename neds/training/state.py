@@ -1,6 +1,7 @@
 """The state of a training: all that changes while it runs."""
 
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from neds.model.network import NEDS
 from neds.training.distributed import Processes
 from neds.training.resume import Progress, load_state, save_state
+from neds.training.sessions import SessionParameters
 from neds.training.settings import TrainingSettings
 
 OWN, SHARED = "session", "shared"
@@ -34,11 +36,13 @@ class TrainingState:
         *,
         steps_per_epoch: int,
         device: torch.device,
+        own: SessionParameters | None = None,
     ):
         """
         Args:
             optimizer: of the model's parameters that are trained; its groups have a `part`, `OWN` or `SHARED`.
             device: of the model.
+            own: what the optimiser steps in the place of the stitchers' parameters.
         """
         self.model = model
         self.progress = Progress()
@@ -46,6 +50,7 @@ class TrainingState:
         self.outputs = [name for name in model.design.modalities if name in model.design.mode.outputs]
         self.loss_sums = torch.zeros(2, len(self.outputs), device=device)
         self._optimizer = optimizer
+        self._own = own
         self._settings = settings
         self._steps_per_epoch = steps_per_epoch
         self._scheduler = torch.optim.lr_scheduler.OneCycleLR(
@@ -89,20 +94,23 @@ class TrainingState:
     @property
     def is_finite(self) -> bool:
         """Whether all weights are."""
-        return all(bool(parameter.isfinite().all()) for parameter in self.model.parameters())
+        return bool(torch.stack([parameter.isfinite().all() for parameter in self.model.parameters()]).all())
 
-    def step(self, loss: torch.Tensor, batch_sums: torch.Tensor) -> None:
-        """One step of the optimiser and of the learning rates.
+    def step(self, batch_sums: torch.Tensor, *, present: Iterable[int]) -> None:
+        """One step of the optimiser, by the gradients that the parameters have, and of the learning rates.
 
         Args:
             batch_sums: (2, outputs) what the batch adds to `loss_sums`.
+            present: sessions of the batch.
         """
         self.loss_sums += batch_sums
-        self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()
         if self._settings.gradient_clip is not None:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self._settings.gradient_clip)
+        if self._own is not None:
+            self._own.take_gradients(present)
         self._optimizer.step()
+        self._optimizer.zero_grad(set_to_none=True)
+        self.model.zero_grad(set_to_none=True)
         self._scheduler.step()
         self.progress.batch += 1
 

@@ -10,11 +10,12 @@ from neds.evaluation.tasks import Task, tasks_of
 from neds.files.aligned import AlignedSession
 from neds.modalities import Kind
 from neds.model.network import NEDS
+from neds.model.precision import Precision
 from neds.training.distributed import Processes
 
 
 def validation_scores(
-    model: NEDS, store: TrialStore, sessions: list[AlignedSession], processes: Processes
+    model: NEDS, store: TrialStore, sessions: list[AlignedSession], processes: Processes, precision: Precision
 ) -> dict[str, float]:
     """Scores of every output on the validation trials, means over sessions, and the one to select by as "score".
 
@@ -30,7 +31,7 @@ def validation_scores(
     totals, is_faulty = torch.zeros(2, len(columns), dtype=torch.float64), False
     for index in processes.own_rows(len(sessions)):
         trials = sessions[index].trials_of("val")
-        predictions = {k: v for task in tasks for k, v in predict(model, store, index, "val", task).items()}
+        predictions = {k: v for task in tasks for k, v in predict(model, store, index, "val", task, precision).items()}
         scores = {target: selecting_scores(sessions[index], target, predictions[target], trials) for target in kinds}
         for target, values in predictions.items():
             is_faulty |= bool((known_values(sessions[index], target, trials) & ~np.isfinite(values)).any())

@@ -1,0 +1,1 @@
+"""What `import neds` gives (docs/models.md): few names, which stay as they are."""

@@ -1,0 +1,238 @@
+"""Trained models in Python. Shapes: K trials, T bins, N units, D width of the model."""
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from os import PathLike
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+
+from neds.ablations.changes import key_faults, with_changes
+from neds.config.overrides import is_shape
+from neds.config.schema import Config
+from neds.data.store import TrialStore
+from neds.errors import UserError
+from neds.evaluation.predict import predict
+from neds.evaluation.tasks import Task
+from neds.files.aligned import SPLITS, AlignedSession, write_aligned
+from neds.modalities import Modality
+from neds.model.batch import Batch
+from neds.model.checkpoint import Checkpoint, load_network, write_checkpoint
+from neds.model.known import as_trained, bins_fault
+from neds.model.network import NEDS
+from neds.regions.extract import unit_embeddings
+from neds.sharing.places import weights_of
+from neds.training.settings import TrainingRun
+from neds.training.stage import run_training
+from neds.validation import validated
+
+TrialsName = Literal["all", "train", "val", "test"]
+
+
+def load_model(path: str | PathLike[str]) -> "Model":
+    """Load a trained model: a checkpoint (`best.safetensors`), or a folder that `neds export` or `neds import` wrote.
+
+    Nothing is unpickled. A URL is for `neds import`, which checks what it fetches and keeps it.
+
+    Raises:
+        UserError: missing or damaged, or no network was trained.
+    """
+    network, checkpoint = load_network(weights_of(path))
+    return Model(network, checkpoint, name=str(path))
+
+
+class Model:
+    """A trained model. It predicts sessions that it was trained on; for any other, `finetune` it first.
+
+    Attributes:
+        name: what messages call it, e.g. the path that it was loaded from.
+        network: the torch module.
+        checkpoint: its design, its sessions, and how it came about.
+    """
+
+    def __init__(self, network: NEDS, checkpoint: Checkpoint, *, name: str) -> None:
+        self.network = network
+        self.checkpoint = checkpoint
+        self.name = name
+
+    def __repr__(self) -> str:
+        mode = self.network.design.mode
+        return f"Model({self.name}: {', '.join(mode.inputs)} -> {', '.join(mode.outputs)}; {len(self.eids)} sessions)"
+
+    @property
+    def eids(self) -> list[str]:
+        """The sessions that it was trained on."""
+        return [shape.eid for shape in self.network.session_shapes]
+
+    @property
+    def modalities(self) -> dict[str, Modality]:
+        """What it reads or predicts, by name."""
+        return self.network.design.modalities
+
+    def encode(
+        self, session: AlignedSession, *, given: Sequence[str] | None = None, trials: TrialsName = "all"
+    ) -> dict[str, np.ndarray]:
+        """Predict neural activity from behaviour.
+
+        Args:
+            session: one that the model was trained on, or further trials of it, with the same units.
+            given: modalities that the model sees; all behaviours that it reads when omitted.
+            trials: which trials, in the order of the session.
+
+        Returns:
+            By modality: counts (K, T, N) expected spikes per bin (over `session.bin_s`: spikes per second); continuous
+            (K, T, width) in its unit.
+
+        Raises:
+            UserError: the session does not fit the model, or the model cannot encode.
+        """
+        return self._predict("encoding", "neural", session, given, trials)
+
+    def decode(
+        self, session: AlignedSession, *, given: Sequence[str] | None = None, trials: TrialsName = "all"
+    ) -> dict[str, np.ndarray]:
+        """Predict behaviour from neural activity. Arguments and errors as of `encode`.
+
+        Returns:
+            By modality: continuous (K, T, width) in its unit; categorical (K, classes) probabilities; scalar (K,) in its
+            unit; counts (K, T, N) expected per bin.
+        """
+        return self._predict("decoding", "behaviour", session, given, trials)
+
+    def embeddings(self) -> pd.DataFrame:
+        """What the model has learned of each unit that it was trained on.
+
+        Returns:
+            A row per unit: eid, subject, modality, unit (its column in the session's counts), uuid, probe, acronym, beryl,
+            cosmos, and `input_0` ..., `readout_0` ..., two vectors of D values without a unit: what a standard deviation of
+            the unit's count adds to a token, and what its rate is read from. A unimodal model has one of them.
+
+        Raises:
+            UserError: the checkpoint does not say which units they are.
+        """
+        known = {one.eid: one.described(self.modalities) for one in self.checkpoint.known}
+        if known.keys() != set(self.eids):
+            raise UserError(
+                f"{self.name}: does not say which units it was trained on; train it again with this version"
+            )
+        found = unit_embeddings(self.network, [known[eid] for eid in self.eids])
+        columns = {f"{kind}_{i}": column for kind, rows in found.rows.items() for i, column in enumerate(rows.T)}
+        return pd.concat([found.units, pd.DataFrame(columns)], axis=1)
+
+    def finetune(self, session: AlignedSession, *, settings: Mapping[str, Any] | None = None, seed: int = 0) -> "Model":
+        """A model of this session alone, fine-tuned from this one, which stays as it is.
+
+        The encoder starts from this model's, the maps from and to the session's units and behaviours afresh. Kept are the
+        best weights on the session's validation trials. Settings are by default those of the workflow's fine-tuning.
+
+        Args:
+            settings: dotted keys of the blocks masking and training, and dropouts of model, e.g. {"training.epochs": 20}.
+            seed: of the training.
+
+        Raises:
+            UserError: bins or modalities do not fit, the model has seen test trials of the session, or a setting that is
+                none.
+        """
+        design = self.network.design
+        mode = self.checkpoint.record["run"]["mode"]
+        defaults = Config().run_settings("finetuned", mode)
+        changes = dict(settings or {})
+        faults = dict(key_faults(changes, dict(defaults), whose="fine-tuning"))
+        faults |= {key: "is of the pretrained model's shape, which stays" for key in changes if is_shape(key)}
+        if faults:
+            raise UserError("\n".join(f"settings: {key}: {text}" for key, text in faults.items()))
+        values = {"mode": mode, "modalities": list(design.modalities), "seed": seed}
+        run = validated(TrainingRun, values | with_changes(defaults.model_dump(), changes), where="settings")
+        with tempfile.TemporaryDirectory(prefix="neds-finetune-") as made:
+            folder = Path(made)
+            write_aligned(folder / "session.h5", session)
+            self.save(folder / "pretrained.safetensors")
+            best = folder / "best.safetensors"
+            try:
+                run_training(
+                    run=run,
+                    aligned=[folder / "session.h5"],
+                    best=best,
+                    last=folder / "last.safetensors",
+                    log_csv=folder / "log.csv",
+                    pretrained=folder / "pretrained.safetensors",
+                    description=f"fine-tuning on {session.eid}",
+                )
+            except UserError as error:
+                raise UserError(str(error).replace(str(folder / "pretrained.safetensors"), self.name)) from None
+            network, checkpoint = load_network(best)
+        checkpoint = replace(checkpoint, record=checkpoint.record | {"pretrained": self.name})
+        return Model(network, checkpoint, name=f"{self.name}, fine-tuned on {session.eid}")
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write a checkpoint (`.safetensors`) that `load_model`, `neds predict` and `neds export` take."""
+        write_checkpoint(Path(path), self.checkpoint, self.network.state_dict())
+
+    def _predict(
+        self, task: str, group: str, session: AlignedSession, given: Sequence[str] | None, trials: TrialsName
+    ) -> dict[str, np.ndarray]:
+        mode = self.network.design.mode
+        targets = tuple(name for name in mode.outputs if self.modalities[name].group == group)
+        seen = tuple(name for name in mode.inputs if name not in targets)
+        chosen = [name for name in seen if self.modalities[name].group != group] if given is None else list(given)
+        if not targets or not seen:
+            raise UserError(
+                f"{self.name}: is no model for {task}: {', '.join(mode.inputs)} -> {', '.join(mode.outputs)}"
+            )
+        if unknown := [name for name in chosen if name not in seen]:
+            raise UserError(f"given: {', '.join(unknown)}: this model's {task} reads {', '.join(seen)}")
+        session = self._as_trained(session)
+        if trials == "all":
+            session = replace(session, split=np.full(session.n_trials, SPLITS.index("test"), np.uint8))
+        device = next(self.network.parameters()).device
+        store = _OneOfMany([session], names=list(self.modalities), device=device)
+        index, split = self.eids.index(session.eid), "test" if trials == "all" else trials
+        return predict(self.network, store, index, split, Task(task, tuple(chosen), targets))
+
+    def _as_trained(self, session: AlignedSession) -> AlignedSession:
+        """The session, or further trials of it, as the model was trained on it.
+
+        Raises:
+            UserError: it is none that the model can predict.
+        """
+        if not session.usable:
+            raise UserError(f"session {session.eid} cannot be used: {session.reason}")
+        if session.eid not in self.eids:
+            raise UserError(
+                f"session {session.eid} is new to {self.name}, which has no map of its units; fine-tune it first: "
+                "model.finetune(session), or the configuration's key `pretrained`"
+            )
+        for name, modality in self.modalities.items():
+            own = session.modalities.get(name)
+            if own is None or name not in session.values:
+                raise UserError(f"session {session.eid} has no {name}, which {self.name} was trained with")
+            if (own.kind, own.classes) != (modality.kind, modality.classes):
+                raise UserError(f"session {session.eid}: {name} is {own.kind}, not as {self.name} was trained with")
+        known = next((one for one in self.checkpoint.known if one.eid == session.eid), None)
+        if known is None:
+            raise UserError(f"{self.name}: does not say what it was trained on; train it again with this version")
+        if fault := bins_fault(self.checkpoint.known, self.network.design.n_bins, session):
+            raise UserError(f"{self.name}: {fault}; cut the session as that")
+        session, fault = as_trained(known, session)
+        if fault:
+            raise UserError(
+                f"session {session.eid} cannot be predicted by {self.name}: {fault}; fine-tune it on this file first"
+            )
+        # As wide as that of the widest session that the model was trained on.
+        return replace(session, modalities={**session.modalities, **self.modalities})
+
+
+class _OneOfMany(TrialStore):
+    """A store of one session, whatever its place is among the sessions of a model."""
+
+    def in_order(self, session: int, split: str, *, batch_size: int) -> Iterator[Batch]:
+        for batch in super().in_order(0, split, batch_size=batch_size):
+            groups = [(session, span) for _, span in batch.groups]
+            yield replace(batch, sessions=torch.full_like(batch.sessions, session), groups=groups)
+
+    def unscaled(self, session: int, name: str, values: torch.Tensor) -> torch.Tensor:
+        return super().unscaled(0, name, values)

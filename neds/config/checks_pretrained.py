@@ -1,0 +1,76 @@
+"""Checks of somebody else's model that is to be fine-tuned."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from neds.config.checked import Checked
+from neds.config.schema import Config
+from neds.errors import UserError
+from neds.modalities import Modality
+from neds.run import name_fault
+from neds.sharing.description import Description, read_description
+from neds.sharing.places import weights_file
+
+
+def pretrained_faults(checked: Checked) -> list[str]:
+    """What keeps the model from being used in the place of pretraining."""
+    config = checked.config
+    if not config.pretrained:
+        return []
+    return [f"config key pretrained: {fault}" for fault in _faults(config, checked)]
+
+
+def _faults(config: Config, checked: Checked) -> Iterator[str]:
+    if "finetuned" not in config.regimes:
+        yield "nothing is fine-tuned; add finetuned to regimes, or take it out"
+    for key in ("finetune_from", "pretraining_sets"):
+        if any(given.partition(".")[0] == key for given in checked.given):
+            yield f"takes the place of pretraining, which {key} is about; keep one of them"
+    if "pretrain" in config.tune.stages:
+        yield "takes the place of pretraining; take pretrain off tune.stages"
+    (name,) = config.sets_in_use
+    if fault := name_fault(name) or ("this is the set of all sessions of role train" if name == "all" else ""):
+        yield f"the folder is called {name!r}: {fault}; rename it"
+    folder = Path(checked.base, config.pretrained or "")
+    try:
+        model = read_description(folder)
+    except UserError as error:
+        yield str(error)
+        return
+    weights = weights_file(folder)
+    if not weights.is_file() or weights.stat().st_size != model.weights.size:
+        yield f"{weights} is missing or not whole; take the model over again with `neds import`"
+    yield from _misfits(config, model)
+
+
+def _misfits(config: Config, model: Description) -> Iterator[str]:
+    """Where the configuration differs from what the model was trained with."""
+    if config.modes != [model.mode]:
+        yield f"is a model of mode {model.mode}, modes are {', '.join(config.modes)}; set modes: [{model.mode}]"
+    trained = {modality.name: modality for modality in model.modalities}
+    if list(trained) != config.modalities:
+        yield (
+            f"was trained with {', '.join(trained)}; modalities are {', '.join(config.modalities)}, and must be the same in "
+            "the same order"
+        )
+    try:
+        own = config.modality_registry()
+    except UserError:
+        # What is wrong with them is said of modalities.
+        own = {}
+    for name in (name for name in own if name in trained and _nature(own[name]) != _nature(trained[name])):
+        yield f"was trained with a {name} of kind {trained[name].kind} and other classes or width than {name} has here"
+    cut = config.partition
+    if config.source != "aligned":
+        theirs = (model.n_bins, round(model.bin_s, 6), round(model.window_start_s, 6))
+        if (cut.n_bins, round(cut.bin_s, 6), round(cut.window_start_s, 6)) != theirs:
+            yield (
+                f"was trained on {model.n_bins} bins of {model.bin_s:g} s from {model.window_start_s:g} s, partition cuts "
+                f"{cut.n_bins} of {cut.bin_s:g} s from {cut.window_start_s:g} s; set partition.bin_s, window_start_s and "
+                "window_end_s to those"
+            )
+
+
+def _nature(modality: Modality) -> tuple[object, ...]:
+    """What must agree. Principal components are each session's own, in any number."""
+    return modality.kind, modality.group, modality.classes

@@ -1,0 +1,83 @@
+"""Counts of many sessions, each with its own number of units, from which the trials of a batch are taken.
+
+A batch is as wide as its widest session; beyond a session's own units it holds 0. Shapes: B trials of the batch, K_s trials
+and N_s units of a session, T bins.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neds.device import sent
+
+
+class SessionCounts(Protocol):
+    """Counts (K_s, T, N_s) of a session: an array, or what reads one from a file."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> np.dtype: ...
+    @property
+    def nbytes(self) -> int: ...
+    def __getitem__(self, trials: np.ndarray) -> np.ndarray: ...
+
+
+class HostCounts:
+    """Counts in main memory or in files."""
+
+    def __init__(self, of_sessions: Sequence[SessionCounts], device: torch.device):
+        self._of_sessions = of_sessions
+        self._device = device
+        self._dtype = _dtype(of_sessions)
+        self._units = np.array([counts.shape[-1] for counts in of_sessions])
+
+    def take(self, sessions: np.ndarray, trials: np.ndarray) -> Tensor:
+        """Integer counts (B, T, widest N_s) of the given trials within the given sessions, ascending, on the device."""
+        shape = len(trials), self._of_sessions[0].shape[1], int(self._units[sessions].max())
+        taken = torch.zeros(shape, dtype=self._dtype, pin_memory=self._device.type == "cuda")
+        for session, rows in groups_of(sessions):
+            taken.numpy()[rows, :, : self._units[session]] = self._of_sessions[session][trials[rows]]
+        return taken.to(self._device, non_blocking=True)
+
+
+class DeviceCounts:
+    """Counts of all sessions in one tensor on the device, one trial after the other: a batch is one gather."""
+
+    def __init__(self, of_sessions: Sequence[SessionCounts], device: torch.device):
+        self._device = device
+        self._units = np.array([counts.shape[-1] for counts in of_sessions])
+        self._n_bins = of_sessions[0].shape[1]
+        sizes = [int(np.prod(counts.shape)) for counts in of_sessions]
+        self._starts = np.cumsum([0, *sizes[:-1]])
+        self._flat = torch.empty(sum(sizes), dtype=_dtype(of_sessions), device=device)
+        for counts, part in zip(of_sessions, self._flat.split(sizes), strict=True):
+            values = counts[np.arange(counts.shape[0])].astype(
+                np.int32 if part.dtype == torch.int32 else np.uint8, copy=False
+            )
+            part.copy_(torch.from_numpy(np.ascontiguousarray(values)).flatten())
+
+    def take(self, sessions: np.ndarray, trials: np.ndarray) -> Tensor:
+        """Integer counts (B, T, widest N_s) of the given trials within the given sessions, on the device."""
+        units = self._units[sessions]
+        places = np.stack([self._starts[sessions] + trials * self._n_bins * units, units])
+        first, own = sent(torch.from_numpy(places), self._device)[:, :, None, None]
+        unit = torch.arange(int(units.max()), device=self._device)
+        index = first + torch.arange(self._n_bins, device=self._device)[:, None] * own + unit
+        is_own = unit < own
+        return self._flat[torch.where(is_own, index, 0)] * is_own
+
+
+def groups_of(sessions: np.ndarray) -> list[tuple[int, slice]]:
+    """(session, its rows) of every session in `sessions` (B,), which ascend."""
+    present, starts = np.unique(sessions, return_index=True)
+    ends = [*starts[1:], len(sessions)]
+    return [(int(s), slice(int(a), int(b))) for s, a, b in zip(present, starts, ends, strict=True)]
+
+
+def _dtype(of_sessions: Sequence[SessionCounts]) -> torch.dtype:
+    """Bytes where they suffice: torch cannot compute with other unsigned integers."""
+    return torch.uint8 if all(counts.dtype == np.uint8 for counts in of_sessions) else torch.int32

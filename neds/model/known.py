@@ -1,0 +1,135 @@
+"""What a trained model knows of the sessions that it was trained on, so that it can be used without their files."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from neds.files.aligned import SPLITS, AlignedSession
+from neds.modalities import Modality
+
+_TIME_TOLERANCE_S = 1e-6
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownSession:
+    """A session that a model was trained on, as JSON has it.
+
+    Attributes:
+        eid, subject, lab: identity.
+        sha256: `session_digest` of what it was trained on.
+        n_trials: by split.
+        bin_s: bin width in seconds.
+        window_start_s: start of the first bin from the alignment event, in seconds.
+        units: a row for each unit, by column.
+        statistics: of the training trials, by modality and name; with them values were standardised.
+        components: of each modality that was reduced to principal components, a digest of these.
+    """
+
+    eid: str
+    subject: str
+    lab: str
+    sha256: str
+    n_trials: dict[str, int]
+    bin_s: float
+    window_start_s: float
+    units: dict[str, list[Any]]
+    statistics: dict[str, dict[str, list[float]]]
+    components: dict[str, str]
+
+    def described(self, modalities: Mapping[str, Modality]) -> AlignedSession:
+        """The session without its values."""
+        return AlignedSession(
+            eid=self.eid,
+            subject=self.subject,
+            lab=self.lab,
+            bin_s=self.bin_s,
+            window_start_s=self.window_start_s,
+            modalities=dict(modalities),
+            units=pd.DataFrame(self.units),
+        )
+
+
+def known_session(session: AlignedSession) -> KnownSession:
+    """What a model that is trained on the session knows of it."""
+    return KnownSession(
+        eid=session.eid,
+        subject=session.subject,
+        lab=session.lab,
+        sha256=session_digest(session),
+        n_trials={split: len(session.trials_of(split)) for split in SPLITS},
+        bin_s=session.bin_s,
+        window_start_s=session.window_start_s,
+        units={str(column): values.tolist() for column, values in session.units.items()},
+        statistics={
+            name: {key: values.tolist() for key, values in own.items()} for name, own in session.statistics.items()
+        },
+        components=_components(session),
+    )
+
+
+def session_digest(session: AlignedSession) -> str:
+    """SHA-256 of a session's values and its split into training, validation and test trials, whatever file they are in."""
+    digest = hashlib.sha256(session.eid.encode())
+    for name, values in sorted(session.values.items()):
+        digest.update(f"{name} {values.dtype.str} {values.shape}".encode())
+        digest.update(np.ascontiguousarray(values).tobytes())
+    digest.update(session.split.astype(np.uint8).tobytes())
+    return digest.hexdigest()
+
+
+def bins_fault(known: Sequence[KnownSession], n_bins: int, session: AlignedSession) -> str:
+    """How the bins of a session differ from those that a model of `n_bins` was trained on; empty where they do not."""
+    first = known[0] if known else None
+    alike = session.n_bins == n_bins and (
+        first is None
+        or (
+            np.isclose(session.bin_s, first.bin_s, rtol=0, atol=_TIME_TOLERANCE_S)
+            and np.isclose(session.window_start_s, first.window_start_s, rtol=0, atol=_TIME_TOLERANCE_S)
+        )
+    )
+    if alike:
+        return ""
+    trained = f"{n_bins} bins" + (f" of {first.bin_s:g} s from {first.window_start_s:g} s" if first else "")
+    own = f"{session.n_bins} of {session.bin_s:g} s from {session.window_start_s:g} s"
+    return f"the model was trained on {trained}, session {session.eid} has {own}"
+
+
+def as_trained(known: KnownSession, session: AlignedSession) -> tuple[AlignedSession, str]:
+    """Further trials of a known session, standardised as those that the model was trained on, and what is in the way.
+
+    Units must be the same in the same order; where neither side names them (column uuid), as many.
+
+    Returns:
+        The session with the statistics of training, and why it cannot be used; empty where it can.
+    """
+    trained = known.units.get("uuid"), len(next(iter(known.units.values()), []))
+    own = session.units["uuid"].tolist() if "uuid" in session.units else None, session.n_units
+    if trained[1] != own[1]:
+        return session, f"it has {own[1]} units, the model was trained on {trained[1]}"
+    if trained[0] and own[0] and trained[0] != own[0]:
+        differ = sum(a != b for a, b in zip(trained[0], own[0], strict=True))
+        return (
+            session,
+            f"{differ} of its {own[1]} units are not those that the model was trained on, or in another order",
+        )
+    components = _components(session)
+    unlike = [name for name, digest in known.components.items() if components.get(name) != digest]
+    if unlike:
+        return session, f"its principal components of {unlike[0]} are others than the model was trained on"
+    statistics = {
+        name: {key: np.asarray(known.statistics[name][key], values.dtype) for key, values in own_statistics.items()}
+        for name, own_statistics in session.statistics.items()
+        if name in known.statistics
+    }
+    return replace(session, statistics=statistics), ""
+
+
+def _components(session: AlignedSession) -> dict[str, str]:
+    return {
+        name: hashlib.sha256(one.mean.tobytes() + one.weights.tobytes()).hexdigest()
+        for name, one in session.components.items()
+    }

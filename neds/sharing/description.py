@@ -1,0 +1,94 @@
+"""The configuration of a shared model, `config.json`: what it is of, for people, for other programs and for the plan.
+
+The network is built from what stands in the weights' own file; `neds import` checks that both say the same.
+"""
+
+import json
+from os import PathLike
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from neds.errors import UserError
+from neds.files.reading import reading
+from neds.modalities import Modality
+from neds.model.modes import ModeName
+from neds.model.settings import ModelSettings
+from neds.settings import Settings
+from neds.sharing.places import CONFIG
+from neds.validation import validated
+
+MOST_CONFIG_BYTES = 16 * 2**20
+NAME = "[A-Za-z0-9_][A-Za-z0-9_-]*"
+"""What sessions and models may be called: files and figures are called after them."""
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError(f"{text[:50]!r} has control characters in it")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_printable), Field(max_length=1000)]
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class TrainedSession(Settings):
+    """A session that the model was trained on."""
+
+    eid: Annotated[str, Field(pattern=f"^{NAME}$", max_length=200)]
+    subject: Text
+    lab: Text
+    n_units: dict[Text, int]
+    """Columns of each counts modality."""
+    n_trials: dict[Text, int]
+    """By split."""
+    sha256: Digest
+    """Of its values and its split (`neds.model.known.session_digest`)."""
+
+
+class WeightsFile(Settings):
+    """The file of weights."""
+
+    size: int = Field(gt=0)
+    """In bytes."""
+    sha256: Digest
+
+
+class Description(Settings):
+    """What a shared model is."""
+
+    format: Literal["neds-model-1"] = "neds-model-1"
+    name: Annotated[str, Field(pattern=f"^{NAME}$", max_length=100)]
+    mode: ModeName
+    inputs: list[Text]
+    outputs: list[Text]
+    modalities: list[Modality]
+    n_bins: int
+    bin_s: float
+    window_start_s: float
+    """Start of the first bin from the alignment event, in seconds."""
+    model: ModelSettings
+    seed: int
+    sessions: list[TrainedSession]
+    licence: Text
+    versions: dict[Text, Text]
+    """Of Python and the packages that trained it."""
+    weights: WeightsFile
+
+
+def read_description(folder: str | PathLike[str]) -> Description:
+    """Read a shared model's configuration; nothing heavy is imported.
+
+    Raises:
+        UserError: there is none, or it is none of this version.
+    """
+    path = Path(folder, CONFIG)
+    if not path.is_file():
+        raise UserError(f"{folder}: holds no {CONFIG}; name a folder that `neds export` or `neds import` wrote")
+    if path.stat().st_size > MOST_CONFIG_BYTES:
+        raise UserError(f"{path}: is larger than {MOST_CONFIG_BYTES} bytes; this is no model that neds exported")
+    with reading(path):
+        values = json.loads(path.read_bytes())
+    return validated(Description, values, where=str(path))

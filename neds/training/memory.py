@@ -1,0 +1,82 @@
+"""A GPU's memory: how many trials fit it, and what to do where it is too small."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from neds.data.store import TrialStore
+from neds.errors import UserError
+from neds.training.distributed import alone
+from neds.training.settings import TrainingRun
+from neds.training.state import TrainingState
+from neds.training.step import add_gradients
+
+
+def trials_that_fit(step: Callable[[int], None], n_trials: int) -> int:
+    """The first of `n_trials`, its half, its quarter and so on with which `step` does not run out of memory.
+
+    Raises:
+        torch.OutOfMemoryError: `step` ran out of memory with a single trial.
+    """
+    while True:
+        try:
+            step(n_trials)
+            return n_trials
+        except torch.OutOfMemoryError:
+            if n_trials == 1:
+                raise
+        # Here, because the tensors of the failed step live as long as its exception is handled.
+        torch.cuda.empty_cache()
+        n_trials = -(-n_trials // 2)
+
+
+def trial_step(
+    state: TrainingState, store: TrialStore, run: TrainingRun, scales: dict[str, Tensor] | None, n_trials: int
+) -> Callable[[int], None]:
+    """A step that changes nothing, as a function of how many trials it holds at once: the gradients of `n_trials` of the
+    widest session, beside room for the optimiser's two moments and the gradients that processes exchange.
+    """
+    sessions, trials = store.widest("train", n_trials)
+    n_weights = sum(parameter.numel() for parameter in state.model.parameters())
+
+    def step(at_once: int) -> None:
+        room = torch.empty(3, n_weights, device=store.device)
+        state.model.train()
+        try:
+            add_gradients(state.model, state, store, sessions, trials, run, scales, alone(store.device), at_once)
+        finally:
+            state.model.zero_grad(set_to_none=True)
+            del room
+
+    return step
+
+
+@contextmanager
+def explained(description: str, at_once: int) -> Iterator[None]:
+    """Say in one line what to set where the block runs out of a GPU's memory.
+
+    Args:
+        description: name of the run.
+        at_once: trials whose activations are held at once.
+
+    Raises:
+        UserError: the block ran out of memory.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        logging.getLogger(__name__).debug("%s", error)
+        fewer = [f"training.trials_at_once {at_once // 2} or less"] if at_once > 1 else []
+        advice = [
+            *fewer,
+            "training.recompute true",
+            "a smaller model",
+            "a GPU with more memory or to itself (gpu_percent)",
+        ]
+        raise UserError(
+            f"{description}: the GPU's memory is too small for {at_once} trial{'s' if at_once > 1 else ''} at once; try "
+            + ", ".join(advice)
+        ) from None

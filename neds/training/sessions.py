@@ -1,0 +1,44 @@
+"""Each session's share of the parameters that hold those of all sessions, as parameters of their own for an optimiser.
+
+An optimiser leaves a parameter without a gradient as it is. With parameters for each session, those of a session that is not
+in a batch keep their weights, their moments and their number of steps, and cost nothing.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from torch import nn
+
+from neds.model.network import NEDS
+from neds.model.ragged import RaggedLinear
+
+
+class SessionParameters:
+    """The parameters of a network's stitchers, cut by session; they share its memory.
+
+    Attributes:
+        by_name: of each parameter of the stitchers, by its name in the network, that of every session.
+    """
+
+    def __init__(self, network: NEDS):
+        """
+        Args:
+            network: on the device that it stays on.
+        """
+        self._network = network
+        self._places: dict[str, Sequence[slice | int]] = {}
+        sessions = range(len(network.session_shapes))
+        for prefix, module in network.stitchers.named_modules(prefix="stitchers"):
+            for name, _ in module.named_parameters(recurse=False):
+                self._places[f"{prefix}.{name}"] = module.slices(name) if isinstance(module, RaggedLinear) else sessions
+        self.by_name = {
+            name: [nn.Parameter(network.get_parameter(name).detach()[place]) for place in places]
+            for name, places in self._places.items()
+        }
+
+    def take_gradients(self, present: Iterable[int]) -> None:
+        """Give the parameters of the sessions that are present the network's gradients, and those of the others none."""
+        present = set(present)
+        for name, places in self._places.items():
+            gradient = self._network.get_parameter(name).grad
+            for session, (parameter, place) in enumerate(zip(self.by_name[name], places, strict=True)):
+                parameter.grad = gradient[place] if gradient is not None and session in present else None
