@@ -83,7 +83,7 @@ class TrainingSettings(Settings):
     """Of several sessions, every trial once an epoch, or equally many trials of each session."""
     absent_sessions: Literal["decay", "untouched"] = key(
         "decay",
-        when="untouched with many more sessions than trials in a batch, where it also saves time",
+        when="untouched with many more sessions than trials in a batch, or to compare with the public code",
         paper="not said",
         public_code="untouched",
     )
