@@ -27,7 +27,7 @@ envs: .venv/run.stamp  ## write the conda files of envs/ anew, after a change of
 
 .PHONY: docs
 docs: .venv/test.stamp  ## build the documentation into site/ (open site/index.html)
-	NO_MKDOCS_2_WARNING=1 mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 mkdocs build
 
 .PHONY: test
 test: .venv/test.stamp  ## run all tests and checks

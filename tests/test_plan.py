@@ -93,7 +93,15 @@ def test_models_that_are_drawn_are_not_said_to_be_left_out(modes):
 def test_without_models_of_all_trials_what_needs_none_remains():
     found = plan(**EVERYTHING | {"train_trials": [20, 30]})
     assert {drawn.name for drawn in ALL_DRAWN} - {"ablation_own"} - left_out(found) == {
-        *("overview", "metrics", "benchmark", "data_efficiency", "learning/{mode}-pretraining", "regions"),
+        *(
+            "overview",
+            "metrics",
+            "benchmark",
+            "further_scores",
+            "data_efficiency",
+            "learning/{mode}-pretraining",
+            "regions",
+        ),
         *ABLATIONS,
     }
 

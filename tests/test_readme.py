@@ -1,9 +1,12 @@
 """What the README shows is so."""
 
+import inspect
 import re
 import subprocess
 from pathlib import Path
 
+from neds.commands.cli import function_of
+from neds.commands.table import command_named
 from neds.config import check_config
 from neds.plan.graph import STAGES, mermaid
 from neds.plan.plan import Plan
@@ -33,6 +36,20 @@ def test_links_and_modules_exist():
         assert (ROOT / path).exists(), path
     for module in re.findall(r"python -m ([\w.]+)", README):
         assert (ROOT / module.replace(".", "/")).with_suffix(".py").exists(), module
+
+
+def test_every_shown_neds_command_and_option_exists():
+    shown = []
+    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        for block in re.findall(r"```bash\n(.*?)```", page.read_text(), re.DOTALL):
+            shown += re.findall(r"^neds ([a-z-]+)(.*)$", block.replace("\\\n", " "), re.MULTILINE)
+    assert {name for name, _ in shown} >= {"predict", "export", "import"}
+    for name, rest in shown:
+        command = command_named(name)
+        assert command, name
+        options = inspect.signature(function_of(command)).parameters
+        unknown = {option.replace("-", "_") for option in re.findall(r" --([a-z0-9-]+)", rest)} - set(options)
+        assert not unknown - {option.removeprefix("as_") for option in options}, (name, unknown)
 
 
 def test_targets_of_the_makefile_are_listed_by_help():

@@ -25,7 +25,9 @@ from tests.workflow_runs import LISTED, ROOT, TINY, planned, snakemake
 pytestmark = pytest.mark.slow
 
 # What is made of the numbers of all test sessions; of one session; of one model.
-OF_ALL = dict.fromkeys(["metrics_table", "metrics", "gain", "benchmark", "encoding_inputs"], 1)
+OF_ALL = dict.fromkeys(
+    ["metrics_table", "metrics", "gain", "benchmark", "encoding_inputs", "further_scores", "differences"], 1
+)
 POOLED = {"region_encoding": 1, "calibration": 1, "sessions curves": 1}
 REGIONS = {"classify_regions": 1, "regions": 1}
 JOINT = {"unit_embeddings_of_pretrained": 1, "map_units": 1}
@@ -149,7 +151,12 @@ def test_label_of_a_modality_is_drawn_again_and_nothing_more(finished, tmp_path,
 
     wheel = neds.modalities.BUILT_IN["wheel_speed"].model_copy(update={"label": "speed of the wheel"})
     monkeypatch.setitem(neds.modalities.BUILT_IN, "wheel_speed", wheel)
-    drawn = FIGURES | CURVES | OVERVIEW | dict.fromkeys(["metrics", "gain", "benchmark", "encoding_inputs"], 1)
+    drawn = (
+        FIGURES
+        | CURVES
+        | OVERVIEW
+        | dict.fromkeys(["metrics", "gain", "benchmark", "encoding_inputs", "further_scores", "differences"], 1)
+    )
     assert stale(finished, scratch=tmp_path) == Counter(drawn)
 
 

@@ -12,14 +12,16 @@ from pydantic import ValidationError
 from neds.errors import UserError
 from neds.evaluation.calibration import calibration_slope
 from neds.evaluation.metrics import bits_per_spike
+from neds.regions.classify import held_out_predictions
 from neds.roster import synthetic_sessions
 from neds.synthetic.behaviour import STEP_S, simulate_behaviour
-from neds.synthetic.neurons import GRID_S, acronym_at, draw_spikes, region_of
+from neds.synthetic.neurons import _TUNING_STRENGTH, GRID_S, _draw_weights, acronym_at, draw_spikes, region_of
 from neds.synthetic.settings import SyntheticSettings
 from neds.synthetic.stage import synthesize
 from neds.synthetic.task import ALF_COLUMNS, draw_blocks, simulate_task
 from neds.synthetic.truth import expected_counts, write_truth
 
+KINDS = {"weights": np.asarray, "strength alone": np.abs}
 SMALL = {"n_train": 1, "n_test": 1, "n_trials": 100, "units_min": 10, "units_max": 12, "noise_units": 3}
 
 
@@ -251,6 +253,18 @@ def test_missing_whisker_leaves_out_the_cameras_alone(generated, tmp_path):
     cameras = {name for name in original if "Camera" in name}
     assert len(cameras) == 4
     assert digests(session) == {name: digest for name, digest in original.items() if name not in cameras}
+
+
+def test_true_tuning_tells_regions_by_sign_and_is_as_strong_as_the_table_says():
+    places = acronym_at(np.random.default_rng(0).uniform(20, 3820, 2000))
+    regions = region_of(places)
+    weights = _draw_weights(np.random.default_rng(1), regions=regions, n_shared=3)
+    found = {name: held_out_predictions(kind(weights), regions, folds=5, penalty=0.01) for name, kind in KINDS.items()}
+    accuracy = {name: (predicted == regions).mean() for name, predicted in found.items()}
+    assert accuracy["weights"] > 0.85 > 0.6 > accuracy["strength alone"]
+    for region, strength in _TUNING_STRENGTH.iterrows():
+        own = weights[regions == region, : len(strength)]
+        np.testing.assert_allclose(np.sqrt(np.square(own).mean(0)), strength, rtol=0.15)
 
 
 def test_probe_runs_through_the_five_regions():

@@ -1,7 +1,7 @@
 """Trained models in Python. Shapes: K trials, T bins, N units, D width of the model."""
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-import torch
 
 from neds.ablations.changes import key_faults, with_changes
 from neds.config.overrides import is_shape
@@ -20,9 +19,8 @@ from neds.evaluation.predict import predict
 from neds.evaluation.tasks import Task
 from neds.files.aligned import SPLITS, AlignedSession, write_aligned
 from neds.modalities import Modality
-from neds.model.batch import Batch
 from neds.model.checkpoint import Checkpoint, load_network, write_checkpoint
-from neds.model.known import as_trained, bins_fault
+from neds.model.known import KnownSession, as_trained, bins_fault
 from neds.model.network import NEDS
 from neds.regions.extract import unit_embeddings
 from neds.sharing.places import weights_of
@@ -189,9 +187,23 @@ class Model:
         if trials == "all":
             session = replace(session, split=np.full(session.n_trials, SPLITS.index("test"), np.uint8))
         device = next(self.network.parameters()).device
-        store = _OneOfMany([session], names=list(self.modalities), device=device)
+        sessions = [
+            session if known.eid == session.eid else known.without_trials(session) for known in self._known().values()
+        ]
+        store = TrialStore(sessions, names=list(self.modalities), device=device)
         index, split = self.eids.index(session.eid), "test" if trials == "all" else trials
         return predict(self.network, store, index, split, Task(task, tuple(chosen), targets))
+
+    def _known(self) -> dict[str, KnownSession]:
+        """What the model knows of its sessions, by EID, in its order.
+
+        Raises:
+            UserError: it does not say.
+        """
+        known = {one.eid: one for one in self.checkpoint.known}
+        if list(known) != self.eids:
+            raise UserError(f"{self.name}: does not say what it was trained on; train it again with this version")
+        return known
 
     def _as_trained(self, session: AlignedSession) -> AlignedSession:
         """The session, or further trials of it, as the model was trained on it.
@@ -212,9 +224,7 @@ class Model:
                 raise UserError(f"session {session.eid} has no {name}, which {self.name} was trained with")
             if (own.kind, own.classes) != (modality.kind, modality.classes):
                 raise UserError(f"session {session.eid}: {name} is {own.kind}, not as {self.name} was trained with")
-        known = next((one for one in self.checkpoint.known if one.eid == session.eid), None)
-        if known is None:
-            raise UserError(f"{self.name}: does not say what it was trained on; train it again with this version")
+        known = self._known()[session.eid]
         if fault := bins_fault(self.checkpoint.known, self.network.design.n_bins, session):
             raise UserError(f"{self.name}: {fault}; cut the session as that")
         session, fault = as_trained(known, session)
@@ -224,15 +234,3 @@ class Model:
             )
         # As wide as that of the widest session that the model was trained on.
         return replace(session, modalities={**session.modalities, **self.modalities})
-
-
-class _OneOfMany(TrialStore):
-    """A store of one session, whatever its place is among the sessions of a model."""
-
-    def in_order(self, session: int, split: str, *, batch_size: int) -> Iterator[Batch]:
-        for batch in super().in_order(0, split, batch_size=batch_size):
-            groups = [(session, span) for _, span in batch.groups]
-            yield replace(batch, sessions=torch.full_like(batch.sessions, session), groups=groups)
-
-    def unscaled(self, session: int, name: str, values: torch.Tensor) -> torch.Tensor:
-        return super().unscaled(0, name, values)

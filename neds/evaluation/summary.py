@@ -29,6 +29,24 @@ def session_scores(metrics: pd.DataFrame, *, each_input: bool = False) -> pd.Dat
     return rows.groupby(known, as_index=False).agg(n_seeds=("seed", "nunique"), value=("value", "mean"))
 
 
+def shares(scores: pd.DataFrame, *, of: str, metric: str = "bits_per_spike") -> pd.DataFrame:
+    """Each session's score as a share of that of a reference, such as an oracle.
+
+    Args:
+        scores: as of `session_scores`.
+        of: the reference's model.
+
+    Returns:
+        Rows like those of `scores`, with `share_of_<model>` for a metric. Sessions in which the reference is not above 0 are
+        left out.
+    """
+    rows = scores[scores["metric"] == metric]
+    reference = rows.loc[(rows["model"] == of) & (rows["value"] > 0), ["target", "eid", "value"]]
+    both = rows.merge(reference, on=["target", "eid"], suffixes=("", "_of"))
+    both = both.assign(value=both["value"] / both["value_of"], metric=f"share_of_{of}")
+    return both.drop(columns="value_of")
+
+
 def over_sessions(scores: pd.DataFrame) -> pd.DataFrame:
     """Mean, standard error and number of sessions of each score of `session_scores`.
 

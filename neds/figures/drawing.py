@@ -29,6 +29,15 @@ class ModelsDrawing(Drawing):
     """The paper's numbers, to show beside one's own."""
 
 
+class DifferencesDrawing(Drawing):
+    """Scores of models less those of one of them."""
+
+    models: list[str]
+    """Labels of the models."""
+    references: list[str]
+    """Labels of what is subtracted: for each target the first of these that has it."""
+
+
 class PairsDrawing(Drawing):
     """Models against one another."""
 

@@ -52,6 +52,20 @@ class KnownSession:
             units=pd.DataFrame(self.units),
         )
 
+    def without_trials(self, like: AlignedSession) -> AlignedSession:
+        """The session as one of no trials, of the modalities and bins of another that the model was trained on."""
+        statistics = {
+            name: {key: np.asarray(values, np.float64) for key, values in own.items()}
+            for name, own in self.statistics.items()
+        }
+        values = {}
+        for name, array in ((name, array) for name, array in like.values.items() if name in statistics):
+            columns = () if array.ndim == 1 else (array.shape[1], len(statistics[name]["mean"]))
+            values[name] = np.zeros((0, *columns), array.dtype)
+        return replace(
+            self.described(like.modalities), values=values, statistics=statistics, split=np.zeros(0, np.uint8)
+        )
+
 
 def known_session(session: AlignedSession) -> KnownSession:
     """What a model that is trained on the session knows of it."""

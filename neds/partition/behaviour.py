@@ -72,7 +72,10 @@ def concerns(what: str, raw: RawSession, modalities: dict[str, Modality]) -> boo
         return True
     if what in _SERVES:
         return not modalities.keys().isdisjoint(_SERVES[what])
-    return what not in {*BUILT_IN, *raw.traces, *raw.provenance.get("mapped", [])} - {"spikes"}
+    served = {name for names in _SERVES.values() for name in names}
+    # Named here, because what else the registry says of modalities must not make sessions stale.
+    behaviours = {*RECIPES, *served, "licks", "lfp", *raw.traces, *raw.provenance.get("mapped", [])}
+    return what not in behaviours
 
 
 def _trace(raw: RawSession, name: str) -> Trace:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from neds.ablations.paper import paper_rows
 from neds.ablations.settings import AblationName
-from neds.figures.drawing import AblationTable, ModelsDrawing
+from neds.figures.drawing import AblationTable, DifferencesDrawing, ModelsDrawing
 from neds.plan.drawn import Condition, Drawn, Inputs, Wildcards, drawing, paper_numbers
 from neds.plan.drawn_from import all_trials, does, metrics_file
 from neds.plan.models import labels
@@ -28,6 +28,16 @@ _TITLES: dict[AblationName, str] = {
 def _several_behaviours(plan: Plan) -> Condition:
     several = sum(modality.group == "behaviour" for modality in plan.modalities.values()) > 1
     return several, "add a second behaviour to modalities"
+
+
+def _further_scored(plan: Plan) -> Condition:
+    kinds = {modality.kind for modality in plan.modalities.values()}
+    return bool(kinds & {"counts", "categorical"}), "add a modality of counts or classes"
+
+
+def _references(plan: Plan) -> list[str]:
+    """The model that others are compared with, of each task."""
+    return labels(dict.fromkeys(plan.models.main(task) for task in ("encoding", "decoding")))
 
 
 def _compared(plan: Plan, ablation: str) -> list[Run]:
@@ -89,6 +99,26 @@ TABLES = [
         inputs=metrics_file,
         values=lambda plan, wildcards: drawing(
             plan, ModelsDrawing, models=plan.models.tabulated(), paper=paper_numbers(plan)
+        ),
+    ),
+    Drawn(
+        name="further_scores",
+        title="scores that other benchmarks use, calibration, shares of the oracles",
+        category="Tables",
+        draw="neds.tables.further_scores:tabulate_further_scores",
+        needs=lambda plan: [_further_scored(plan)],
+        inputs=metrics_file,
+        values=lambda plan, wildcards: drawing(plan, ModelsDrawing, models=plan.models.tabulated()),
+    ),
+    Drawn(
+        name="differences",
+        title="differences between models, paired by session",
+        category="Tables",
+        draw="neds.tables.differences:tabulate_differences",
+        needs=lambda plan: [all_trials(plan), (len(plan.models.tabulated()) > 1, "add another model or baseline")],
+        inputs=metrics_file,
+        values=lambda plan, wildcards: drawing(
+            plan, DifferencesDrawing, models=plan.models.tabulated(), references=_references(plan)
         ),
     ),
     Drawn(

@@ -3,7 +3,8 @@
 Shapes: N units, G bins of the rate grid (`GRID_S`, from session start), L latents.
 
 A unit's log rate is a weighted sum of latents, so that the rate is exact and known. All sessions share the latents and,
-per region, the distribution of the weights; the weights themselves are drawn anew for each unit.
+per region, the distribution of the weights (how strong each is, and which sign most units prefer) and of the units' lead
+over movement; the weights and leads themselves are drawn anew for each unit.
 """
 
 from collections.abc import Iterable
@@ -58,9 +59,33 @@ _TUNING_STRENGTH = pd.DataFrame.from_dict(
         "error",
     ],
 )
+_PREFERRED_SIGN = pd.DataFrame.from_dict(
+    {
+        "PO": [-1, 1, 1, -1, 1, 1, 1, 1, 1, 1, -1],
+        "LP": [1, -1, 1, 1, 1, -1, 1, -1, 1, -1, 1],
+        "DG": [1, 1, -1, 1, -1, 1, -1, -1, -1, 1, 1],
+        "CA1": [-1, -1, -1, 1, 1, -1, -1, 1, -1, 1, -1],
+        "VISa": [1, -1, 1, -1, -1, 1, 1, 1, -1, -1, 1],
+    },
+    orient="index",
+    columns=_TUNING_STRENGTH.columns,
+)
+_PREFERENCE = 0.6
+"""Share of a weight's root mean square that all units of a region have in common; the true weights of a unit then tell its
+region in 93 % of units (Bayes' rule); without a preference, their strength alone tells 47 %."""
 _SHARED_STRENGTH = 0.3
 _PRIVATE_STRENGTH = 0.28
-_LEADS = np.array([-1, 0, 0, 1, 2])
+_LEADS = pd.DataFrame.from_dict(
+    {
+        "PO": [0, 1, 1, 2, 2],
+        "LP": [0, 0, 1, 1, 2],
+        "DG": [-1, -1, 0, 0, 1],
+        "CA1": [-1, -1, 0, 0, 0],
+        "VISa": [-1, 0, 0, 1, 1],
+    },
+    orient="index",
+)
+"""Bins by which units precede movement; each value of a region is equally frequent."""
 _QUADRATURE_NODES = 7
 _MAX_RATE_HZ = 120.0
 _MIN_RATE_HZ = 0.05
@@ -217,14 +242,11 @@ def _tuned_rates(rng: np.random.Generator, *, regions: np.ndarray, latents: Late
     log rate = log mean rate + modulation depth x (weighted latents, scaled to unit variance) + constant.
     """
     n_units, n_driven, n_grid = len(regions), *latents.driven.shape
-    strength = np.concatenate(
-        [_TUNING_STRENGTH.loc[regions].to_numpy(), np.full((n_units, len(latents.shared)), _SHARED_STRENGTH)], axis=1
-    )
-    weights = strength * rng.standard_normal(strength.shape)
+    weights = _draw_weights(rng, regions=regions, n_shared=len(latents.shared))
     # A unit may follow or precede the movement: its latents are read a bin later or up to two bins earlier.
-    lead = rng.choice(_LEADS, n_units)
+    lead = _LEADS.loc[regions].to_numpy()[np.arange(n_units), rng.integers(_LEADS.shape[1], size=n_units)]
     mean_hz = np.clip(rng.lognormal(np.log(8.0), 0.6, n_units), 2.2, 25.0)
-    depth = np.clip(rng.normal(0.53, 0.1, n_units), 0.3, 0.8)
+    depth = np.clip(rng.normal(0.5, 0.1, n_units), 0.3, 0.8)
 
     rates_hz = np.empty((2, n_units, n_grid), np.float32)
     for unit in range(n_units):
@@ -235,21 +257,44 @@ def _tuned_rates(rng: np.random.Generator, *, regions: np.ndarray, latents: Late
         unit_depth = depth[unit] / log_rate.std()
         modulation = np.exp(unit_depth * log_rate)
         scale_hz = mean_hz[unit] / modulation.mean()
-        rates_hz[0, unit] = scale_hz * modulation
-        # The mean over normal fluctuations is exact, that over the gain by quadrature.
-        hidden_std = np.sqrt(np.square(of_shared).sum() + _PRIVATE_STRENGTH**2)
+        rates_hz[0, unit] = _bounded(scale_hz * modulation)
         shown = np.roll(of_driven @ latents.without_gain, -lead[unit])
         per_gain = np.roll(of_driven @ latents.per_gain, -lead[unit])
-        mean_modulation = np.exp(unit_depth * shown + (unit_depth * hidden_std) ** 2 / 2)
-        rates_hz[1, unit] = scale_hz * mean_modulation * _mean_over_gains(unit_depth * per_gain)
-    return np.clip(rates_hz, _MIN_RATE_HZ, _MAX_RATE_HZ)
+        hidden_std = np.sqrt(np.square(of_shared).sum() + _PRIVATE_STRENGTH**2)
+        rates_hz[1, unit] = _mean_rate(
+            np.log(scale_hz) + unit_depth * shown, per_gain=unit_depth * per_gain, log_std=unit_depth * hidden_std
+        )
+    return rates_hz
 
 
-def _mean_over_gains(per_gain: np.ndarray) -> np.ndarray:
-    """Mean (G,) of exp(stimulus gain x `per_gain`) over trials, by Gauss-Hermite quadrature."""
+def _draw_weights(rng: np.random.Generator, *, regions: np.ndarray, n_shared: int) -> np.ndarray:
+    """Weights (N, driven + shared latents) of units; those of shared fluctuations have no sign that a region prefers."""
+    n_driven = _TUNING_STRENGTH.shape[1]
+    deviates = rng.standard_normal((len(regions), n_driven + n_shared))
+    preferred, own = _PREFERRED_SIGN.loc[regions].to_numpy(), deviates[:, :n_driven]
+    driven = _PREFERENCE * preferred + np.sqrt(1 - _PREFERENCE**2) * own
+    return np.concatenate(
+        [_TUNING_STRENGTH.loc[regions].to_numpy() * driven, _SHARED_STRENGTH * deviates[:, n_driven:]], axis=1
+    )
+
+
+def _bounded(rate_hz: np.ndarray) -> np.ndarray:
+    return np.clip(rate_hz, _MIN_RATE_HZ, _MAX_RATE_HZ)
+
+
+def _mean_rate(log_rate: np.ndarray, *, per_gain: np.ndarray, log_std: float) -> np.ndarray:
+    """Mean (G,) of the bounded rate whose logarithm is log_rate + stimulus gain x per_gain + a normal variable of `log_std`.
+
+    It is over the gain, which differs from trial to trial, and the normal variable, by Gauss-Hermite quadrature.
+    """
     nodes, weights = np.polynomial.hermite_e.hermegauss(_QUADRATURE_NODES)
-    factors = zip(stimulus_gain(nodes), weights / weights.sum(), strict=True)
-    return np.sum([weight * np.exp(gain * per_gain) for gain, weight in factors], axis=0)
+    weights = weights / weights.sum()
+    mean = np.zeros_like(log_rate)
+    for gain, of_gain in zip(stimulus_gain(nodes), weights, strict=True):
+        rate_hz = np.exp(log_rate + gain * per_gain)
+        for factor, of_factor in zip(np.exp(log_std * nodes), weights, strict=True):
+            mean += of_gain * of_factor * _bounded(factor * rate_hz)
+    return mean
 
 
 def _alpha_response(at_s: np.ndarray, size: np.ndarray, *, time_constant_s: float, n: int) -> np.ndarray:

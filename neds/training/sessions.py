@@ -1,7 +1,7 @@
 """Each session's share of the parameters that hold those of all sessions, as parameters of their own for an optimiser.
 
 An optimiser leaves a parameter without a gradient as it is. With parameters for each session, those of a session that is not
-in a batch keep their weights, their moments and their number of steps, and cost nothing.
+in a batch keep their weights, their moments and their number of steps.
 """
 
 from collections.abc import Iterable, Sequence

@@ -84,7 +84,7 @@ class TrainingSettings(Settings):
     """Of several sessions, every trial once an epoch, or equally many trials of each session."""
     absent_sessions: Literal["decay", "untouched"] = key(
         "decay",
-        when="untouched with many more sessions than trials in a batch, where it also saves time",
+        when="untouched with many more sessions than trials in a batch, or to compare with the public code",
         public_code="untouched",
     )
     """What a step does to the own maps of a session that has no trial in the batch. decay: momentum and weight decay go on.

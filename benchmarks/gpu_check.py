@@ -1,0 +1,359 @@
+"""The checks and measurements of gpu_check.sh, each a command: python -m benchmarks.gpu_check NAME
+
+Each prints one line of JSON and adds it to $OUT/results.jsonl; `ok` says whether what must hold does. Scratch files go to
+$WORK. $DEVICE is cuda or cpu; with TINY=1 everything is small.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors.torch import load_file
+from torch.utils.flop_counter import FlopCounterMode
+
+from neds.data.store import TrialStore
+from neds.files.aligned import AlignedSession, read_aligned, write_aligned
+from neds.modalities import PAPER
+from neds.model.modes import preset
+from neds.model.network import NEDS, Design
+from neds.model.precision import Precision
+from neds.partition.statistics import training_statistics
+from neds.training.distributed import alone
+from neds.training.loop import _beginning, _trials_at_once
+from neds.training.settings import TrainingRun
+from neds.training.step import add_gradients
+
+DEVICE, TINY = torch.device(os.environ.get("DEVICE", "cuda")), os.environ.get("TINY") == "1"
+OUT, WORK = Path(os.environ.get("OUT", ".")), Path(os.environ.get("WORK", "."))
+ON_GPU = DEVICE.type == "cuda"
+N_MANY, N_TRIALS, N_BINS = (4, 40, 20) if TINY else (74, 340, 100)
+SMALL = {"dim": 32, "layers": 2, "heads": 4, "mlp": 64}
+ONE = SMALL if TINY else {"dim": 256, "layers": 5, "heads": 8, "mlp": 512}
+MANY = SMALL if TINY else {"dim": 256, "layers": 22, "heads": 8, "mlp": 512}
+FASTEST: Precision = "bf16" if ON_GPU else "fp32"
+NO_DROPOUT = {"token_dropout": 0.0, "mlp_dropout": 0.0, "unit_dropout": 0.0}
+
+
+def made_session(index: int, *, n_units: int, n_trials: int) -> AlignedSession:
+    """A session whose wheel, whisker and rates follow one slow signal, so that scores mean something."""
+    rng = np.random.default_rng(index)
+    slow = np.cumsum(rng.normal(size=(n_trials, N_BINS)), axis=1) / N_BINS**0.5
+    choice, block = rng.integers(0, 2, n_trials, dtype=np.int8), rng.integers(0, 3, n_trials, dtype=np.int8)
+    drive = slow[..., None] * rng.normal(size=n_units) + (choice[:, None, None] - 0.5) * rng.normal(size=n_units)
+    values: dict[str, np.ndarray] = {"spikes": rng.poisson(0.15 * np.exp(np.clip(drive, -3, 2))).astype(np.uint8)}
+    for name in ("wheel_speed", "whisker_motion_energy"):
+        values[name] = (slow + 0.3 * rng.normal(size=slow.shape))[..., None].astype(np.float32)
+    values |= {"choice": choice, "block": block}
+    split = np.searchsorted([0.7, 0.8], np.arange(n_trials) / n_trials, side="right").astype(np.uint8)
+    texts = {name: ["CA1"] * n_units for name in ("probe", "acronym", "beryl", "cosmos")}
+    numbers = {name: np.ones(n_units) for name in ("depth_um", "channel", "label", "rate_hz")}
+    return AlignedSession(
+        eid=f"session{index}",
+        subject="made",
+        lab="made",
+        bin_s=0.02,
+        window_start_s=-0.5,
+        modalities=PAPER,
+        values=values,
+        statistics=training_statistics(values, PAPER, split == 0),
+        units=pd.DataFrame({"uuid": [f"{index}-{unit}" for unit in range(n_units)]} | texts | numbers),
+        trials=pd.DataFrame(
+            {
+                "original_index": range(n_trials),
+                "align_time_s": 5.0 * np.arange(n_trials),
+                "condition": 3 * choice + block,
+            }
+        ),
+        split=split,
+        n_trials_before=n_trials,
+    )
+
+
+def single(index: int = 0) -> Path:
+    return WORK / f"single{index}.h5"
+
+
+def many() -> list[Path]:
+    return [WORK / f"many{index}.h5" for index in range(N_MANY)]
+
+
+def run_of(model: dict[str, Any], **training: Any) -> TrainingRun:
+    defaults = {"epochs": 10 if TINY else 40, "lr": 5e-4, "validate_every": 2, "precision": "auto"}
+    return TrainingRun.model_validate(
+        {"mode": "mm", "modalities": list(PAPER), "model": model, "training": defaults | training, "seed": 0}
+    )
+
+
+class Training:
+    """A network on a device, and steps of its training as the loop makes them."""
+
+    def __init__(self, paths: list[Path], run: TrainingRun, device: torch.device, precision: Precision):
+        sessions = [read_aligned(path) for path in paths]
+        self.store, self.run, self.device = TrialStore(sessions, names=list(PAPER), device=device), run, device
+        torch.manual_seed(0)
+        mode = preset("mm", self.store.modalities, run.masking)
+        self.network = NEDS(Design(run.model, self.store.modalities, mode, self.store.n_bins), self.store.shapes)
+        self.network.to(device).train()
+        self.state = _beginning(self.network, self.store, run.training)
+        self.state.progress.precision = precision
+        self.at_once = _trials_at_once(self.state, self.store, run, None, alone(device), "check")
+        self.batches = self._batches()
+
+    def _batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Those of one epoch after the other."""
+        size, rng = self.run.training.batch_size, np.random.default_rng(0)
+        while True:
+            yield from self.store.shuffled("train", batch_size=size, balanced=False, rng=rng)
+
+    def add_gradients(self, rows: tuple[np.ndarray, np.ndarray]) -> torch.Tensor:
+        return add_gradients(
+            self.network, self.state, self.store, *rows, self.run, None, alone(self.device), self.at_once
+        )
+
+    def step(self) -> None:
+        rows = next(self.batches)
+        self.state.step(self.add_gradients(rows), present=np.unique(rows[0]))
+
+    def rate(self, steps: int) -> dict[str, Any]:
+        """Seconds of a step, of which the first three do not count, with the most memory that was held."""
+        for _ in range(3):
+            self.step()
+        _wait()
+        started = time.perf_counter()
+        for _ in range(steps):
+            self.step()
+        _wait()
+        peak = torch.cuda.max_memory_allocated() / 2**30 if ON_GPU else None
+        return {
+            "s_per_step": (time.perf_counter() - started) / steps,
+            "trials_at_once": self.at_once,
+            "peak_gib": peak,
+            "precision": self.state.progress.precision,
+        }
+
+
+def _wait() -> None:
+    if ON_GPU:
+        torch.cuda.synchronize()
+
+
+def command(name: str, *, device: torch.device = DEVICE, run: TrainingRun | None = None, **training: Any) -> list[str]:
+    """The command that trains on the single session, on the GPU or without one."""
+    folder = WORK / name
+    folder.mkdir(exist_ok=True)
+    settings = folder / "run.json"
+    settings.write_text((run or run_of(ONE, **training)).model_dump_json())
+    outputs = [
+        "--best",
+        folder / "best.safetensors",
+        "--last",
+        folder / "last.safetensors",
+        "--log-csv",
+        folder / "log.csv",
+    ]
+    options = ["--settings", settings, "--state-seconds", 0.5, "--description", name]
+    hidden = ["env", "CUDA_VISIBLE_DEVICES="] if device.type == "cpu" else []
+    parts = [*hidden, sys.executable, "-m", "workflow_scripts", "train", "--aligned", single(), *outputs, *options]
+    return [str(part) for part in parts]
+
+
+def weights_apart(first: str, second: str) -> float:
+    """Largest difference of the last weights of two trainings."""
+    one, other = (load_file(WORK / name / "last.safetensors") for name in (first, second))
+    return max(float((weight - other[name]).abs().max()) for name, weight in one.items())
+
+
+def best_score(name: str) -> float:
+    return float(pd.read_csv(WORK / name / "log.csv")["val_score"].max())
+
+
+def data() -> dict[str, Any]:
+    """Makes the sessions of all other checks."""
+    for index in range(3):
+        write_aligned(single(index), made_session(1000 + index, n_units=60, n_trials=60 if TINY else 200))
+    for index, (path, n_units) in enumerate(zip(many(), np.linspace(60, 600, N_MANY).astype(int), strict=True)):
+        write_aligned(path, made_session(index, n_units=n_units, n_trials=N_TRIALS))
+    card = torch.cuda.get_device_name() if ON_GPU else "none"
+    return {"gpu": card, "torch": torch.__version__, "gb": sum(path.stat().st_size for path in many()) / 1e9}
+
+
+def numerics() -> dict[str, Any]:
+    """Loss and gradients of one batch: GPU against CPU, in parts against whole, bf16 against fp32."""
+    found: dict[str, tuple[torch.Tensor, dict[str, torch.Tensor]]] = {}
+    cases: list[tuple[str, torch.device, Precision, int]] = [
+        ("cpu", torch.device("cpu"), "fp32", 32),
+        ("gpu", DEVICE, "fp32", 32),
+        ("parts", DEVICE, "fp32", 5),
+        ("bf16", DEVICE, "bf16", 32),
+    ]
+    for name, device, precision, at_once in cases:
+        run = run_of(ONE | NO_DROPOUT, batch_size=32, trials_at_once=at_once)
+        training = Training([single(index) for index in range(3)], run, device, precision)
+        sums = training.add_gradients(next(training.batches)).cpu()
+        gradients = {
+            name: p.grad.float().cpu() for name, p in training.network.named_parameters() if p.grad is not None
+        }
+        found[name] = sums[0] / sums[1], gradients
+
+    def apart(first: str, second: str) -> float:
+        one, other = found[first][1], found[second][1]
+        return max(float((g - other[name]).norm() / g.norm().clamp(min=1e-12)) for name, g in one.items())
+
+    losses = {name: loss.tolist() for name, (loss, _) in found.items()}
+    gpu, parts = apart("cpu", "gpu"), apart("gpu", "parts")
+    close = torch.allclose(found["bf16"][0], found["cpu"][0], rtol=0.02)
+    return {"losses": losses, "gpu": gpu, "parts": parts, "bf16": apart("gpu", "bf16")} | {
+        "ok": gpu < 1e-3 and parts < 1e-3 and close
+    }
+
+
+def waits() -> dict[str, Any]:
+    """Places of a step at which the host waits for the GPU; there must be none."""
+    if not ON_GPU:
+        return {"skipped": "needs a GPU", "ok": True}
+    training = Training([single()], run_of(ONE, batch_size=16), DEVICE, "bf16")
+    for _ in range(3):
+        training.step()
+    torch.cuda.set_sync_debug_mode("warn")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        training.step()
+    torch.cuda.set_sync_debug_mode("default")
+    places = sorted({f"{w.filename}:{w.lineno}" for w in caught if "synchroniz" in str(w.message)})
+    activities = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
+    with torch.profiler.profile(activities=activities) as profile:
+        training.step()
+        torch.cuda.synchronize()
+    kernels = [e for e in profile.key_averages() if e.device_type == torch.autograd.DeviceType.CUDA]
+    attention = [e.key[:60] for e in kernels if any(part in e.key.lower() for part in ("flash", "fmha", "attention"))]
+    return {"places": places, "kernels": sum(e.count for e in kernels), "attention": attention, "ok": not places}
+
+
+def trainings() -> dict[str, Any]:
+    """The same training twice on the device and once on the CPU, by the command that the workflow calls."""
+    for name, device in (("first", DEVICE), ("again", DEVICE), ("on_cpu", torch.device("cpu"))):
+        subprocess.run(command(name, device=device), check=True)
+    scores = {name: best_score(name) for name in ("first", "again", "on_cpu")}
+    return {"scores": scores, "again": weights_apart("first", "again"), "on_cpu": weights_apart("first", "on_cpu")} | {
+        "ok": abs(scores["first"] - scores["on_cpu"]) < 0.1
+    }
+
+
+def interruptions() -> dict[str, Any]:
+    """SIGKILL and SIGTERM in mid-training, then the same command again, which goes on; also on the CPU after the GPU."""
+    found: dict[str, Any] = {}
+    cases = (
+        ("killed", signal.SIGKILL, DEVICE),
+        ("asked", signal.SIGTERM, DEVICE),
+        ("moved", signal.SIGTERM, torch.device("cpu")),
+    )
+    for name, number, device in cases:
+        state = WORK / name / "unfinished.safetensors"
+        process = subprocess.Popen(command(name), stderr=subprocess.DEVNULL)
+        while not state.exists() and process.poll() is None:
+            time.sleep(0.02)
+        process.send_signal(number)
+        process.wait()
+        again = subprocess.run(command(name, device=device), capture_output=True, text=True)
+        found[name] = {"status": again.returncode, "resumed": "resumed after" in again.stderr}
+        if again.returncode == 0:
+            found[name]["apart"] = weights_apart("first", name)
+    return found | {"ok": all(case["status"] == 0 and case["resumed"] for case in found.values())}
+
+
+def evaluation() -> dict[str, Any]:
+    """Test scores of the first training; the workflow computes them on the CPU."""
+    folder = WORK / "first"
+    outputs = {"metrics": "csv", "units": "parquet", "predictions": "h5"}
+    files = [part for name, end in outputs.items() for part in (f"--{name}", str(folder / f"{name}.{end}"))]
+    inputs = ["--aligned", str(single()), "--checkpoint", str(folder / "best.safetensors")]
+    names = ["--model", "neds-mm", "--training", "scratch", "--seed", "0"]
+    started = time.perf_counter()
+    subprocess.run([sys.executable, "-m", "workflow_scripts", "evaluate", *inputs, *names, *files], check=True)
+    scores = pd.read_csv(folder / "metrics.csv")["value"]
+    return {"s": time.perf_counter() - started, "scores": len(scores), "ok": bool(scores.notna().any())}
+
+
+def one_session() -> dict[str, Any]:
+    """Steps a second of a single session, batch 16, where starting the kernels takes longest."""
+    rate = Training([single()], run_of(ONE, batch_size=16), DEVICE, FASTEST).rate(5 if TINY else 100)
+    return rate | {"steps_per_s": 1 / rate["s_per_step"], "ok": True}
+
+
+def many_sessions() -> dict[str, Any]:
+    """A step of all sessions, batch 1024, and its arithmetic as a share of the rate of a large product."""
+    training = Training(many(), run_of(MANY, batch_size=16 if TINY else 1024), DEVICE, FASTEST)
+    with FlopCounterMode(display=False) as counter:
+        training.step()
+    rate = training.rate(2 if TINY else 8)
+    reached, limit = counter.get_total_flops() / rate["s_per_step"], matrix_rate()
+    steps = training.store.n_batches("train", batch_size=training.run.training.batch_size, balanced=False)
+    tflops = {"tflop_s": reached / 1e12, "matrix_tflop_s": limit / 1e12, "share": reached / limit}
+    return rate | tflops | {"epoch_s": steps * rate["s_per_step"], "ok": True}
+
+
+def matrix_rate() -> float:
+    """Floating-point operations a second of a large square product in bf16."""
+    n, repeats = (512 if TINY else 8192), 10
+    a, b = (torch.randn(n, n, device=DEVICE, dtype=torch.bfloat16) for _ in range(2))
+    a @ b
+    _wait()
+    started = time.perf_counter()
+    for _ in range(repeats):
+        a @ b
+    _wait()
+    return 2 * n**3 * repeats / (time.perf_counter() - started)
+
+
+def processes() -> dict[str, Any]:
+    """Two processes on two GPUs (on two shares of the CPU without any) against one, without dropout."""
+    if ON_GPU and torch.cuda.device_count() < 2:
+        return {"skipped": "needs two GPUs", "ok": True}
+    run = run_of(ONE | NO_DROPOUT, epochs=2, batch_size=6, precision="fp32")
+    subprocess.run(command("alone", run=run), check=True)
+    together = command("together", run=run)
+    place = together.index("train")
+    together[place : place + 1] = ["train-together", "--processes", "2", "--cpus", "2"]
+    subprocess.run(together, check=True)
+    apart = weights_apart("alone", "together")
+    return {"apart": apart, "ok": apart < 1e-2}
+
+
+def crowd() -> dict[str, Any]:
+    """Trainings that share the GPU, as the workflow starts them."""
+    started = time.perf_counter()
+    running = [subprocess.Popen(command(f"crowd{index}", epochs=4)) for index in range(2 if TINY else 8)]
+    statuses = [process.wait() for process in running]
+    return {"n": len(running), "s": time.perf_counter() - started, "ok": not any(statuses)}
+
+
+CHECKS: list[Callable[[], dict[str, Any]]] = [
+    data,
+    numerics,
+    waits,
+    trainings,
+    interruptions,
+    evaluation,
+    one_session,
+    many_sessions,
+    processes,
+    crowd,
+]
+
+if __name__ == "__main__":
+    check = {check.__name__: check for check in CHECKS}[sys.argv[1]]
+    line = json.dumps({"check": check.__name__} | check())
+    with open(OUT / "results.jsonl", "a") as handle:
+        handle.write(line + "\n")
+    print(line)
+    sys.exit(not json.loads(line).get("ok", True))
