@@ -154,8 +154,8 @@ def test_a_prediction_that_is_not_sure_enough_is_spread_out_only_so_far(overconf
 
 
 def test_checkpoints_say_what_was_kept_and_how_it_was_calibrated(tmp_path):
-    train_to(tmp_path / "plain", settings(calibration=False), make_session())
-    train_to(tmp_path / "calibrated", settings(), make_session())
+    train_to(tmp_path / "plain", settings(), make_session())
+    train_to(tmp_path / "calibrated", settings(calibration=True), make_session())
     plain, calibrated = (read_checkpoint(tmp_path / name / "last.safetensors") for name in ("plain", "calibrated"))
     assert plain[0].record["calibration"] == {}
     factors = calibrated[0].record["calibration"]["mouse1"]

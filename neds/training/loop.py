@@ -118,7 +118,14 @@ def train(
                 losses = state.end_epoch()
             _require_finite(state, losses, settings, description)
             if state.is_due_for_validation:
-                validation = validate(model, store, sessions, processes, state.progress.precision)
+                validation = validate(
+                    model,
+                    store,
+                    sessions,
+                    processes,
+                    state.progress.precision,
+                    will_calibrate=settings.calibration,
+                )
                 state.progress.seconds = state.seconds
                 state.judge(validation)
                 report.validated(state, losses, validation.scores)

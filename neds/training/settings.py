@@ -95,11 +95,13 @@ class TrainingSettings(Settings):
     """In fine-tuning, parts that keep their pretrained weights: the transformer, or all but the session's own maps."""
     validate_every: int = key(5, ge=1, when="more seldom for short epochs: a validation costs about one of them")
     """Epochs between validations."""
-    keep: Keep = key("last_unless_worse", when="best to compare with the paper", paper="best", public_code="best")
+    keep: Keep = key(
+        "best", when="last_unless_worse when the best epoch jumps about between seeds", paper="best", public_code="best"
+    )
     """Which weights become the model. best: those of the validation with the best mean score. last: those at the end.
     last_unless_worse: those at the end, unless an earlier validation left less deviance by more than the standard error
     over validation trials."""
-    calibration: bool = key(True, when="false to compare with the paper", paper="false", public_code="false")
+    calibration: bool = key(False, when="true for few training trials", paper="false", public_code="false")
     """After training, draw the predictions of each output together (or apart) by the factor that fits the validation trials
     best: log rates, traces and logits around their means."""
     patience: int | None = key(None, ge=1, when="set it to save time when scores stop rising early")

@@ -27,7 +27,7 @@ class Validation:
             are selected (often the same), with keys "<target>_<metric>"; "score" is the mean of the latter over outputs,
             NaN where one that can be scored is not, because a prediction is not finite; "deviance" is the mean of
             `deviance`.
-        deviance: what calibrated predictions leave of the null model's, by trial, of one session after the other
+        deviance: what the predictions leave of the null model's, by trial, of one session after the other
             (`neds.training.deviance.unexplained_deviance`); 0 in trials of which nothing is known.
     """
 
@@ -40,9 +40,19 @@ class Validation:
 
 
 def validate(
-    model: NEDS, store: TrialStore, sessions: list[AlignedSession], processes: Processes, precision: Precision
+    model: NEDS,
+    store: TrialStore,
+    sessions: list[AlignedSession],
+    processes: Processes,
+    precision: Precision,
+    *,
+    will_calibrate: bool,
 ) -> Validation:
-    """Predict and score. The sessions are shared out among the processes, and all of them get the same result."""
+    """Predict and score. The sessions are shared out among the processes, and all of them get the same result.
+
+    Args:
+        will_calibrate: whether the model will be calibrated in the end, so that overconfidence is not held against it.
+    """
     tasks, kinds = _tasks(model), _kinds(model)
     columns = [
         (t, m) for t, kind in kinds.items() for m in dict.fromkeys((PRIMARY_METRIC[kind], SELECTION_METRIC[kind]))
@@ -53,9 +63,10 @@ def validate(
     for index in processes.own_rows(len(sessions)):
         trials = sessions[index].trials_of("val")
         predictions = {k: v for task in tasks for k, v in predict(model, store, index, "val", task, precision).items()}
-        # Overconfidence is what calibration mends, so that it is not held against these weights.
-        mended = {name: recalibrated(sessions[index], name, values, trials) for name, values in predictions.items()}
-        left = np.nan_to_num(unexplained_deviance(sessions[index], mended, trials))
+        in_the_end = predictions
+        if will_calibrate:
+            in_the_end = {k: recalibrated(sessions[index], k, values, trials) for k, values in predictions.items()}
+        left = np.nan_to_num(unexplained_deviance(sessions[index], in_the_end, trials))
         deviance[ends[index] - len(trials) : ends[index]] = torch.from_numpy(left)
         scores = {target: selecting_scores(sessions[index], target, predictions[target], trials) for target in kinds}
         for target, values in predictions.items():
