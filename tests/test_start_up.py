@@ -22,6 +22,7 @@ USES = {
     "unit-embeddings": NETWORK,
     "export": NETWORK,
     "import": NETWORK,
+    "predict": NETWORK,
     "tune": NETWORK | {"ray"},
     "classify-regions": {"pandas", "scipy", "sklearn"},
     "map-units": {"pandas", "scipy", "sklearn"},
@@ -30,8 +31,9 @@ USES = {
     "figure-calibration": {"pandas", "scipy", "matplotlib"},
     "psth": {"pandas", "scipy"},
     "linear": {"pandas", "scipy", "sklearn"},
-    "rrr": NETWORK | {"scipy", "sklearn"},
-    "rrr-multi": NETWORK | {"scipy", "sklearn"},
+    "glm": {"pandas", "scipy"},
+    "rrr": {"pandas", "scipy"},
+    "rrr-multi": {"pandas", "scipy"},
 }
 """What a command or a baseline loads before it computes; the others pandas alone, figures matplotlib too."""
 

@@ -6,12 +6,11 @@ validation trials, and its deviations from that mean are multiplied by one facto
 uses the network has it.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax, softmax
 
 from neds.data.store import TrialStore
 from neds.evaluation.predict import predict
@@ -61,7 +60,7 @@ def recalibrated(session: AlignedSession, target: str, predicted: np.ndarray, tr
     if kind == "counts":
         return np.exp(factor * _log(values) + offset)
     if kind == "categorical":
-        return softmax(factor * _log(values) + offset, axis=-1)
+        return np.exp(_log_softmax(factor * _log(values) + offset))
     mean, std = session.statistics[target]["mean"], session.statistics[target]["std"]
     scaled = (values.reshape(-1, len(std)) - mean) / std
     return ((factor * scaled + offset) * std + mean).reshape(values.shape)
@@ -128,14 +127,21 @@ def _fit_classes(truth: np.ndarray, probabilities: np.ndarray) -> tuple[float, n
     mean = logits.mean(0)
 
     def loss(factor: float) -> float:
-        chosen = log_softmax(mean + factor * (logits - mean), axis=1)
+        chosen = _log_softmax(mean + factor * (logits - mean))
         return -float(np.take_along_axis(chosen, truth[known][:, None].astype(int), 1).sum())
 
     factor = _least(loss)
     return factor, (1 - factor) * mean
 
 
-def _least(loss: Any) -> float:
+def _log_softmax(logits: np.ndarray) -> np.ndarray:
+    return torch.from_numpy(logits).log_softmax(-1).numpy()
+
+
+def _least(loss: Callable[[float], float]) -> float:
+    # Here, because a training that does not calibrate need not wait for scipy.
+    from scipy.optimize import minimize_scalar
+
     return float(minimize_scalar(loss, bounds=(0.0, LARGEST_FACTOR), method="bounded").x)
 
 

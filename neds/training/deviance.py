@@ -8,7 +8,6 @@ missing to a perfect prediction: of spikes under a Poisson, of traces under a no
 from collections.abc import Mapping
 
 import numpy as np
-from scipy.special import xlogy
 
 from neds.files.aligned import AlignedSession
 
@@ -56,7 +55,8 @@ def _deviance(session: AlignedSession, target: str, predicted: np.ndarray, trial
         heard = session.statistics[target]["mean"] > 0
         counts = truth[..., heard].astype(np.float64)
         rates = np.maximum(predicted[..., heard], _LEAST_RATE)
-        return 2 * (xlogy(counts, counts) - xlogy(counts, rates) - counts + rates).sum((1, 2))
+        # log(max(y, 1)) is log(y) but for y = 0, where y log(y) is 0.
+        return 2 * (counts * (np.log(np.maximum(counts, 1)) - np.log(rates)) - counts + rates).sum((1, 2))
     if kind == "categorical":
         probability = np.take_along_axis(predicted, np.maximum(truth, 0)[:, None].astype(int), 1)[:, 0]
         return np.where(truth >= 0, -2 * np.log(np.maximum(probability, _LEAST_PROBABILITY)), np.nan)
