@@ -67,7 +67,7 @@ def test_pretraining_survives_kill_lock_and_signal(copy_of_finished, tmp_path):
     assert process.wait() == 1
     assert "resumed after epoch" in (folder / LOG).read_text()
     printed = (folder / "printed").read_text()
-    assert "1 of 1 jobs failed:" in printed
+    assert "1 of 1 job failed:" in printed
     assert "pretrain, mm, all, seed 0\n      " in printed and f"log: {LOG}" in printed
     assert "its state is saved, start it again to go on" in printed
 
