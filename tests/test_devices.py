@@ -57,11 +57,14 @@ def test_auto_precision_does_not_emulate_bfloat16_on_a_gpu(monkeypatch):
 def test_cpu_computes_in_bfloat16_where_that_is_clearly_faster(gain, chosen, monkeypatch):
     sizes = []
     monkeypatch.setattr(precision, "bf16_gain", lambda settings, *size: sizes.append(size) or gain)
-    assert faster_precision(torch.device("cpu"), ModelSettings(), n_trials=16, n_tokens=500) == (
+    wide = ModelSettings(dim=256, heads=8, mlp=512)
+    assert faster_precision(torch.device("cpu"), wide, n_trials=16, n_tokens=500) == (
         chosen,
         f"bf16 takes {1 / gain:.2f} of the time of fp32 on this CPU at this size",
     )
     assert sizes == [(4, 500)], "the measurement is short at any size"
+    assert faster_precision(torch.device("cpu"), ModelSettings(), n_trials=16, n_tokens=500)[0] == "fp32"
+    assert len(sizes) == 1, "a narrow network is not measured: a moment's noise must not decide on its numbers"
 
 
 def test_measuring_leaves_the_random_numbers_alone():
