@@ -18,6 +18,18 @@ Kind = Literal["counts", "continuous", "categorical", "scalar"]
 Group = Literal["neural", "behaviour"]
 
 
+_TAKEN_BY_TORCH = {
+    *("T_destination", "add_module", "apply", "bfloat16", "buffers", "call_super_init", "children", "clear"),
+    *("compile", "cpu", "cuda", "double", "dump_patches", "eval", "extra_repr", "float", "forward"),
+    *("get_buffer", "get_extra_state", "get_parameter", "get_submodule", "half", "ipu", "items", "keys"),
+    *("load_state_dict", "modules", "mtia", "named_buffers", "named_children", "named_modules"),
+    *("named_parameters", "parameters", "pop", "register_buffer", "register_module", "register_parameter"),
+    *("requires_grad_", "set_extra_state", "set_submodule", "share_memory", "state_dict", "to", "to_empty"),
+    *("train", "training", "type", "update", "values", "xpu", "zero_grad"),
+}
+"""A network's parts are called as modalities are, and `torch.nn.ModuleDict` has attributes of these names."""
+
+
 class Modality(Settings):
     """One measured variable of a trial.
 
@@ -44,6 +56,8 @@ class Modality(Settings):
         # It stands in paths within files, in dotted keys and in names of tasks.
         if not re.fullmatch("[A-Za-z0-9_][A-Za-z0-9_-]*", self.name):
             raise ValueError("the name of a modality may hold letters, digits, - and _ only, and may not begin with -")
+        if self.name in _TAKEN_BY_TORCH or self.name.startswith("register_"):
+            raise ValueError("torch keeps this name for itself; call the modality otherwise, e.g. trial_type for type")
         return self
 
     @model_validator(mode="after")

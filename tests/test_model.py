@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from neds.data.store import TrialStore, stacked_valid
+from neds.modalities import Modality
 from neds.model.batch import Batch, Predictions
 from neds.model.checkpoint import Checkpoint, load_network, write_checkpoint
 from neds.model.loss import loss_terms, total_loss
@@ -296,3 +297,9 @@ def test_attention_starts_local():
     assert torch.allclose(logits[:8], logits[8:]) and logits[0] == pytest.approx(4.0, rel=1e-5)
     assert (logits[:4].diff() < 0).all() and logits[4:8].max() < logits[3]
     assert torch.equal(first_logits(0.0), torch.zeros(16))
+
+
+@pytest.mark.parametrize("name", [name for name in dir(torch.nn.ModuleDict()) if not name.startswith("_")])
+def test_names_that_torch_keeps_for_itself_are_refused_as_names_of_modalities(name):
+    with pytest.raises(ValueError, match="torch keeps this name"):
+        Modality(name=name, kind="continuous")

@@ -177,3 +177,8 @@ def test_input_noise_is_for_training_alone():
     batch = next(iter(store.in_order(0, "val", batch_size=4)))
     tokens = [model.stitchers.tokens["spikes"](batch) for _ in range(2)]
     assert not torch.equal(*tokens)
+
+
+def test_patience_without_a_measure_is_refused():
+    with pytest.raises(ValueError, match="patience needs a measure"):
+        TrainingSettings(keep="last", patience=2)

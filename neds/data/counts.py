@@ -4,6 +4,7 @@ A batch is as wide as its widest session; beyond a session's own units it holds 
 and N_s units of a session, T bins.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -24,6 +25,11 @@ class SessionCounts(Protocol):
     @property
     def nbytes(self) -> int: ...
     def __getitem__(self, trials: np.ndarray) -> np.ndarray: ...
+
+
+def bytes_on_device(of_sessions: Sequence[SessionCounts]) -> int:
+    """Memory that `DeviceCounts` takes."""
+    return _dtype(of_sessions).itemsize * sum(math.prod(counts.shape) for counts in of_sessions)
 
 
 class HostCounts:

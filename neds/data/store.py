@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neds.data.counts import DeviceCounts, HostCounts, groups_of
+from neds.data.counts import DeviceCounts, HostCounts, bytes_on_device, groups_of
 from neds.device import sent
 from neds.errors import UserError
 from neds.files.aligned import AlignedSession
@@ -63,7 +63,7 @@ class TrialStore:
 
     def _held(self, sessions: list[AlignedSession], name: str) -> HostCounts | DeviceCounts:
         of_sessions = [session.values[name] for session in sessions]
-        n_bytes = sum(counts.nbytes for counts in of_sessions)
+        n_bytes = bytes_on_device(of_sessions)
         on_device = self.device.type == "cuda" and n_bytes < torch.cuda.mem_get_info(self.device)[0] / 2
         return (DeviceCounts if on_device else HostCounts)(of_sessions, self.device)
 

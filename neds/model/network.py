@@ -101,7 +101,7 @@ class NEDS(nn.Module):
             hidden: (B, all modalities, T), True where a value must not be seen. The rows of modalities that the
                 model does not read are ignored.
         """
-        n_binned, hidden = len(self.layout.binned), hidden[:, self.input_rows]
+        n_binned, hidden = len(self.layout.binned), torch.stack([hidden[:, row] for row in self.input_rows], dim=1)
         x_BMTD = self._embed(batch, hidden[:, :n_binned], slice(n_binned), self.position)
         if self.told is None:
             tokens = self._patches(x_BMTD)

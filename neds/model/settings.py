@@ -60,9 +60,9 @@ class ModelSettings(Settings):
     per_trial_tokens: Literal["one", "bins"] = key(
         "bins", when="one for less arithmetic", paper="bins", public_code="bins"
     )
-    """Tokens of a value per trial (categorical or scalar): one, whose vector is also added to those of all bins, or a copy
-    in every bin. A model none of whose inputs has a value per bin takes copies all the same, because something must mark
-    the time."""
+    """Tokens of a value per trial (categorical or scalar): one, of which a learned map, 0 at first, is added to all bins, or
+    a copy in every bin. A model none of whose inputs has a value per bin takes copies all the same, because something
+    must mark the time."""
     patch_bins: Literal[1, 2, 4] = key(
         1, when="2 or 4 for longer or finer windows: less arithmetic in proportion", paper="1", public_code="1"
     )
@@ -100,7 +100,8 @@ class ModelSettings(Settings):
         public_code="probabilities",
     )
     """Drop each probability of a query and a key by itself, or whole keys, in every head others. Dropping probabilities
-    leaves the fused attention kernel: on a CPU a step then takes 3.4 times as long as without dropout (docs/training.md)."""
+    rules out the fused attention kernel: on a CPU a step then takes 3.4 times as long as without dropout
+    (docs/training.md)."""
     attention_output_dropout: float = key(
         0.0, ge=0, lt=1, when="to compare with the public code", paper="see attention_dropout", public_code="0.4"
     )
@@ -114,8 +115,9 @@ class ModelSettings(Settings):
         when="concatenated to compare with the public code",
         public_code="concatenated",
     )
-    """What an output that has no tokens of its own (spikes of an encoding-only model) is read from: the mean over the tokens
-    of a bin, by Linear(D -> n), or all of them side by side, by Linear(inputs x D -> n)."""
+    """What an output that has no tokens in the bins (spikes of an encoding-only model; with `per_trial_tokens: one` values
+    per trial, too) is read from: the mean over the tokens of a bin, by Linear(D -> n), or all of them side by side, by
+    Linear(inputs x D -> n)."""
     init: Literal["scaled", "public_code"] = key(
         "scaled", when="public_code to compare with it", public_code="public_code"
     )

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from neds.model.modes import ModeName
 from neds.model.settings import MaskingSettings, ModelSettings
@@ -121,10 +121,16 @@ class TrainingSettings(Settings):
     """Share of the memory that is left at the start which the counts of all sessions may take. Where they would take more,
     the trials of a batch are read from their files; that changes no result."""
     precision: Literal["auto", "fp32", "bf16"] = key("auto", when="fp32 to compare results between machines")
-    """auto: bf16 autocast on GPUs that compute in it (Ampere and later), fp32 on others. On a CPU one layer of a
-    network of dim 128 or more is timed in both when training begins, and bf16 chosen where it is at least 1.4 times faster (wide networks, on CPUs with AMX or
-    AVX512-BF16). The log and the checkpoint say what was chosen, and a training that was interrupted goes on with it. Test
-    scores are always computed in fp32."""
+    """auto: bf16 autocast on GPUs that compute in it (Ampere and later), fp32 on others. On a CPU one layer of a network of
+    dim 128 or more is timed in both when training begins, and bf16 chosen where it is at least 1.4 times faster (on CPUs
+    with AMX or AVX512-BF16). The log and the checkpoint say what was chosen, and a training that was interrupted goes on
+    with it. Test scores are always computed in fp32."""
+
+    @model_validator(mode="after")
+    def _patience_needs_a_measure(self) -> "TrainingSettings":
+        if self.patience is not None and self.keep == "last":
+            raise ValueError("patience needs a measure: set keep to best or last_unless_worse, or patience to null")
+        return self
 
 
 class TrainingRun(Settings):
