@@ -15,6 +15,8 @@ from neds.files.raw import Trace
 
 FEWEST_SPIKES = 20
 """Of a window with fewer, or as many in each bin, its spikes tell nothing: two may be alike by chance."""
+LARGEST_CHANCE = 1e-12
+"""Spikes tell nothing in sessions of which two trials are alike by a larger chance, as where bins are few."""
 FEWEST_VALUES = 10
 """Of a piece of behaviour with fewer different values, likewise: a wheel may be at rest."""
 NEIGHBOURS, FEWEST_INTERVALS = 4, 6
@@ -28,12 +30,21 @@ def of_spikes(counts: np.ndarray) -> np.ndarray:
     another order; 0 where they tell nothing.
 
     Args:
-        counts: (K, T) spikes of all units in each bin, before units are selected.
+        counts: (K, T) spikes of all units in each bin, before units are selected; of as many trials as there are, as they
+            tell how often two of them are alike by chance.
     """
     rows = np.ascontiguousarray(counts, dtype="<i8")
     varies = (rows != rows[:, :1]).any(axis=1)
-    enough = varies & (rows.sum(axis=1) >= FEWEST_SPIKES)
+    enough = varies & (rows.sum(axis=1) >= FEWEST_SPIKES) & (_chance_alike(rows) < LARGEST_CHANCE)
     return _marks("spikes", [row if known else None for row, known in zip(rows, enough, strict=True)])
+
+
+def _chance_alike(rows: np.ndarray) -> float:
+    """By which chance two trials have the same counts (K, T), if bins are independent: the product over bins of Σ p², with p
+    the share of trials that have a count. Every trial is alike to itself, so that few trials give too large a chance.
+    """
+    shares = [np.unique(column, return_counts=True)[1] / len(rows) for column in rows.T] if len(rows) else []
+    return float(np.prod([np.sum(share**2) for share in shares]))
 
 
 def of_values(name: str, values: Sequence[np.ndarray]) -> np.ndarray:
