@@ -23,7 +23,7 @@ from neds.partition.array_values import categorical, continuous, scalar, spike_c
 from neds.partition.components import reduced
 from neds.partition.conditions import condition_index
 from neds.partition.known import masked, require_known
-from neds.partition.same_trials import of_spikes, of_times, of_values
+from neds.partition.same_trials import of_both, of_spikes, of_times, of_values
 from neds.partition.seconds import SLOWEST_HZ, bins_fault, intervals_fault, rate_fault
 from neds.partition.settings import ArrayRun, ArraySettings, PartitionSettings
 from neds.partition.split import split_trials, without_overlap
@@ -151,9 +151,10 @@ def _aligned(
         if "align_time_s" not in source.arrays
         else source.arrays["align_time_s"].astype(float)
     )
-    marks = [of_spikes(counts.sum(axis=2, dtype=np.int64)), of_times(times_s, np.flatnonzero(kept_trials))]
+    intervals = of_times(times_s, np.flatnonzero(kept_trials))
+    marks = [of_spikes(counts.sum(axis=2, dtype=np.int64))]
     marks += [
-        of_values(name, list(values[name]))
+        of_both(of_values(name, list(values[name])), intervals)
         for name, modality in header.modalities.items()
         if modality.kind == "continuous" and modality.group == "behaviour"
     ]

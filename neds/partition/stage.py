@@ -21,7 +21,7 @@ from neds.partition.components import reduced
 from neds.partition.conditions import NO_CONDITION, condition_index, task_factors
 from neds.partition.known import masked, require_known
 from neds.partition.recorded import choose, coverage
-from neds.partition.same_trials import of_spikes, of_times, of_trace
+from neds.partition.same_trials import of_both, of_clock, of_spikes, of_times, of_window
 from neds.partition.seconds import bulk, clock_fault, rate_fault
 from neds.partition.settings import PartitionRun, PartitionSettings
 from neds.partition.split import split_trials
@@ -254,10 +254,11 @@ def _with_behaviour(cut: _Cut, header: AlignedSession, raw: RawSession, settings
 def _fingerprints(counts: np.ndarray, cut: _Cut, header: AlignedSession, raw: RawSession) -> np.ndarray:
     """What tells each trial (K, M) from others, and not from itself in another file."""
     times_s = cut.table["align_time_s" if "align_time_s" in cut.table else header.settings["align"]].to_numpy(float)
-    marks = [of_spikes(counts), of_times(times_s, cut.rows)]
+    marks, intervals, spans_s = [of_spikes(counts)], of_times(times_s, cut.rows), cut.edges[:, [0, -1]]
     behaviours = [name for name, m in header.modalities.items() if m.kind == "continuous" and m.group == "behaviour"]
     for source in dict.fromkeys(cut.sources[name] for name in behaviours):
-        marks.append(of_trace(source, raw.traces[source], cut.edges[:, [0, -1]]))
+        trace = raw.traces[source]
+        marks += [of_clock(source, trace, spans_s), of_both(of_window(source, trace, spans_s), intervals)]
     return np.column_stack(marks)
 
 
