@@ -107,10 +107,20 @@ def _overruled(source: ArraySource, reading: ArraySettings) -> list[str]:
     """A line for each number of the file in whose place the configuration has another."""
     given = {"bin_s": ("bin_s", reading.bin_s), "t0_s": ("window_start_s", reading.window_start_s)}
     return [
-        f"{key} is {source.arrays[key].item():g} in the file and {setting:g} by arrays.{name}, which counts"
+        f"{key} is {_told(source.arrays[key])} in the file and {setting:g} by arrays.{name}, which counts"
         for key, (name, setting) in given.items()
-        if setting is not None and key in source.arrays and not np.allclose(source.arrays[key], setting)
+        if setting is not None and key in source.arrays and not _is_number(source.arrays[key], setting)
     ]
+
+
+def _told(array: np.ndarray) -> str:
+    if array.size != 1:
+        return f"of shape {array.shape}"
+    return f"{array.item():g}" if array.dtype.kind in "iuf" else str(array.item())
+
+
+def _is_number(array: np.ndarray, number: float) -> bool:
+    return array.dtype.kind in "iuf" and array.size > 0 and bool(np.allclose(array, number))
 
 
 def _aligned(
