@@ -313,6 +313,19 @@ def test_groups_of_a_file_and_numbers_that_the_configuration_overrules_are_told(
     assert "bin_s is 0.02 in the file and 0.05 by arrays.bin_s, which counts" in session.remarks
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (np.linspace(0.02, 0.03, N_TRIALS), f"of shape ({N_TRIALS},)"),
+        (np.array("20 ms"), "20 ms"),
+        (np.array(0.02), "0.02"),
+    ],
+)
+def test_a_number_of_the_file_that_is_none_gives_way_to_the_configuration_too(tmp_path, given, told):
+    session = run(tmp_path, example() | {"bin_s": given}, reading={"bin_s": 0.05})
+    assert f"bin_s is {told} in the file and 0.05 by arrays.bin_s, which counts" in session.remarks
+
+
 def test_a_trial_that_stands_twice_is_in_one_split_alone(tmp_path):
     arrays = example() | {"spikes": np.random.default_rng(1).poisson(1, (N_TRIALS, N_BINS, N_UNITS)).astype(np.uint8)}
     twice = {key: np.concatenate([array[:30]] * 2) if array.ndim else array for key, array in arrays.items()}

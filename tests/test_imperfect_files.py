@@ -380,3 +380,40 @@ def test_brainsets_files_that_lack_a_part_are_one_line(tmp_path, told):
     with pytest.raises(UserError, match=told) as caught:
         converted(path, "brainsets", formats.BRAINSETS | {"missing_series": "error"})
     one_line(caught)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "told"),
+    [
+        ([0.0, 100.0], [250.0], "has 2 of start and 1 of end"),
+        ([np.nan], [250.0], "has NaN, or ends before it starts"),
+        ([250.0], [0.0], "has NaN, or ends before it starts"),
+    ],
+)
+@pytest.mark.parametrize("group", ["spikes", "cursor", "treadmill"])
+def test_domains_that_say_no_stretches_of_time_are_one_line(tmp_path, group, start, end, told):
+    path = formats.write_brainsets(tmp_path / "s.h5")
+    with h5py.File(path, "r+") as handle:
+        for name, values in (("start", start), ("end", end)):
+            del handle[f"{group}/domain/{name}"]
+            handle[f"{group}/domain/{name}"] = values
+    with pytest.raises(UserError, match=f"{group}/domain {told}") as caught:
+        converted(path, "brainsets", formats.BRAINSETS | {"missing_series": "error"})
+    one_line(caught)
+
+
+def test_a_domain_of_no_length_says_nothing(tmp_path):
+    path = formats.write_brainsets(tmp_path / "s.h5")
+    with h5py.File(path, "r+") as handle:
+        for domain in ("spikes/domain", "cursor/domain", "domain"):
+            handle[f"{domain}/end"][:] = handle[f"{domain}/start"][:]
+    raw = converted(path, "brainsets", formats.BRAINSETS)
+    assert raw.recorded is None and raw.traces["hand"].observed_s is None
+    assert aligned(path, **CUE | {"min_trials": 20}).usable
+
+
+def test_linked_files_of_a_format_that_has_none_are_one_line(tmp_path):
+    path = formats.write_brainsets(tmp_path / "s.h5")
+    with pytest.raises(UserError, match=r"only NWB files have linked files") as caught:
+        converted(path, "brainsets", formats.BRAINSETS, linked=[path])
+    one_line(caught)

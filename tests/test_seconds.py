@@ -7,7 +7,8 @@ import pytest
 
 from neds.config import check_config
 from neds.errors import UserError
-from neds.files.raw import Trace
+from neds.files.raw import Recorded, Trace
+from neds.partition.seconds import clock_fault
 from tests.test_arrays import N_BINS, N_TRIALS, example
 from tests.test_arrays import run as run_arrays
 from tests.test_config import ROOT
@@ -22,7 +23,7 @@ from tests.test_windows import CONTINUOUS, WINDOWS, untrialled
         ({"bin_s": 50}, "bin_s 50 is in seconds; write 0.05 for 50 ms"),
         ({"bin_s": 20.0, "t0_s": -200}, "write 0.02 for 20 ms"),
         ({"bin_s": 5}, "no unit would fire once in 10 s; give seconds, 0.005 for 5 ms"),
-        ({"t0_s": -200}, "t0_s -200 is in seconds, far from the event; write -0.2 for -200 ms"),
+        ({"t0_s": -1500}, "t0_s -1500 is in seconds, far from the event; write -1.5 for -1500 ms"),
         ({"align_time_s": 4000.0 * np.arange(N_TRIALS)}, "trials would be 4000 s apart"),
     ],
 )
@@ -38,6 +39,36 @@ def test_arrays_in_milliseconds_are_refused(tmp_path, arrays, told):
 def test_wide_bins_that_are_of_seconds_are_read(tmp_path):
     session = run_arrays(tmp_path, example() | {"bin_s": np.asarray(2.0), "t0_s": np.asarray(-10.0)}, min_rate_hz=0)
     assert session.usable and session.n_bins == N_BINS
+
+
+def test_a_window_long_before_the_event_is_read(tmp_path):
+    session = run_arrays(tmp_path, example() | {"t0_s": np.asarray(-15.0)})
+    assert session.usable and session.window_start_s == -15
+
+
+def test_recordings_a_day_apart_in_one_file_are_of_seconds(tmp_path):
+    """The rate counts by the time that was recorded, whether the source says so or the silence between."""
+    raw = recording()
+    later_s = 2000 * float(raw.spike_times[-1])
+    both = replace(
+        raw,
+        spike_times=np.concatenate([raw.spike_times, raw.spike_times + later_s]),
+        spike_units=np.concatenate([raw.spike_units, raw.spike_units]),
+    )
+    session = run(tmp_path, both)
+    assert session.usable, session.reason
+    ends_s = raw.spike_times[[0, -1]]
+    n_units = len(raw.units)
+    said = Recorded(np.array([ends_s, ends_s + later_s]), np.zeros(2, int), np.zeros(n_units, int))
+    session = run(tmp_path, replace(both, recorded=said), longest_silence_s=None)
+    assert session.usable, session.reason
+
+
+def test_two_events_early_in_an_hour_are_of_seconds():
+    spike_times = np.linspace(0, 3600, 10_000)
+    assert not clock_fault("cues", np.array([0.5, 3.2]), spike_times)
+    early_ms = np.linspace(0, 3600, 10_000) * 1000
+    assert "look like milliseconds" in clock_fault("cues", early_ms, spike_times)
 
 
 def trials_in_ms(raw):

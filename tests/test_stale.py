@@ -102,6 +102,25 @@ def stale(folder: Path, config: dict = TINY, *, package: Path | None = None, scr
 
 
 @pytest.mark.parametrize(
+    ("source", "how"),
+    [
+        ({"source": "alf", "download": {"alf_root": "elsewhere"}}, "correct the paths or download.alf_root, or take"),
+        ({"source": "aligned", "modalities": ["spikes", "wheel_speed"]}, "correct the paths, or take"),
+    ],
+)
+def test_files_that_are_not_there_are_told_with_every_place_that_names_them(tmp_path, monkeypatch, source, how):
+    monkeypatch.chdir(tmp_path)
+    path = "lab/Subjects/mouse/2024-05-06/001" if source["source"] == "alf" else "arrays.npz"
+    (tmp_path / "sheet.tsv").write_text(f"eid\trole\tpath\n00000000-0000-4000-8000-000000000001\ttest\t{path}\n")
+    found = opened(tmp_path, {"sessions": "sheet.tsv", "regimes": ["scratch"]} | source)
+    found.stale_files()
+    table = next(step for step in found.plan.steps if step.rule == "sessions_table")
+    told = found.absent_files(table.outputs.values())
+    assert f"The sessions sheet names a file that is not there; {how} the sessions off the sheet:\n" in told
+    assert path in told
+
+
+@pytest.mark.parametrize(
     ("config", "jobs"),
     [
         (TINY, {}),

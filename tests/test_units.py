@@ -31,6 +31,10 @@ from tests.test_imperfect_files import CLOCK, SERIES, SPIKES_SPEED, nwb, one_lin
         ("minutes", "s", 60.0),
         ("μL", "mL", 1e-3),
         ("m/s^2", "cm/s²", 100.0),
+        ("Hz", "s^-1", 1.0),
+        ("kHz", "ms^-1", 1.0),
+        ("m Hz", "cm/s", 100.0),
+        ("Hz", "kHz", 1e-3),
         ("furlongs", "m", None),
         ("cm/s", "clicks", None),
         ("custom/s", "custom / s", None),
@@ -96,3 +100,10 @@ def test_positions_of_the_wheel_are_taken_for_radians_with_a_remark(tmp_path, un
     raw = converted(nwb(tmp_path / "s.nwb", unit=unit), "nwb", mapping, SPIKES_SPEED)
     np.testing.assert_allclose(raw.traces["wheel_position"].values, factor * formats.speed(CLOCK), rtol=1e-6)
     assert ("wheel_position" in raw.provenance["remarks"]) == (unit != "rad")
+
+
+def test_a_velocity_of_something_else_is_refused_though_the_wheels_position_is_not(tmp_path):
+    mapping = SERIES | {"series": {"wheel_velocity": "processing/behavior/speed"}}
+    with pytest.raises(UserError, match=r"it is in cm/s, the modality in rad/s; .*nwb\.series_units\.wheel_velocity"):
+        converted(nwb(tmp_path / "s.nwb", unit="cm/s"), "nwb", mapping, SPIKES_SPEED)
+    assert converted(nwb(tmp_path / "t.nwb", unit="deg/s"), "nwb", mapping, SPIKES_SPEED).traces["wheel_velocity"]

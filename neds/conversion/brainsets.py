@@ -99,10 +99,27 @@ def _session(path: Path, handle: h5py.File, mapping: FileMapping) -> SourceSessi
 def _recorded(handle: h5py.File, n_units: int) -> Recorded | None:
     """The domain of the spikes, or else of all of the file."""
     for place in ("spikes/domain", "domain"):
-        if f"{place}/start" in handle and f"{place}/end" in handle:
-            domain_s = np.column_stack([handle[f"{place}/{name}"][:] for name in ("start", "end")])
+        domain_s = _domain(handle, place)
+        if domain_s is not None:
             return recorded_of([domain_s] * n_units, np.zeros((0, 2)))
     return None
+
+
+def _domain(handle: h5py.File, place: str) -> np.ndarray | None:
+    """The stretches (m, 2) of a domain, in seconds; None where there is none, or none of any length, which says nothing.
+
+    Raises:
+        ValueError: it is no list of stretches.
+    """
+    if f"{place}/start" not in handle or f"{place}/end" not in handle:
+        return None
+    start, end = (np.asarray(handle[f"{place}/{name}"][:], np.float64) for name in ("start", "end"))
+    if start.shape != end.shape:
+        raise ValueError(f"{place} has {start.size} of start and {end.size} of end")
+    if not (start <= end).all():
+        raise ValueError(f"{place} has NaN, or ends before it starts")
+    stretches = merged(np.column_stack([start, end]))
+    return stretches if len(stretches) else None
 
 
 def _columns(group: h5py.Group, length: int) -> dict[str, np.ndarray]:
@@ -127,6 +144,10 @@ def _series(handle: h5py.File, place: str) -> tuple[Trace, list[str]]:
     if not isinstance(values, h5py.Dataset):
         raise NoSuchSeries(f"{group_path} has {_listed(group)}")
     try:
+        observed_s = _domain(handle, f"{group_path}/domain")
+    except (TypeError, ValueError) as error:
+        raise UnusableSeries(" ".join(str(error).split())) from None
+    try:
         if kind == "IrregularTimeSeries":
             times = group["timestamps"][:]
         else:
@@ -137,8 +158,7 @@ def _series(handle: h5py.File, place: str) -> tuple[Trace, list[str]]:
             f"{group_path} does not say when its samples were ({' '.join(str(error).split())})"
         ) from None
     trace, remarks = source_trace(times, values[:])
-    domain = [group[f"domain/{name}"][:] for name in ("start", "end") if f"domain/{name}" in group]
-    return replace(trace, observed_s=merged(np.column_stack(domain)) if len(domain) == 2 else None), remarks
+    return replace(trace, observed_s=observed_s), remarks
 
 
 def _unit_of(handle: h5py.File, place: str) -> str:

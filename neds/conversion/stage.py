@@ -52,9 +52,11 @@ def convert(
         linked: other files that links in an NWB file may lead to.
 
     Raises:
-        UserError: a file that cannot be read, or a mapping that does not fit it.
+        UserError: a file that cannot be read, a mapping that does not fit it, or linked files of another format than NWB.
     """
     path = Path(file)
+    if linked and format != "nwb":
+        raise UserError(f"{path}: only NWB files have linked files, not {format}; leave these out")
     if path.is_dir():
         is_zarr = any((path / mark).exists() for mark in (".zgroup", ".zattrs", ".zmetadata", "zarr.json"))
         what = "a Zarr folder; of NWB, HDF5 files are read: export it to one" if is_zarr else "a folder, not a file"
@@ -65,7 +67,6 @@ def convert(
     # A reader is imported only where it is used: pynwb takes long to.
     reader: Reader = import_module(f"neds.conversion.{format}").opened
     others = [Path(other) for other in linked]
-    # Only of NWB the sheet names linked files.
     with reader(path, mapping, **({"linked": others} if others else {})) as source:
         converted = _Conversion(path, format, mapping, source)
         traces, problems = converted.traces(
@@ -146,8 +147,8 @@ class _Conversion:
         try:
             factor = conversion(given, wanted)
         except ValueError:
-            # Of positions, files say the unit of the speed as often as their own; modalities show theirs.
-            if name not in RAW_UNITS:
+            # Of positions, files say the unit of the speed as often as their own.
+            if name != "wheel_position":
                 raise UnusableSeries(
                     f"it is in {given}, the modality in {wanted}; define one with such a unit under custom_modalities, or "
                     f"say under {key} which unit it is"

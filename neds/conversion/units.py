@@ -56,7 +56,7 @@ def is_known(text: str) -> bool:
 
 
 def parsed(text: str) -> Unit | None:
-    """A unit such as "cm/s", "meters per second", "m s^-1", "deg"; None where it is not understood."""
+    """A unit such as "cm/s", "meters per second", "m s^-1", "deg"; None where it is not understood. Hz is s^-1."""
     factor, powers = 1.0, dict[str, int]()
     text = re.sub(
         r"\bper\b", "/", text.strip().replace("µ", "u").replace("μ", "u").replace("²", "^2").replace("⁻¹", "^-1")
@@ -70,6 +70,8 @@ def parsed(text: str) -> Unit | None:
             dimension, scale = found
             exponent = int(matched[2] or 1) * (-1 if part_number else 1)
             factor *= scale**exponent
+            if dimension == "frequency":
+                dimension, exponent = "time", -exponent
             powers[dimension] = powers.get(dimension, 0) + exponent
     return Unit(factor, tuple(sorted((name, power) for name, power in powers.items() if power)))
 
@@ -87,7 +89,7 @@ def _symbol(word: str) -> tuple[str, float] | None:
 
 
 def _scaled(symbol: str) -> tuple[str, float] | None:
-    """Likewise of a symbol that may have a prefix. Frequencies are inverse times."""
+    """Likewise of a symbol that may have a prefix."""
     for base, dimension in _SCALED.items():
         prefix = symbol.removesuffix(base)
         if symbol.endswith(base) and prefix in _PREFIXES:

@@ -70,9 +70,9 @@ class AlignedSession:
         settings: the stage settings that made the file.
         readings: how values were read, a line each, e.g. "choice: 1 -> left (42), -1 -> right (38)".
         remarks: what was dropped, guessed or mended in loading and cutting, a line each.
-        fingerprints: (K, M) uint64 marks of each trial: of the spikes in its window whatever the order of units, of its time
-            among the others, and of each continuous behaviour. 0 where something does not tell trials apart. The same trial
-            has the same ones in every file.
+        fingerprints: (K, M) uint64 marks of each trial: first of the spikes in its window whatever the order of units, then
+            of continuous behaviours with their times. 0 where something does not tell trials apart. The same trial has the
+            same ones in every file.
     """
 
     eid: str

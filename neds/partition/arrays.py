@@ -23,7 +23,7 @@ from neds.partition.array_values import categorical, continuous, scalar, spike_c
 from neds.partition.components import reduced
 from neds.partition.conditions import condition_index
 from neds.partition.known import masked, require_known
-from neds.partition.same_trials import of_spikes, of_times, of_values
+from neds.partition.same_trials import of_both, of_spikes, of_times, of_values
 from neds.partition.seconds import SLOWEST_HZ, bins_fault, intervals_fault, rate_fault
 from neds.partition.settings import ArrayRun, ArraySettings, PartitionSettings
 from neds.partition.split import split_trials, without_overlap
@@ -107,10 +107,20 @@ def _overruled(source: ArraySource, reading: ArraySettings) -> list[str]:
     """A line for each number of the file in whose place the configuration has another."""
     given = {"bin_s": ("bin_s", reading.bin_s), "t0_s": ("window_start_s", reading.window_start_s)}
     return [
-        f"{key} is {source.arrays[key].item():g} in the file and {setting:g} by arrays.{name}, which counts"
+        f"{key} is {_told(source.arrays[key])} in the file and {setting:g} by arrays.{name}, which counts"
         for key, (name, setting) in given.items()
-        if setting is not None and key in source.arrays and not np.allclose(source.arrays[key], setting)
+        if setting is not None and key in source.arrays and not _is_number(source.arrays[key], setting)
     ]
+
+
+def _told(array: np.ndarray) -> str:
+    if array.size != 1:
+        return f"of shape {array.shape}"
+    return f"{array.item():g}" if array.dtype.kind in "iuf" else str(array.item())
+
+
+def _is_number(array: np.ndarray, number: float) -> bool:
+    return array.dtype.kind in "iuf" and array.size > 0 and bool(np.allclose(array, number))
 
 
 def _aligned(
@@ -151,9 +161,10 @@ def _aligned(
         if "align_time_s" not in source.arrays
         else source.arrays["align_time_s"].astype(float)
     )
-    marks = [of_spikes(counts.sum(axis=2, dtype=np.int64)), of_times(times_s, np.flatnonzero(kept_trials))]
+    intervals = of_times(times_s, np.flatnonzero(kept_trials))
+    marks = [of_spikes(counts.sum(axis=2, dtype=np.int64))]
     marks += [
-        of_values(name, list(values[name]))
+        of_both(of_values(name, list(values[name])), intervals)
         for name, modality in header.modalities.items()
         if modality.kind == "continuous" and modality.group == "behaviour"
     ]

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from neds.files.raw import RawSession
+from neds.partition.seconds import bulk
 from neds.partition.settings import PartitionSettings
-from neds.signals.stretches import inside, unbounded
+from neds.signals.stretches import inside, merged, unbounded
 from neds.words import counted
 
 _NEIGHBOURS = 20
@@ -101,6 +102,20 @@ def heard(times: np.ndarray, *, longest_s: float | None) -> tuple[np.ndarray, np
     starts_s = np.concatenate([[times[0] - ends[0]], times[last + 1] - reach])
     ends_s = np.concatenate([times[last] + reach, [times[-1] + ends[1]]])
     return np.column_stack([starts_s, ends_s]), silent_s[is_gap]
+
+
+def recorded_s(raw: RawSession, settings: PartitionSettings) -> float:
+    """How long spikes were recorded, in seconds, but for a hundredth of them at either end.
+
+    That is the time between, less the silences of all units, or what the source says was recorded of any if that is shorter.
+    """
+    first_s, last_s = bulk(raw.spike_times)
+    within = raw.spike_times[slice(*np.searchsorted(raw.spike_times, [first_s, np.nextafter(last_s, np.inf)]))]
+    lasted_s = last_s - first_s - float(heard(within, longest_s=settings.longest_silence_s)[1].sum())
+    if raw.recorded is None:
+        return lasted_s
+    said_s = merged(raw.recorded.intervals_s.clip(first_s, last_s))
+    return min(lasted_s, float((said_s[:, 1] - said_s[:, 0]).sum()))
 
 
 def choose(

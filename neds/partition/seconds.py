@@ -13,6 +13,8 @@ SLOWEST_HZ = 0.1
 """Some unit of every recording fires faster."""
 FEWEST_SPIKES = 100
 """Of fewer, the rate says nothing."""
+FEWEST_TIMES = 20
+"""Of fewer, the first and the last say nothing of a clock: events may be rare."""
 _UNITS = {1e3: "milliseconds", 1e6: "microseconds", 3e4: "samples"}
 _APART, _TOGETHER = 0.02, 0.5
 """Share of all time that two clocks have in common, below which they differ, and above which they agree."""
@@ -31,7 +33,7 @@ def bins_fault(bin_s: float, n_bins: int, start_s: float) -> str:
         return (
             f"{n_bins} bins of {bin_s:g} s are {window_s:g} s; bin_s is in seconds, {bin_s / 1000:g} for {bin_s:g} ms"
         )
-    if abs(start_s) > 10 * max(window_s, 1.0):
+    if abs(start_s) > LONGEST_WINDOW_S:
         return f"t0_s {start_s:g} is in seconds, far from the event; write {start_s / 1000:g} for {start_s:g} ms"
     return ""
 
@@ -51,7 +53,11 @@ def bulk(times: np.ndarray) -> tuple[float, float]:
 
 
 def rate_fault(n_spikes: np.ndarray, duration_s: float) -> str:
-    """Why the spikes of units (N,) cannot be timed in seconds; empty where they can."""
+    """Why the spikes of units (N,) cannot be timed in seconds; empty where they can.
+
+    Args:
+        duration_s: of what was recorded.
+    """
     if (
         not len(n_spikes)
         or n_spikes.sum() < FEWEST_SPIKES
@@ -74,7 +80,7 @@ def clock_fault(what: str, times: np.ndarray, spike_times: np.ndarray) -> str:
         what: they are of, in the plural.
     """
     known = times[np.isfinite(times)]
-    if len(known) < 2 or len(spike_times) < 2:
+    if len(known) < FEWEST_TIMES or len(spike_times) < 2:
         return ""
     own, spikes = (float(known.min()), float(known.max())), bulk(spike_times)
     if _common(own, spikes, 1.0, 1.0) >= _APART:

@@ -9,7 +9,7 @@ from neds.errors import UserError
 from neds.files.aligned import AlignedSession, read_aligned
 from neds.files.atomic import write_csv
 from neds.files.roles import InputFiles, OutputFile
-from neds.partition.same_trials import ALIKE, shared_trials
+from neds.partition.same_trials import shared_trials
 from neds.words import counted
 
 
@@ -66,10 +66,10 @@ def _row(session: AlignedSession, role: str) -> dict[str, object]:
 
 def _refuse_tested_in_training(sessions: list[AlignedSession], roles: dict[str, str]) -> None:
     allowed = {session.eid for session in sessions if session.settings.get("overlap") == "allow"}
-    for first, second, number in shared_trials(sessions):
+    for first, second, number, alike in shared_trials(sessions):
         if roles[first] != roles[second] and not {first, second} <= allowed:
             raise UserError(
-                f"sessions {first} and {second} share {counted(number, 'trial')} ({ALIKE}), and one is for training and "
+                f"sessions {first} and {second} share {counted(number, 'trial')} ({alike}), and one is for training and "
                 "the other for testing; take one off the sessions sheet, or set partition.overlap: allow"
             )
 

@@ -20,9 +20,9 @@ from neds.partition.binning import bin_edges, spikes_in_windows
 from neds.partition.components import reduced
 from neds.partition.conditions import NO_CONDITION, condition_index, task_factors
 from neds.partition.known import masked, require_known
-from neds.partition.recorded import choose, coverage
-from neds.partition.same_trials import of_spikes, of_times, of_trace
-from neds.partition.seconds import bulk, clock_fault, rate_fault
+from neds.partition.recorded import choose, coverage, recorded_s
+from neds.partition.same_trials import of_both, of_clock, of_spikes, of_times, of_window
+from neds.partition.seconds import clock_fault, rate_fault
 from neds.partition.settings import PartitionRun, PartitionSettings
 from neds.partition.split import split_trials
 from neds.partition.statistics import constant_columns, training_statistics
@@ -170,7 +170,7 @@ def _aligned(header: AlignedSession, raw: RawSession, settings: PartitionSetting
 def _require_seconds(raw: RawSession, header: AlignedSession, settings: PartitionSettings) -> None:
     """Refuse times in milliseconds and the like, of all or of some of what is on one clock."""
     n_spikes = np.bincount(raw.spike_units, minlength=len(raw.units))
-    faults = [rate_fault(n_spikes, float(np.ptp(bulk(raw.spike_times))))]
+    faults = [rate_fault(n_spikes, recorded_s(raw, settings))]
     if not settings.cuts_windows and settings.align in raw.trials and raw.trials[settings.align].dtype.kind in "iuf":
         times_s = raw.trials[settings.align].to_numpy(float)
         faults.append(clock_fault(f"{settings.align} of the trials", times_s, raw.spike_times))
@@ -254,10 +254,11 @@ def _with_behaviour(cut: _Cut, header: AlignedSession, raw: RawSession, settings
 def _fingerprints(counts: np.ndarray, cut: _Cut, header: AlignedSession, raw: RawSession) -> np.ndarray:
     """What tells each trial (K, M) from others, and not from itself in another file."""
     times_s = cut.table["align_time_s" if "align_time_s" in cut.table else header.settings["align"]].to_numpy(float)
-    marks = [of_spikes(counts), of_times(times_s, cut.rows)]
+    marks, intervals, spans_s = [of_spikes(counts)], of_times(times_s, cut.rows), cut.edges[:, [0, -1]]
     behaviours = [name for name, m in header.modalities.items() if m.kind == "continuous" and m.group == "behaviour"]
     for source in dict.fromkeys(cut.sources[name] for name in behaviours):
-        marks.append(of_trace(source, raw.traces[source], cut.edges[:, [0, -1]]))
+        trace = raw.traces[source]
+        marks += [of_clock(source, trace, spans_s), of_both(of_window(source, trace, spans_s), intervals)]
     return np.column_stack(marks)
 
 

@@ -136,5 +136,6 @@ class OpenedPlan:
         lines = [f"  {title}: {path}" for title, path in absent]
         more = [f"  and {len(lines) - _MOST_LINES} more"] if len(lines) > _MOST_LINES else []
         files = "a file that is" if len(lines) == 1 else f"{len(lines)} files that are"
-        head = f"The sessions sheet names {files} not there; correct the paths, or take the sessions off the sheet:"
+        paths = "the paths or download.alf_root" if self.plan.config.source == "alf" else "the paths"
+        head = f"The sessions sheet names {files} not there; correct {paths}, or take the sessions off the sheet:"
         return "\n".join([head, *lines[:_MOST_LINES], *more])
