@@ -34,10 +34,13 @@ Text = Annotated[str, AfterValidator(_printable), Field(max_length=1000)]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
+Eid = Annotated[str, Field(pattern=f"^{NAME}$", max_length=200)]
+
+
 class TrainedSession(Settings):
     """A session that the model was trained on."""
 
-    eid: Annotated[str, Field(pattern=f"^{NAME}$", max_length=200)]
+    eid: Eid
     subject: Text
     lab: Text
     n_units: dict[Text, int]
@@ -72,6 +75,9 @@ class Description(Settings):
     model: ModelSettings
     seed: int
     sessions: list[TrainedSession]
+    trained_before: dict[Eid, list[Digest]] = {}
+    """Sessions of the models that it was fine-tuned from, which it has no maps of: of each what was trained on, as `sha256`
+    of a session."""
     licence: Text
     versions: dict[Text, Text]
     """Of Python and the packages that trained it."""

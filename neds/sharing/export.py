@@ -107,6 +107,7 @@ def describe(
             )
             for known in checkpoint.known
         ],
+        trained_before=checkpoint.record.get("trained_before", {}),
         licence=licence,
         versions=versions,
         weights=weights,
