@@ -35,6 +35,19 @@ def shapes(values: dict[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
     return {name: array.shape for name, array in values.items()}
 
 
+def in_unit(session: AlignedSession, name: str, unit: str) -> AlignedSession:
+    modality = session.modalities[name].model_copy(update={"unit": unit})
+    return replace(session, modalities=session.modalities | {name: modality})
+
+
+def doubled(session: AlignedSession, name: str) -> AlignedSession:
+    """The session with every column of a modality twice."""
+    modality = session.modalities[name].model_copy(update={"width": 2})
+    values = session.values | {name: session.values[name].repeat(2, axis=2)}
+    statistics = session.statistics | {name: {k: v.repeat(2) for k, v in session.statistics[name].items()}}
+    return replace(session, modalities=session.modalities | {name: modality}, values=values, statistics=statistics)
+
+
 def chosen(session: AlignedSession, trials: np.ndarray) -> AlignedSession:
     """A file of some trials of a session, in which they are standardised by themselves."""
     values = {name: array[trials] for name, array in session.values.items()}
@@ -113,6 +126,8 @@ def test_further_trials_are_standardised_as_in_training(trained):
         (replace(SESSIONS[0], bin_s=0.1), "trained on 10 bins of 0.05 s from -0.2 s, session mouse1 has 10 of 0.1 s"),
         (make_session("mouse1", names=("spikes", "wheel_speed")), "has no whisker_motion_energy"),
         (unusable_session("mouse1", "no trials"), "cannot be used: no trials"),
+        (in_unit(SESSIONS[0], "wheel_speed", "deg/s"), r"wheel_speed is in deg/s, .* was trained with rad/s; convert"),
+        (doubled(SESSIONS[0], "wheel_speed"), "wheel_speed has 2 values per bin, .* was trained with 1; fine-tune it"),
     ],
 )
 def test_a_session_that_does_not_fit_is_refused_with_what_to_do(session, complaint, trained):
@@ -126,6 +141,12 @@ def test_embeddings_are_a_row_per_unit(trained):
     width = neds.load_model(trained).network.design.settings.dim
     assert [c for c in table if c.startswith("input_")] == [f"input_{i}" for i in range(width)]
     assert np.isfinite(table.filter(regex="^(input|readout)_").to_numpy()).all()
+
+
+def test_a_session_of_more_values_per_bin_is_fine_tuned(trained):
+    session = doubled(make_session("mouse3"), "wheel_speed")
+    tuned = neds.load_model(trained).finetune(session, settings={"training.epochs": 1, "training.validate_every": 1})
+    assert tuned.decode(session)["wheel_speed"].shape == (60, 10, 2)
 
 
 def test_fine_tuning_gives_another_model_which_can_be_saved(trained, tmp_path):

@@ -100,3 +100,27 @@ def test_a_session_of_the_pretraining_is_told_and_its_test_trials_must_have_been
     assert "session mouse1 is among those that" in caplog.text
     with pytest.raises(UserError, match="it was trained on this session, split otherwise"):
         train_to(tmp_path / "other", values, replace(session, split=session.split[::-1].copy()), pretrained=pretrained)
+
+
+def test_what_a_model_was_fine_tuned_from_has_seen_counts_too(tmp_path, caplog):
+    """Pretrained on mouse1 and mouse2, fine-tuned on mouse3: a third training does not forget the first."""
+    values = settings(epochs=1, validate_every=1)
+    sessions = [told_apart(make_session(f"mouse{n}"), 1000 * n) for n in (1, 2, 3)]
+    first = train_to(tmp_path / "first", values, *sessions[:2]) / "best.safetensors"
+    chain = train_to(tmp_path / "chain", values, sessions[2], pretrained=first) / "best.safetensors"
+    caplog.clear()
+    train_to(tmp_path / "again", values, sessions[0], pretrained=chain)
+    assert "session mouse1 is among those that" in caplog.text
+    renamed = replace(sessions[0], eid="mouse4", split=sessions[0].split[::-1].copy())
+    with pytest.raises(UserError, match="test trials of session mouse4: they are in session mouse1"):
+        train_to(tmp_path / "renamed", values, renamed, pretrained=chain)
+
+
+def test_a_split_of_an_earlier_training_counts_after_a_later_one_on_another(tmp_path):
+    values = settings(epochs=1, validate_every=1)
+    session = told_apart(make_session(), 1)
+    other = replace(session, split=session.split[::-1].copy(), settings={"overlap": "allow"})
+    first = train_to(tmp_path / "first", values, session) / "best.safetensors"
+    chain = train_to(tmp_path / "chain", values, other, pretrained=first) / "best.safetensors"
+    with pytest.raises(UserError, match="it was trained on this session, split otherwise"):
+        train_to(tmp_path / "again", values, replace(other, settings={}), pretrained=chain)

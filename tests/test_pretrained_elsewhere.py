@@ -14,6 +14,7 @@ from neds.plan.drawings import left_out_messages
 from neds.plan.plan import Plan
 from neds.plan.training import known_test_sessions
 from neds.sharing.export import export_model
+from neds.sharing.imported import import_model
 from tests.aligned_sessions import make_session
 from tests.test_training import settings, train_to
 from tests.workflow_runs import TINY, planned, snakemake
@@ -73,6 +74,19 @@ def test_test_sessions_that_the_model_knows_are_told(shared):
     found = plan(shared)
     (line,) = known_test_sessions(found)
     assert f"was trained on 1 test session ({found.test[0]})" in line
+
+
+def test_test_sessions_of_the_model_that_it_was_fine_tuned_from_are_told_too(shared, tmp_path):
+    """Also after it was taken over, and on its card."""
+    values = settings(epochs=1, validate_every=1)
+    chain = train_to(tmp_path, values, make_session("mouse3"), pretrained=shared / "model.safetensors")
+    export_model(checkpoint=chain / "best.safetensors", output=tmp_path / "given", licence="mit")
+    import_model(source=str(tmp_path / "given"), output=tmp_path / "chain")
+    found = plan(tmp_path / "chain")
+    (line,) = known_test_sessions(found)
+    assert f"was trained on 1 test session ({found.test[0]})" in line
+    card = (tmp_path / "chain/README.md").read_text()
+    assert f"fine-tuned from one that was trained on 2 sessions: {found.test[0]}, mouse1" in card
 
 
 def test_sessions_to_pretrain_on_are_not_needed(shared, tmp_path):

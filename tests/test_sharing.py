@@ -127,6 +127,81 @@ def test_a_folder_with_other_things_is_not_replaced(trained, exported, tmp_path)
     assert (tmp_path / "home/thesis.tex").read_text() == "years"
 
 
+def test_a_folder_of_fitting_names_that_is_no_shared_model_is_not_replaced(trained, exported, tmp_path):
+    """The files are called as those of many a project."""
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "README.md").write_text("years")
+    configs = ("", "[]", "{", '{"format": "another-1"}', "[" * 10**5)
+    for config in configs:
+        if config:
+            (home / "config.json").write_text(config)
+        for take in (
+            partial(export_model, checkpoint=trained, licence="mit"),
+            partial(import_model, source=str(exported)),
+        ):
+            with pytest.raises(UserError, match="home holds files, but is no shared model; name another folder"):
+                take(output=home)
+    assert (home / "README.md").read_text() == "years"
+    import_model(source=str(exported), output=tmp_path / "mine")
+    (tmp_path / "mine/README.md").write_text("another card")
+    import_model(source=str(exported), output=tmp_path / "mine")
+    assert (tmp_path / "mine/README.md").read_text() == (exported / "README.md").read_text()
+
+
+def test_the_folder_that_one_is_in_is_not_replaced(trained, exported, tmp_path, monkeypatch):
+    """A shell would stay in the old one, and see nothing of the model."""
+    monkeypatch.chdir(tmp_path)
+    for take in (partial(export_model, checkpoint=trained, licence="mit"), partial(import_model, source=str(exported))):
+        with pytest.raises(
+            UserError, match=r"--output: \. is the folder that you are in; name one inside or beside it"
+        ):
+            take(output=Path())
+
+
+def test_an_output_that_is_a_link_to_a_folder_stays_one(trained, exported, tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to("disk")
+    for take in (partial(export_model, checkpoint=trained, licence="mit"), partial(import_model, source=str(exported))):
+        take(output=tmp_path / "link")
+        assert (tmp_path / "link").is_symlink() and neds.load_model(tmp_path / "disk").eids == ["mouse1", "mouse2"]
+
+
+def test_links_out_of_the_folder_are_not_followed(exported, tmp_path):
+    (tmp_path / "secret").write_text("key")
+    folder = shutil.copytree(exported, tmp_path / "theirs")
+    (folder / "README.md").unlink()
+    (folder / "README.md").symlink_to("../secret")
+    with pytest.raises(
+        UserError, match=r"README.md: is a link to .*secret, which is outside the model's folder; copy the folder"
+    ):
+        import_model(source=str(folder), output=tmp_path / "mine")
+    assert not (tmp_path / "mine").exists()
+
+
+def test_a_model_in_the_cache_of_hugging_face_is_taken(exported, tmp_path):
+    """Its files are links to others of the same model; one to another model's is refused."""
+    root = tmp_path / "models--owner--name"
+    snapshot, blobs = root / "snapshots/0a1b", root / "blobs"
+    snapshot.mkdir(parents=True)
+    blobs.mkdir()
+    for number, path in enumerate(sorted(exported.iterdir())):
+        shutil.copy(path, blobs / str(number))
+        (snapshot / path.name).symlink_to(f"../../blobs/{number}")
+    import_model(source=str(snapshot), output=tmp_path / "mine")
+    assert neds.load_model(tmp_path / "mine").eids == ["mouse1", "mouse2"]
+    shutil.copytree(blobs, tmp_path / "models--owner--other/blobs")
+    (snapshot / "README.md").unlink()
+    (snapshot / "README.md").symlink_to("../../../models--owner--other/blobs/0")
+    with pytest.raises(UserError, match="which is outside"):
+        import_model(source=str(snapshot), output=tmp_path / "again")
+
+
+def test_what_is_no_address_is_told(tmp_path):
+    with pytest.raises(UserError, match=r"--source: https://\[x: is no address \(Invalid IPv6 URL\)"):
+        import_model(source="https://[x", output=tmp_path / "mine")
+
+
 def test_a_model_comes_from_an_address_and_its_source_is_kept(exported, tmp_path):
     with served(partial(Quiet, directory=exported.parent)) as address:
         import_model(source=f"{address}/two-mice/", output=tmp_path / "mine")
@@ -168,6 +243,7 @@ def answering(*, status: int = 200, headers: dict[str, str] | None = None, endle
         ({"status": 404}, "the server says 404"),
         ({"status": 302, "headers": {"Location": "http://example.org/config.json"}}, "which is not https"),
         ({"status": 302, "headers": {"Location": "file:///etc/passwd"}}, "is not allowed"),
+        ({"status": 302, "headers": {"Location": "https://[x"}}, "cannot be fetched .*Invalid IPv6 URL"),
     ],
 )
 def test_a_hostile_server_is_not_followed(answer, complaint, tmp_path):

@@ -10,6 +10,7 @@ from neds.data.counts import DeviceCounts, HostCounts
 from neds.data.reading import read_sessions
 from neds.files.aligned import counts_bytes, read_aligned, write_aligned
 from neds.files.stored import StoredCounts
+from neds.model.known import session_digest
 from tests.aligned_sessions import make_session, unusable_session
 from tests.test_training import assert_same_run, settings, train_to
 
@@ -64,3 +65,14 @@ def test_trial_is_one_chunk_of_its_file(files):
     session = read_aligned(files[0], counts_in_memory=False)
     assert session.values["spikes"]._dataset.chunks == (1, 10, 7)
     assert session.n_bins == 10 and replace(session).n_units == 7
+
+
+def test_a_session_has_the_same_digest_wherever_its_counts_are(files):
+    """A model knows by it the sessions that it was trained on."""
+    stored, again, held = (read_aligned(files[0], counts_in_memory=m) for m in (False, False, True))
+    assert session_digest(stored) == session_digest(again) == session_digest(held)
+    counts = held.values["spikes"].copy()
+    counts[-1, -1, -1] += 1
+    assert session_digest(replace(held, values=held.values | {"spikes": counts})) != session_digest(stored)
+    with pytest.raises(TypeError, match="index the trials that are needed"):
+        np.asarray(stored.values["spikes"])

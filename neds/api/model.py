@@ -218,13 +218,25 @@ class Model:
                 f"session {session.eid} is new to {self.name}, which has no map of its units; fine-tune it first: "
                 "model.finetune(session), or the configuration's key `pretrained`"
             )
+        known = self._known()[session.eid]
         for name, modality in self.modalities.items():
             own = session.modalities.get(name)
             if own is None or name not in session.values:
                 raise UserError(f"session {session.eid} has no {name}, which {self.name} was trained with")
             if (own.kind, own.classes) != (modality.kind, modality.classes):
                 raise UserError(f"session {session.eid}: {name} is {own.kind}, not as {self.name} was trained with")
-        known = self._known()[session.eid]
+            # Counts are numbers, whatever they are called, and classes have no unit.
+            if own.kind in ("continuous", "scalar") and own.unit != modality.unit:
+                raise UserError(
+                    f"session {session.eid}: {name} is in {own.unit or 'no unit'}, {self.name} was trained with "
+                    f"{modality.unit or 'none'}; convert the values, or name their unit as that"
+                )
+            width = session.values[name].shape[-1]
+            if own.kind == "continuous" and width != (trained := len(known.statistics[name]["mean"])):
+                raise UserError(
+                    f"session {session.eid}: {name} has {width} values per bin, {self.name} was trained with {trained}; "
+                    "fine-tune it on this file first"
+                )
         if fault := bins_fault(self.checkpoint.known, self.network.design.n_bins, session):
             raise UserError(f"{self.name}: {fault}; cut the session as that")
         session, fault = as_trained(known, session)

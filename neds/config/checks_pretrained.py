@@ -59,7 +59,7 @@ def _misfits(config: Config, model: Description) -> Iterator[str]:
         # What is wrong with them is said of modalities.
         own = {}
     for name in (name for name in own if name in trained and _nature(own[name]) != _nature(trained[name])):
-        yield f"was trained with a {name} of kind {trained[name].kind} and other classes or width than {name} has here"
+        yield f"was trained with a {name} of kind {trained[name].kind}; kind, group and classes must be those of {name} here"
     cut = config.partition
     if config.source != "aligned":
         theirs = (model.n_bins, round(model.bin_s, 6), round(model.window_start_s, 6))
@@ -72,5 +72,5 @@ def _misfits(config: Config, model: Description) -> Iterator[str]:
 
 
 def _nature(modality: Modality) -> tuple[object, ...]:
-    """What must agree. Principal components are each session's own, in any number."""
+    """What must agree. Values per bin may be any number: their maps are each session's own, and fine-tuned afresh."""
     return modality.kind, modality.group, modality.classes

@@ -2,6 +2,7 @@
 
 from functools import cached_property
 from pathlib import Path
+from typing import NoReturn
 
 import h5py
 import numpy as np
@@ -29,6 +30,10 @@ class StoredCounts:
         for into, trial in zip(taken, chosen, strict=True):
             into[...] = self._dataset[trial]
         return taken
+
+    def __array__(self, *args: object, **kwargs: object) -> NoReturn:
+        """Without this, numpy would make an array of one object, the reader itself."""
+        raise TypeError(f"counts {self.shape} stay in {self._path}: index the trials that are needed")
 
     @cached_property
     def _dataset(self) -> h5py.Dataset:

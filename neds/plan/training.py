@@ -71,7 +71,9 @@ def training_run(plan: Plan, run: Run) -> TrainingRun:
 
 def known_test_sessions(plan: Plan) -> list[str]:
     """A warning of test sessions that somebody else's model was trained on, where there are any."""
-    trained = {session.eid for session in plan.shared.sessions} if plan.shared else set()
+    trained = (
+        {session.eid for session in plan.shared.sessions} | plan.shared.trained_before.keys() if plan.shared else set()
+    )
     known = [eid for eid in plan.test if eid in trained]
     if not known:
         return []

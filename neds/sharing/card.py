@@ -8,6 +8,7 @@ from neds.errors import UserError
 from neds.evaluation.score import PRIMARY_METRIC
 from neds.evaluation.summary import over_sessions, session_scores
 from neds.sharing.description import Description
+from neds.words import counted
 
 _TAGS = ["neuroscience", "neural-encoding", "neural-decoding", "electrophysiology"]
 
@@ -56,6 +57,7 @@ def card(model: Description, scores: pd.DataFrame, *, data: str) -> str:
         f"Trained on {len(model.sessions)} sessions with {n_units} units; units.csv lists them, and the hashes below tell "
         "whether a session is the same.\n",
         _sessions(model),
+        _before(model),
         "## Scores\n",
         _scores(scores),
         "## How to load\n",
@@ -89,6 +91,16 @@ def _sessions(model: Description) -> str:
         [s.eid, s.subject, sum(s.n_units.values()), s.n_trials.get("train", 0), s.sha256[:16]] for s in model.sessions
     ]
     return tabulate(rows, ["session", "subject", "units", "training trials", "SHA-256 (first 16)"], "github") + "\n"
+
+
+def _before(model: Description) -> str:
+    eids = sorted(model.trained_before)
+    if not eids:
+        return ""
+    return (
+        f"It was fine-tuned from one that was trained on {counted(len(eids), 'session')}: {', '.join(eids)}. Its scores on "
+        "them say nothing of new sessions either.\n"
+    )
 
 
 def _scores(scores: pd.DataFrame) -> str:

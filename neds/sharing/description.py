@@ -6,7 +6,7 @@ The network is built from what stands in the weights' own file; `neds import` ch
 import json
 from os import PathLike
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -19,6 +19,7 @@ from neds.settings import Settings
 from neds.sharing.places import CONFIG
 from neds.validation import validated
 
+MODEL_FORMAT: Final = "neds-model-1"
 MOST_CONFIG_BYTES = 16 * 2**20
 NAME = "[A-Za-z0-9_][A-Za-z0-9_-]*"
 """What sessions and models may be called: files and figures are called after them."""
@@ -34,10 +35,13 @@ Text = Annotated[str, AfterValidator(_printable), Field(max_length=1000)]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
+Eid = Annotated[str, Field(pattern=f"^{NAME}$", max_length=200)]
+
+
 class TrainedSession(Settings):
     """A session that the model was trained on."""
 
-    eid: Annotated[str, Field(pattern=f"^{NAME}$", max_length=200)]
+    eid: Eid
     subject: Text
     lab: Text
     n_units: dict[Text, int]
@@ -59,7 +63,7 @@ class WeightsFile(Settings):
 class Description(Settings):
     """What a shared model is."""
 
-    format: Literal["neds-model-1"] = "neds-model-1"
+    format: Literal["neds-model-1"] = MODEL_FORMAT
     name: Annotated[str, Field(pattern=f"^{NAME}$", max_length=100)]
     mode: ModeName
     inputs: list[Text]
@@ -72,6 +76,9 @@ class Description(Settings):
     model: ModelSettings
     seed: int
     sessions: list[TrainedSession]
+    trained_before: dict[Eid, list[Digest]] = {}
+    """Sessions of the models that it was fine-tuned from, which it has no maps of: of each what was trained on, as `sha256`
+    of a session."""
     licence: Text
     versions: dict[Text, Text]
     """Of Python and the packages that trained it."""

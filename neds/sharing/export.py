@@ -16,7 +16,8 @@ from neds.model.checkpoint import Checkpoint, load_network, read_checkpoint, wri
 from neds.provenance import content_digest, read_stamp, software_in_use
 from neds.sharing.card import card, scores_of
 from neds.sharing.description import NAME, Description, TrainedSession, WeightsFile
-from neds.sharing.places import CARD, CONFIG, FILES, UNITS, WEIGHTS
+from neds.sharing.folder import own_folder
+from neds.sharing.places import CARD, CONFIG, UNITS, WEIGHTS
 
 
 def export_model(
@@ -45,19 +46,19 @@ def export_model(
         What was written, in a line.
 
     Raises:
-        UserError: no network, a name that cannot be used, a folder that holds other things, or no such scores.
+        UserError: no network, a name that cannot be used, a folder that `own_folder` refuses, or no such scores.
     """
-    name = output.resolve().name
+    own = own_folder(output)
+    name = own.name
     if not re.fullmatch(NAME, name):
         raise UserError(f"--output: the model is called after its folder, {name!r}: letters, digits, - and _ only")
-    require_own_folder(output)
     # Building it shows that the file is whole.
     found = load_network(checkpoint)[1]
     if not _knows_its_sessions(found):
         raise UserError(f"{checkpoint}: does not say what it was trained on; train it again with this version")
     stamp = read_stamp(checkpoint)
     scores = scores_of(metrics_table(list(metrics)), model) if metrics else pd.DataFrame()
-    with replacing_folder(output) as folder:
+    with replacing_folder(own) as folder:
         write_checkpoint(folder / WEIGHTS, _without_paths(found), read_checkpoint(checkpoint)[1])
         described = describe(
             found,
@@ -107,6 +108,7 @@ def describe(
             )
             for known in checkpoint.known
         ],
+        trained_before=checkpoint.record.get("trained_before", {}),
         licence=licence,
         versions=versions,
         weights=weights,
@@ -128,21 +130,6 @@ def units_table(checkpoint: Checkpoint) -> pd.DataFrame:
         table.insert(0, "eid", known.eid)
         table.insert(1, "unit", range(len(table)))
     return pd.concat(tables, ignore_index=True)
-
-
-def require_own_folder(folder: Path) -> None:
-    """Refuse to replace what is no shared model.
-
-    Raises:
-        UserError: the folder is a file, or holds something else.
-    """
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"--output: {folder} is a file; name a folder")
-    others = [path.name for path in folder.iterdir() if path.name not in FILES] if folder.is_dir() else []
-    if others:
-        raise UserError(
-            f"--output: {folder} holds other things ({sorted(others)[0]}); name a folder for the model alone"
-        )
 
 
 def _without_paths(checkpoint: Checkpoint) -> Checkpoint:

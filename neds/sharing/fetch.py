@@ -22,9 +22,12 @@ def folder_url(source: str) -> str:
     """The address below which the files of a model lie; of a model's page on Hugging Face, that of its files.
 
     Raises:
-        UserError: an address that is not https.
+        UserError: no address, or one that is not https.
     """
-    parts = urlsplit(source)
+    try:
+        parts = urlsplit(source)
+    except ValueError as error:
+        raise UserError(f"--source: {source}: is no address ({error}); copy it from the browser") from None
     if not _is_secure(source, from_loopback=True):
         raise UserError(f"--source: {source}: only https is fetched from")
     steps = parts.path.strip("/").split("/")
@@ -50,7 +53,8 @@ def fetch(url: str, path: Path, *, most_bytes: int) -> None:
                 handle.write(chunk)
     except HTTPError as error:
         raise UserError(f"{url}: the server says {error.code} {error.reason}") from None
-    except (URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
+    # A ValueError: an address that cannot be read, here or where the server leads.
+    except (URLError, http.client.HTTPException, TimeoutError, ConnectionError, ValueError) as error:
         raise UserError(f"{url}: cannot be fetched ({' '.join(str(error).split())})") from None
 
 

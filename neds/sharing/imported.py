@@ -12,8 +12,9 @@ from neds.files.atomic import replacing_folder, write_csv, write_text
 from neds.files.reading import reading
 from neds.model.checkpoint import Checkpoint, load_network
 from neds.sharing.description import MOST_CONFIG_BYTES, Description, read_description
-from neds.sharing.export import describe, require_own_folder, units_table, weights_record
+from neds.sharing.export import describe, units_table, weights_record
 from neds.sharing.fetch import fetch, folder_url, is_url
+from neds.sharing.folder import own_folder
 from neds.sharing.places import CARD, CONFIG, SOURCE, UNITS, WEIGHTS
 from neds.words import counted
 
@@ -25,8 +26,8 @@ def import_model(*, source: str, output: Path, sha256: str = "") -> str:
     """Take over a model that somebody shared, from a folder or an address, after a look through all of it.
 
     Refused are files that are larger than they say, weights that are not those of the configuration, not finite, or of
-    other names, types and shapes than the network has, and addresses that are not https. Nothing is unpickled or
-    executed. Where it came from, and digests of what was taken, are kept in source.json.
+    other names, types and shapes than the network has, links that lead out of the folder, and addresses that are not https.
+    Nothing is unpickled or executed. Where it came from, and digests of what was taken, are kept in source.json.
 
     Args:
         source: folder that `neds export` wrote, or the https address of one, e.g. of a model on Hugging Face.
@@ -39,8 +40,7 @@ def import_model(*, source: str, output: Path, sha256: str = "") -> str:
     Raises:
         UserError: one of the above.
     """
-    require_own_folder(output)
-    with replacing_folder(output) as folder:
+    with replacing_folder(own_folder(output)) as folder:
         try:
             description, checkpoint = _taken(source, folder, sha256)
         except UserError as error:
@@ -109,6 +109,22 @@ def _bring(source: str, folder: Path, name: str, most_bytes: int) -> None:
     path = Path(source, name)
     if not path.is_file():
         raise UserError(f"{source}: holds no {name}; name a folder that `neds export` wrote")
+    _refuse_link_out(path)
     if path.stat().st_size > most_bytes:
         raise UserError(f"{path}: has more than {most_bytes} bytes")
     shutil.copyfile(path, folder / name)
+
+
+def _refuse_link_out(path: Path) -> None:
+    """Refuse a link to a file that does not belong to the model, e.g. to one of the user's that should stay private.
+
+    In Hugging Face's cache the files of models--OWNER--NAME/snapshots/REVISION are links to models--OWNER--NAME/blobs.
+    """
+    folder, target = path.parent.resolve(), path.resolve()
+    cached = folder.parent.name == "snapshots" and folder.parent.parent.name.startswith("models--")
+    allowed = [folder, folder.parent.parent / "blobs"] if cached else [folder]
+    if not any(target.is_relative_to(root) for root in allowed):
+        raise UserError(
+            f"{path}: is a link to {target}, which is outside the model's folder; copy the folder with what its links lead "
+            "to (cp -rL), look through the copy, and take that"
+        )

@@ -19,12 +19,11 @@ from neds.model.known import known_session
 from neds.model.modes import preset
 from neds.model.network import NEDS, Design
 from neds.model.settings import DROPOUTS
-from neds.partition.same_trials import seen_in_training
 from neds.provenance import code_digest, content_digest, digest_of
 from neds.training.calibration import calibrate
 from neds.training.distributed import Processes, alone
 from neds.training.loop import Unfinished, train
-from neds.training.pretrained import refuse_unfit
+from neds.training.pretrained import record_of_seen, refuse_unfit
 from neds.training.settings import TrainingRun
 from neds.words import counted
 
@@ -72,6 +71,7 @@ def run_training(
     read = read_sessions(aligned, memory_share=share, n_processes=n_processes, description=description)
     sessions = [with_training_trials(session, run.train_trials) for session in read if _usable(session)]
     why = "" if sessions else "no usable session (see the sessions table)"
+    source = None
     if pretrained and not why:
         source = read_checkpoint(pretrained, with_weights=False)[0]
         why = source.skipped
@@ -120,12 +120,11 @@ def run_training(
         "mode": run.mode,
         "seed": run.seed,
         "training_sessions": store.eids,
-        "seen": {session.eid: seen_in_training(session) for session in sessions},
         "pretrained": str(pretrained) if pretrained else "",
         "parameters": sizes,
         "precision": trained.progress.precision,
         "run": run.model_dump(),
-    }
+    } | record_of_seen(source, sessions)
     progress = trained.progress
     kept = {"epoch": progress.best_epoch, "of_epochs": progress.epoch, "validation_score": progress.best_score}
     log.info("%s: the weights of epoch %d of %d are kept", description, progress.best_epoch, progress.epoch)
