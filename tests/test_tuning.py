@@ -139,7 +139,9 @@ def test_killed_search_goes_on_without_repeating_trials(tmp_path):
     before += process.communicate()[1]
     assert not (tmp_path / "best.yaml").exists()
 
-    again = subprocess.run(parts, capture_output=True, text=True, check=True).stderr
+    done = subprocess.run(parts, capture_output=True, text=True)
+    again = done.stderr
+    assert done.returncode == 0, again
     assert "resumed" in again and "4 of 4 trials ended" in again
     assert not ended_trials(before) & ended_trials(again)
     assert len(ended_trials(before) | ended_trials(again)) == 4
