@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 
 import yaml
@@ -45,9 +45,11 @@ def described(error: ValidationError, model: type[BaseModel], values: Mapping[st
     ]
 
 
-def did_you_mean(name: str, known: list[str], *, otherwise: str) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {near[0]}?" if near else otherwise
+def did_you_mean(name: str, known: Collection[str], *, otherwise: str) -> str:
+    """A question with the known name that is nearest, whatever its capitals; `otherwise` where none is near."""
+    by_small = {one.lower(): one for one in known}
+    near = difflib.get_close_matches(name.lower(), by_small, n=1)
+    return f"did you mean {by_small[near[0]]}?" if near else otherwise
 
 
 def as_yaml(value: object) -> str:

@@ -7,11 +7,8 @@ import pandas as pd
 import pytest
 import torch
 from scipy.stats import poisson
-from sklearn import linear_model
 from sklearn.metrics import balanced_accuracy_score, d2_tweedie_score, r2_score
 
-from neds.baselines.psth import predict_psth
-from neds.baselines.ridge import Ridge, rotated
 from neds.baselines.stage import run_baseline
 from neds.data.store import TrialStore, stacked_valid
 from neds.errors import UserError
@@ -317,102 +314,6 @@ def test_a_model_is_not_scored_on_a_session_it_was_not_trained_on(trained, tmp_p
             seed=0,
             **vars(files_in(tmp_path)),
         )
-
-
-@pytest.mark.parametrize("name", ["psth", "linear"])
-def test_baselines_find_structure_and_write_the_common_form(name, tmp_path):
-    session = make_session(n_trials=300, n_units=12)
-    write_aligned(tmp_path / "s.h5", session)
-    files = files_in(tmp_path)
-    run_baseline(name=name, aligned=tmp_path / "s.h5", **vars(files))
-    table = pd.read_csv(files.metrics, keep_default_na=False)
-    assert list(table.columns) == METRIC_COLUMNS and set(table["model"]) == {name}
-    value = table.set_index(["target", "metric"])["value"].astype(float)
-    assert value["spikes", "bits_per_spike"] > 0
-    if name == "linear":
-        assert value["wheel_speed", "r2"] > 0.5
-        assert value["choice", "balanced_accuracy"] > 0.7
-    else:
-        assert value["wheel_speed", "r2_residual"] == pytest.approx(0, abs=1e-6)
-
-
-@pytest.mark.parametrize("n_inputs", [10, 60])
-@pytest.mark.parametrize("unknown", [0.0, 0.3])
-def test_ridge_agrees_with_scikit_learn_fitted_to_what_is_known_of_each_output(unknown, n_inputs):
-    """With fewer and more inputs than trials."""
-    train, rng = np.arange(28), np.random.default_rng(0)
-    inputs, outputs = rng.normal(size=(40, n_inputs)), rng.normal(size=(40, 5))
-    outputs[rng.random(outputs.shape) < unknown] = np.nan
-    fitted = Ridge(rotated(inputs, train), outputs[train], train)
-    for penalty in (1e-4, 1.0, 1e4):
-        predicted = fitted.predict(penalty, np.arange(40))
-        for column in range(5):
-            known = train[np.isfinite(outputs[train, column])]
-            ridge = linear_model.Ridge(alpha=penalty).fit(inputs[known], outputs[known, column])
-            np.testing.assert_allclose(predicted[:, column], ridge.predict(inputs), rtol=1e-3, atol=1e-4)
-
-
-@pytest.mark.parametrize("n_inputs", [10, 60])
-def test_logistic_regression_is_the_same_on_rotated_inputs(n_inputs):
-    rng, train = np.random.default_rng(0), np.arange(28)
-    inputs, labels = rng.normal(size=(40, n_inputs)), rng.integers(0, 3, 40)
-    probabilities = []
-    for columns in (inputs, rotated(inputs, train).coordinates):
-        model = linear_model.LogisticRegression(C=0.1, max_iter=1000, tol=1e-8).fit(columns[train], labels[train])
-        probabilities.append(model.predict_proba(columns))
-    np.testing.assert_allclose(*probabilities, atol=1e-4)
-
-
-@pytest.mark.parametrize("name", ["psth", "linear"])
-def test_baselines_do_not_see_test_trials(name, tmp_path):
-    """Changing the test trials' targets changes no prediction (but the inputs' own)."""
-    session, other = make_session(n_trials=80), make_session(n_trials=80)
-    other.values["whisker_motion_energy"][other.trials_of("test")] += 50
-    decoded = []
-    for version in (session, other):
-        write_aligned(tmp_path / "s.h5", version)
-        run_baseline(name=name, aligned=tmp_path / "s.h5", **vars(files_in(tmp_path)))
-        decoded.append(read_predictions(tmp_path / "predictions.h5")[1]["decoding", "whisker_motion_energy"])
-    np.testing.assert_array_equal(*decoded)
-
-
-@pytest.mark.parametrize("name", ["psth", "linear", "rrr"])
-@pytest.mark.parametrize("unknown", ["last bins", "a bin of every trial", "a class of training"])
-def test_baselines_train_on_what_is_known(name, unknown, tmp_path):
-    """No trial is known in full, or no training trial has a known class: every bin that is scored is predicted."""
-    session = make_session(n_trials=200, n_units=12)
-    wheel, rng = session.values["wheel_speed"], np.random.default_rng(0)
-    if unknown == "last bins":
-        wheel[:, -3:] = np.nan
-    elif unknown == "a bin of every trial":
-        wheel[np.arange(200), rng.integers(0, 10, 200)] = np.nan
-    else:
-        session.values["block"][session.trials_of("train")] = -1
-    statistics = training_statistics(session.values, session.modalities, session.split == 0)
-    write_aligned(tmp_path / "s.h5", replace(session, statistics=statistics))
-    run_baseline(name=name, aligned=tmp_path / "s.h5", **vars(files_in(tmp_path)))
-    for predicted in read_predictions(tmp_path / "predictions.h5")[1].values():
-        assert np.isfinite(predicted).all()
-    value = pd.read_csv(tmp_path / "metrics.csv").set_index(["target", "metric"])["value"]
-    if name != "psth":
-        assert value["wheel_speed", "r2"] > 0.4
-        assert value["choice", "balanced_accuracy"] > 0.7
-
-
-def test_trial_average_is_told_only_what_its_task_observes(tmp_path):
-    """Reward, which no model observes, helps it nothing; in decoding it is the same for all trials."""
-    session = make_session(n_trials=200, n_units=12)
-    encoding, decoding = predict_psth(session)
-    assert (encoding.task.inputs, decoding.task.inputs) == ("condition", "time")
-    other = replace(session, trials=session.trials.assign(condition=np.arange(200)))
-    np.testing.assert_array_equal(predict_psth(other)[0].values["spikes"], encoding.values["spikes"])
-    groups = (
-        session.values["choice"][session.trials_of("test")] * 3 + session.values["block"][session.trials_of("test")]
-    )
-    for group in np.unique(groups):
-        assert np.ptp(encoding.values["spikes"][groups == group], axis=0).max() == 0
-    assert np.ptp(encoding.values["spikes"], axis=0).max() > 0
-    assert np.ptp(decoding.values["wheel_speed"], axis=0).max() == 0
 
 
 def test_unusable_session_gets_empty_results_and_no_row_in_the_table(tmp_path):

@@ -140,6 +140,11 @@ class TrialStore:
             valid=valid,
         )
 
+    def of_trials(self, session: int, trials: np.ndarray, name: str) -> np.ndarray:
+        """Values (k,) of a modality of one value per trial: classes, -1 where unknown; or standardised, NaN there."""
+        rows = torch.from_numpy(self._first[session] + trials).to(self.device)
+        return self._values[name][rows].cpu().numpy()
+
     def shuffled(
         self, split: str, *, batch_size: int, balanced: bool, rng: np.random.Generator
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:

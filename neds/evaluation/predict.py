@@ -59,10 +59,8 @@ def _distinct(
     trials = store.trials[session][split]
     if not all(model.design.modalities[name].per_trial for name in task.observed):
         return trials, slice(None)
-    seen = []
-    for batch in store.in_order(session, split, batch_size=_TRIALS_AT_ONCE):
-        values = batch.categorical | batch.scalar
-        columns = [column for name in task.observed for column in (values[name], batch.valid[name][:, 0])]
-        seen.append(torch.stack([column.double() for column in columns], dim=1).cpu().numpy())
-    _, first, own_row = np.unique(np.concatenate(seen), axis=0, return_index=True, return_inverse=True)
+    seen = np.column_stack([store.of_trials(session, trials, name).astype(np.float64) for name in task.observed])
+    # What is unknown is hidden, and looks the same whatever it may be.
+    seen = np.nan_to_num(seen, nan=np.inf)
+    _, first, own_row = np.unique(seen, axis=0, return_index=True, return_inverse=True)
     return trials[first], own_row

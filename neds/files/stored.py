@@ -20,7 +20,6 @@ class StoredCounts:
     def __init__(self, path: Path, dataset: h5py.Dataset):
         self.shape: tuple[int, ...] = dataset.shape
         self.dtype: np.dtype = dataset.dtype
-        self.nbytes: int = dataset.size * dataset.dtype.itemsize
         self._path, self._name = path, dataset.name
 
     def __getitem__(self, trials: np.ndarray) -> np.ndarray:

@@ -1,10 +1,10 @@
 """What a user's file of arrays holds beyond what is used: most often a name that was written otherwise."""
 
 from collections.abc import Collection, Sequence
-from difflib import get_close_matches
 
 from neds.modalities import BUILT_IN
 from neds.partition.settings import ArraySettings
+from neds.validation import did_you_mean
 
 SPIKE_KEYS = ("spikes", "spike_counts")
 FACTORS = ("choice", "block", "reward")
@@ -46,7 +46,6 @@ def key_remarks(keys: Collection[str], modalities: Collection[str], reading: Arr
 
 def near(keys: str | Sequence[str], known: Collection[str]) -> str:
     """In brackets the known key that may have been meant by one of the keys, whatever its capitals; else empty."""
-    by_small = {name.lower(): name for name in known}
     wanted = [keys] if isinstance(keys, str) else keys
-    found = [match for key in wanted for match in get_close_matches(key.lower(), by_small, n=1)]
-    return f" (did you mean {by_small[found[0]]}?)" if found else ""
+    questions = [did_you_mean(key, known, otherwise="") for key in wanted]
+    return next((f" ({question})" for question in questions if question), "")

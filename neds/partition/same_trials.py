@@ -127,7 +127,7 @@ def seen_in_training(session: AlignedSession) -> str:
     """The trials that a model of the session has seen, trained or chosen on: their fingerprints as hexadecimal text."""
     seen = np.concatenate([session.trials_of("train"), session.trials_of("val")])
     known = session.fingerprints[seen] if len(session.fingerprints) else session.fingerprints
-    return "".join(f"{number:016x}" for number in known.ravel().tolist())
+    return known.astype(">u8").tobytes().hex()
 
 
 def refuse_seen(session: AlignedSession, seen: Mapping[str, str], *, by: object) -> None:
@@ -144,8 +144,7 @@ def refuse_seen(session: AlignedSession, seen: Mapping[str, str], *, by: object)
         return
     own = session.fingerprints[session.trials_of("test")]
     for eid, text in seen.items():
-        others = {int(text[start : start + 16], 16) for start in range(0, len(text), 16)}
-        common, alike = _n_alike(own, others)
+        common, alike = _n_alike(own, np.frombuffer(bytes.fromhex(text), ">u8"))
         if common:
             where = (
                 "it was trained on this session, split otherwise"
@@ -160,20 +159,16 @@ def refuse_seen(session: AlignedSession, seen: Mapping[str, str], *, by: object)
 
 def shared_trials(sessions: list[AlignedSession]) -> list[tuple[str, str, int, str]]:
     """Pairs of sessions (EID, EID) that hold the same trials, how many, and what of them is equal."""
-    known = {session.eid: set(session.fingerprints.ravel().tolist()) for session in sessions}
     common = (
-        (first.eid, second.eid, *_n_alike(first.fingerprints, known[second.eid]))
+        (first.eid, second.eid, *_n_alike(first.fingerprints, second.fingerprints))
         for first, second in combinations(sessions, 2)
-        if len(known[first.eid] & known[second.eid] - {0})
     )
     return [pair for pair in common if pair[2]]
 
 
-def _n_alike(fingerprints: np.ndarray, others: set[int]) -> tuple[int, str]:
+def _n_alike(fingerprints: np.ndarray, others: np.ndarray) -> tuple[int, str]:
     """Trials of which a mark (K, M), or (K,), is among the others, and what is equal. The first mark is of spikes."""
     rows = fingerprints.reshape(len(fingerprints), -1) if len(fingerprints) else np.zeros((0, 1), np.uint64)
-    alike = np.array([[mark != 0 and mark in others for mark in row] for row in rows.tolist()], bool).reshape(
-        rows.shape
-    )
+    alike = np.isin(rows, others) & (rows != 0)
     kinds = [kind for kind, found in zip(_KINDS, (alike[:, :1], alike[:, 1:]), strict=True) if found.any()]
     return int(np.count_nonzero(alike.any(axis=1))), f"equal {', '.join(kinds)}"

@@ -12,7 +12,7 @@ from neds import __version__
 from neds.errors import UserError
 from neds.evaluation.tables import metrics_table
 from neds.files.atomic import replacing_folder, write_csv, write_text
-from neds.model.checkpoint import Checkpoint, load_network, read_checkpoint, write_checkpoint
+from neds.model.checkpoint import Checkpoint, load_network, write_checkpoint
 from neds.provenance import content_digest, read_stamp, software_in_use
 from neds.sharing.card import card, scores_of
 from neds.sharing.description import NAME, Description, TrainedSession, WeightsFile
@@ -53,13 +53,13 @@ def export_model(
     if not re.fullmatch(NAME, name):
         raise UserError(f"--output: the model is called after its folder, {name!r}: letters, digits, - and _ only")
     # Building it shows that the file is whole.
-    found = load_network(checkpoint)[1]
+    network, found = load_network(checkpoint)
     if not _knows_its_sessions(found):
         raise UserError(f"{checkpoint}: does not say what it was trained on; train it again with this version")
     stamp = read_stamp(checkpoint)
     scores = scores_of(metrics_table(list(metrics)), model) if metrics else pd.DataFrame()
     with replacing_folder(own) as folder:
-        write_checkpoint(folder / WEIGHTS, _without_paths(found), read_checkpoint(checkpoint)[1])
+        write_checkpoint(folder / WEIGHTS, _without_paths(found), network.state_dict())
         described = describe(
             found,
             name=name,

@@ -39,7 +39,7 @@ def calibrate(model: NEDS, store: TrialStore, sessions: list[AlignedSession]) ->
                 if fitted is not None:
                     factor, offset = fitted
                     _rescale(model.stitchers.readouts[target], index, factor, offset)
-                    factors[target] = round(factor, 4)
+                    factors[target] = factor
         found[session.eid] = factors
     return found
 

@@ -178,9 +178,11 @@ def _precision(
     if settings.precision != "auto":
         return settings.precision
     size = {"n_trials": -(-settings.batch_size // processes.count), "n_tokens": model.layout.n_tokens}
-    precision, why = faster_precision(device, model.design.settings, **size) if processes.is_first else ("fp32", "")
-    log.info("%s: computes in %s: %s", description, precision, why)
-    return "bf16" if processes.from_first(precision.encode()) == b"bf16" else "fp32"
+    chosen: Precision = "fp32"
+    if processes.is_first:
+        chosen, why = faster_precision(device, model.design.settings, **size)
+        log.info("%s: computes in %s: %s", description, chosen, why)
+    return "bf16" if processes.from_first(chosen.encode()) == b"bf16" else "fp32"
 
 
 def _batches(store: TrialStore, run: TrainingRun, state: TrainingState) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -207,10 +209,11 @@ def _freeze(model: NEDS, part: str) -> None:
 
 def _optimizer(model: NEDS, settings: TrainingSettings, own: SessionParameters | None = None) -> torch.optim.AdamW:
     groups: dict[tuple[str, float], list[nn.Parameter]] = {}
+    of_norms = {id(p) for module in model.modules() if isinstance(module, nn.LayerNorm) for p in module.parameters()}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             part = OWN if name.startswith("stitchers.") else SHARED
-            is_matrix = name.endswith("weight") and "norm" not in name
+            is_matrix = name.endswith("weight") and id(parameter) not in of_norms
             members = own.by_name[name] if own and part == OWN else [parameter]
             groups.setdefault((part, settings.weight_decay if is_matrix else 0.0), []).extend(members)
     rates = {OWN: settings.lr, SHARED: settings.lr * settings.shared_lr}

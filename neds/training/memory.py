@@ -13,6 +13,7 @@ from neds.training.distributed import alone
 from neds.training.settings import TrainingRun
 from neds.training.state import TrainingState
 from neds.training.step import add_gradients
+from neds.words import counted
 
 
 def trials_that_fit(step: Callable[[int], None], n_trials: int) -> int:
@@ -77,6 +78,6 @@ def explained(description: str, at_once: int) -> Iterator[None]:
             "a GPU with more memory or to itself (gpu_percent)",
         ]
         raise UserError(
-            f"{description}: the GPU's memory is too small for {at_once} trial{'s' if at_once > 1 else ''} at once; try "
+            f"{description}: the GPU's memory is too small for {counted(at_once, 'trial')} at once; try "
             + ", ".join(advice)
         ) from None

@@ -150,7 +150,7 @@ def _summary(model: NEDS, store: TrialStore, sessions: list[AlignedSession], pro
         f"{counted(len(sessions), 'session')}, {counted(n_trials, 'training trial')} of {n_tokens} tokens "
         f"({n_trials * n_tokens / 1e6:.2f} M), "
         f"{unit_hours:.1f} unit-hours, {sizes['shared'] / 1e6:.2f} M shared and {sizes['stitchers'] / 1e6:.2f} M stitcher "
-        f"parameters, {processes.count} process{'es' if processes.count > 1 else ''} on {processes.device.type}"
+        f"parameters, {counted(processes.count, 'process')} on {processes.device.type}"
     )
 
 

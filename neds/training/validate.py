@@ -51,7 +51,8 @@ def validate(
     """Predict and score. The sessions are shared out among the processes, and all of them get the same result.
 
     Args:
-        will_calibrate: whether the model will be calibrated in the end, so that overconfidence is not held against it.
+        will_calibrate: whether the model will be calibrated in the end: `deviance` is then that of calibrated predictions.
+            The scores are of the network as it is.
     """
     tasks, kinds = _tasks(model), _kinds(model)
     columns = [
@@ -81,9 +82,7 @@ def validate(
     named = {f"{target}_{metric}": mean for (target, metric), mean in means.items()}
     score = float(np.mean(selected)) if selected and not is_faulty else float("nan")
     by_trial = processes.sum(deviance.to(processes.device)).cpu().numpy()
-    return Validation(
-        named | {"score": score, "deviance": float(by_trial.mean()) if len(by_trial) else score}, by_trial
-    )
+    return Validation(named | {"score": score, "deviance": float(by_trial.mean())}, by_trial)
 
 
 def can_be_scored(model: NEDS, sessions: list[AlignedSession]) -> bool:
