@@ -20,7 +20,7 @@ from neds.training.distributed import Processes
 from neds.training.memory import explained, trial_step, trials_that_fit
 from neds.training.report import Report
 from neds.training.resume import StateSaver
-from neds.training.scaling import error_scales
+from neds.training.scaling import loss_scales
 from neds.training.sessions import SessionParameters
 from neds.training.settings import TrainingRun, TrainingSettings
 from neds.training.state import OWN, SHARED, TrainingState
@@ -97,7 +97,7 @@ def train(
         should_stop=unfinished.should_stop,
         processes=processes,
     )
-    scales = error_scales(sessions, store.modalities, settings.loss_scaling, device=store.device)
+    scales = loss_scales(sessions, store.modalities, settings, device=store.device)
     trials_per_epoch = store.n_shuffled("train", balanced=_balanced(settings))
     at_once = _trials_at_once(state, store, run, scales, processes, description)
     with report.bar(state), explained(description, at_once):
@@ -152,7 +152,7 @@ def _trials_at_once(
     state: TrainingState,
     store: TrialStore,
     run: TrainingRun,
-    scales: dict[str, torch.Tensor] | None,
+    scales: dict[str, torch.Tensor],
     processes: Processes,
     description: str,
 ) -> int:

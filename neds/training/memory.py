@@ -35,7 +35,7 @@ def trials_that_fit(step: Callable[[int], None], n_trials: int) -> int:
 
 
 def trial_step(
-    state: TrainingState, store: TrialStore, run: TrainingRun, scales: dict[str, Tensor] | None, n_trials: int
+    state: TrainingState, store: TrialStore, run: TrainingRun, scales: dict[str, Tensor], n_trials: int
 ) -> Callable[[int], None]:
     """A step that changes nothing, as a function of how many trials it holds at once: the gradients of `n_trials` of the
     widest session, beside room for the optimiser's two moments and the gradients that processes exchange.
