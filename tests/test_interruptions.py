@@ -12,7 +12,7 @@ import torch
 from neds.model.checkpoint import read_checkpoint
 from neds.training.settings import TrainingRun
 from neds.training.stage import run_training
-from tests.workflow_runs import TINY, jobs_of, snakemake, start
+from tests.workflow_runs import TINY, has_ended, jobs_of, snakemake, start
 
 pytestmark = pytest.mark.slow
 
@@ -53,7 +53,7 @@ def test_pretraining_survives_kill_lock_and_signal(copy_of_finished, tmp_path):
     (job,) = jobs_of(process)
     process.kill()
     process.wait()
-    wait_for(lambda: not job.is_running())
+    wait_for(lambda: has_ended(job))
     assert state.exists() and not (folder / target).exists()
     assert "its state is saved" in (folder / LOG).read_text()
 
