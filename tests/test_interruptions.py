@@ -22,7 +22,7 @@ LONG = {"config": TINY | {"overrides": {"pretrain": {"training.epochs": 150, "tr
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 3600
+    end = time.monotonic() + 900
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.02)
