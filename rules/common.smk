@@ -19,7 +19,7 @@ from neds.errors import UserError
 from neds.gpus import counted_by_driver
 from neds.plan.captions import as_plain_text, caption_file, caption_text, drawn_labels
 from neds.plan.drawings import PAGES, drawn_by_name, left_out_messages
-from neds.plan.ending import nothing_usable, sessions_lines
+from neds.plan.ending import nothing_usable, scores_lines, sessions_lines, where_to_look
 from neds.plan.failures import failure_report
 from neds.plan.lock import ResultsLock
 from neds.plan.opened import OpenedPlan
@@ -53,7 +53,12 @@ if DeploymentMethod.CONDA not in workflow.deployment_settings.deployment_method:
     os.environ.update(PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
 # A signal to all processes of a job is for the command in it, which may want to save its state: bash waits for it, and tee
 # writes down its last words.
-shell.prefix('set -euo pipefail; trap : TERM; tee() {{ trap "" INT TERM; command tee "$@"; }}; ')
+IS_QUIET = any(getattr(handler, "keeps_jobs_silent", False) for handler in workflow.logger_manager.get_log_handlers())
+shell.prefix(
+    'set -euo pipefail; trap : TERM; tee() {{ trap "" INT TERM; command tee "$@"'
+    + (" > /dev/null" if IS_QUIET else "")
+    + "; }}; "
+)
 
 
 wildcard_constraints:
@@ -256,6 +261,17 @@ def report_sessions():
     if why:
         logger.error(why)
         raise SystemExit(1)
+
+
+def report_scores(log):
+    """The scores as they are after this run, and where to look."""
+    table = f"{RESULTS}/tables/benchmark.csv"
+    made = {str(path) for job in workflow.dag.finished_jobs for path in job.output}
+    is_current = table in made or (table in PLAN.made_by and not OPENED.is_stale(table))
+    for line in [*(scores_lines(Path(table)) if is_current else []), *where_to_look(Path(RESULTS))]:
+        logger.info(line)
+    for path in log:
+        logger.info(f"All that Snakemake said: {path}")
 
 
 def report_failures():

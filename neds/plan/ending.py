@@ -1,8 +1,10 @@
-"""What the user reads at the end of a run that went through: which sessions are in it, and what was remarked of them."""
+"""What the user reads at the end of a run that went through: sessions, remarks on them, scores, and where to look."""
 
 import csv
 from collections.abc import Mapping
 from pathlib import Path
+
+from tabulate import tabulate
 
 _MOST_SESSIONS = 10
 _MOST_CHARACTERS = 300
@@ -29,6 +31,45 @@ def sessions_lines(table: Path) -> list[str]:
         if len(remarked) > _MOST_SESSIONS:
             lines.append(f"  and {len(remarked) - _MOST_SESSIONS} more")
     return lines
+
+
+def scores_lines(table: Path) -> list[str]:
+    """The scores of all models as a small table, mean ± standard error over test sessions; none without the table.
+
+    Args:
+        table: that of the benchmark, CSV (`neds.tables.benchmark`).
+    """
+    models = _read(table)
+    if not models:
+        return []
+    scores = [column for column in models[0] if f"{column}, n" in models[0]]
+    # Of categorical targets balanced accuracy is enough.
+    shown = [column for column in scores if not column.endswith(": accuracy")]
+    shown = [column for column in shown if any(model[column] for model in models)]
+    headings = ["model", *(column.replace(": ", "\n") for column in shown)]
+    rows = [[model["model"], *(_score(model, column) for column in shown)] for model in models]
+    text = tabulate(rows, headers=headings, tablefmt="simple", disable_numparse=True)
+    ns = sorted({int(float(model[f"{column}, n"])) for model in models for column in shown if model[column]})
+    n = f"{ns[0]}" if len(ns) == 1 else f"{ns[0]} to {ns[-1]}"
+    return ["Scores in test trials (mean ± s.e.m. over test sessions, n = " + n + "):", *text.splitlines()]
+
+
+def where_to_look(results: Path) -> list[str]:
+    """Where the results are, of those that there are."""
+    known = {
+        "Figures": results / "figures",
+        "All scores": results / "tables" / "metrics.csv",
+        "Left out, and why": results / "figures" / "left_out.txt",
+        "What each job said": results / "logs",
+    }
+    return [f"{what}: {path}" for what, path in known.items() if path.exists()]
+
+
+def _score(model: Mapping[str, str], column: str) -> str:
+    mean, error = model[column], model.get(f"{column}, s.e.m.", "")
+    if not mean:
+        return "-"
+    return f"{float(mean):.2f} ± {float(error):.2f}" if error else f"{float(mean):.2f}"
 
 
 def nothing_usable(table: Path) -> str:
