@@ -22,6 +22,7 @@ from neds.plan.drawings import PAGES, drawn_by_name, left_out_messages
 from neds.plan.ending import nothing_usable, scores_lines, sessions_lines, where_to_look
 from neds.plan.failures import failure_report
 from neds.plan.lock import ResultsLock
+from neds.plan.logs import LOGS
 from neds.plan.opened import OpenedPlan
 from neds.plan.step import options, step_title
 from neds.plan.threads import threads_of
@@ -181,6 +182,11 @@ def asked_for(dag):
     """The files that the user wants: by name, of a target, or of a rule without wildcards."""
     of_rules = [path for rule in dag.targetrules for path in (*rule.input, *rule.output) if not callable(path)]
     return {str(path) for path in (*dag.targetfiles, *of_rules)}
+
+
+def log_file(rule):
+    """Where the jobs of a rule log."""
+    return f"{RESULTS}/{LOGS[rule]}"
 
 
 def stem(wildcards, output):

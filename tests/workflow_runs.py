@@ -48,7 +48,7 @@ def command(folder: Path, *arguments: object, config: dict = TINY, project: Path
 
 
 def environment(folder: Path, project: Path = ROOT) -> dict[str, str]:
-    """No settings of the user's; the logger is the project's. The list of fonts is kept, which takes matplotlib long to make."""
+    """No settings of the user's; the logger is the project's. The list of fonts is kept, which is slow to make."""
     fonts = str(ROOT / ".pytest_cache/matplotlib")
     return os.environ | {"HOME": str(folder), "MPLCONFIGDIR": fonts, "PYTHONPATH": str(project)}
 
