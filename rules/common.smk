@@ -21,6 +21,7 @@ from neds.plan.captions import as_plain_text, caption_file, caption_text, drawn_
 from neds.plan.drawings import PAGES, drawn_by_name, left_out_messages
 from neds.plan.ending import nothing_usable, scores_lines, sessions_lines, where_to_look
 from neds.plan.failures import failure_report
+from neds.plan.front_page import FrontPage
 from neds.plan.lock import ResultsLock
 from neds.plan.logs import LOGS
 from neds.plan.opened import OpenedPlan
@@ -45,7 +46,7 @@ except UserError as error:
 PLAN = OPENED.plan
 RESULTS = PLAN.results
 # Captions read it, and want all keys; what the user wrote is no markup in them.
-config.update(as_plain_text(PLAN.config.model_dump(mode="json")))
+config.update(as_plain_text(PLAN.config.model_dump(mode="json")), front_page=FrontPage(Path(RESULTS)))
 
 # Jobs inherit these. Without conda, the rules' `python` is the one that runs Snakemake, whether or not its environment is
 # activated.

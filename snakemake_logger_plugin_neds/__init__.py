@@ -145,7 +145,8 @@ def _worth_saying(record: logging.LogRecord) -> str:
     if text.startswith(_SAID_ALREADY):
         return ""
     is_of_executor = path.parent.name.startswith("snakemake_executor_plugin")
-    is_chatter = is_of_executor or ("snakemake" in path.parts and path.name in _IN_THE_LOG)
+    is_of_report = path.parent.name == "report" and text.startswith("Adding ")
+    is_chatter = is_of_executor or is_of_report or ("snakemake" in path.parts and path.name in _IN_THE_LOG)
     if record.levelno < logging.WARNING and is_chatter and not text.startswith(_SHOWN):
         return ""
     return text

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from tabulate import tabulate
@@ -33,25 +34,48 @@ def sessions_lines(table: Path) -> list[str]:
     return lines
 
 
-def scores_lines(table: Path) -> list[str]:
-    """The scores of all models as a small table, mean ± standard error over test sessions; none without the table.
+@dataclass(frozen=True)
+class ScoresTable:
+    """Scores of all models, a row each, mean ± standard error over test sessions.
+
+    Attributes:
+        headings: "model", then target and metric of each column, e.g. "choice: balanced accuracy".
+        rows: texts, the model's name first; "-" where it has no such score.
+        n: number of test sessions, e.g. "2" or "1 to 2".
+    """
+
+    headings: list[str]
+    rows: list[list[str]]
+    n: str
+
+
+def scores_table(table: Path) -> ScoresTable | None:
+    """The main scores; None without the table, or without a score in it.
 
     Args:
         table: that of the benchmark, CSV (`neds.tables.benchmark`).
     """
     models = _read(table)
-    if not models:
-        return []
-    scores = [column for column in models[0] if f"{column}, n" in models[0]]
+    scores = [column for column in models[0] if f"{column}, n" in models[0]] if models else []
     # Of categorical targets balanced accuracy is enough.
-    shown = [column for column in scores if not column.endswith(": accuracy")]
-    shown = [column for column in shown if any(model[column] for model in models)]
-    headings = ["model", *(column.replace(": ", "\n") for column in shown)]
-    rows = [[model["model"], *(_score(model, column) for column in shown)] for model in models]
-    text = tabulate(rows, headers=headings, tablefmt="simple", disable_numparse=True)
+    shown = [
+        column for column in scores if not column.endswith(": accuracy") and any(model[column] for model in models)
+    ]
+    if not shown:
+        return None
     ns = sorted({int(float(model[f"{column}, n"])) for model in models for column in shown if model[column]})
-    n = f"{ns[0]}" if len(ns) == 1 else f"{ns[0]} to {ns[-1]}"
-    return ["Scores in test trials (mean ± s.e.m. over test sessions, n = " + n + "):", *text.splitlines()]
+    rows = [[model["model"], *(_score(model, column) for column in shown)] for model in models]
+    return ScoresTable(["model", *shown], rows, f"{ns[0]}" if len(ns) == 1 else f"{ns[0]} to {ns[-1]}")
+
+
+def scores_lines(table: Path) -> list[str]:
+    """The main scores as a small table of text; none without the table."""
+    found = scores_table(table)
+    if found is None:
+        return []
+    headings = [heading.replace(": ", "\n") for heading in found.headings]
+    text = tabulate(found.rows, headers=headings, tablefmt="simple", disable_numparse=True)
+    return [f"Scores in test trials (mean ± s.e.m. over test sessions, n = {found.n}):", *text.splitlines()]
 
 
 def where_to_look(results: Path) -> list[str]:
