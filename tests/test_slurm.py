@@ -274,7 +274,7 @@ def test_failing_job_is_tried_as_often_as_the_profile_says_and_the_others_go_on(
     assert [job["state"] for job in tries] == ["FAILED"] * (1 + retries)
     assert [job["memory"] for job in tries] == [f"{2000 * attempt}M" for attempt in range(1, 2 + retries)]
     assert ordeal.returncode == 1
-    assert f"error: {BROKEN}.h5" in ordeal.printed
+    assert f"{BROKEN}.h5: " in ordeal.printed
     assert (ordeal.folder / "results/models/mouse2/mm-finetuned-all/seed0/best.safetensors").exists()
 
 
