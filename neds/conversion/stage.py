@@ -63,11 +63,12 @@ def convert(
         raise UserError(f"{path}: is {what}")
     if not path.is_file():
         raise UserError(f"{path}: no such file; correct the path in the sessions sheet")
-    mapping = validated(MAPPINGS[format], settings.mapping, where="mapping").filled()
+    given = validated(MAPPINGS[format], settings.mapping, where="mapping")
     # A reader is imported only where it is used: pynwb takes long to.
     reader: Reader = import_module(f"neds.conversion.{format}").opened
     others = [Path(other) for other in linked]
-    with reader(path, mapping, **({"linked": others} if others else {})) as source:
+    with reader(path, given.filled(), **({"linked": others} if others else {})) as source:
+        mapping = _in_file(given, source)
         converted = _Conversion(path, format, mapping, source)
         traces, problems = converted.traces(
             RAW_UNITS | {m.name: m.unit for m in settings.modalities if m.kind == "continuous"}
@@ -100,6 +101,18 @@ def convert(
             recorded=source.recorded,
         ),
     )
+
+
+def _in_file(given: FileMapping, source: SourceSession) -> FileMapping:
+    """The mapping, with those of the format's usual columns that the file has. Columns that the user names must be there."""
+    mapping = given.filled()
+    there = {"trials": source.trials or {}, "units": source.units}
+    usual = {
+        table: {name: column for name, column in getattr(mapping, table).items() if column in columns}
+        for table, columns in there.items()
+        if getattr(given, table) is None and getattr(mapping, table) is not None
+    }
+    return mapping.model_copy(update=usual)
 
 
 class _Conversion:
