@@ -25,9 +25,8 @@ SPLIT_NAMES = dict(zip(SPLITS, ("train_domain", "valid_domain", "test_domain"), 
 """As torch_brain calls the stretches of each split."""
 _LONGEST_SOURCE = 2000
 """Characters: attributes of HDF5 are small."""
-_NO_CHOICE = 2
-_CHOICES = {"right": 0, "left": 1, -1.0: 0, 1.0: 1}
-"""The IBL's numbers, or class names, as the layout has them."""
+_CHOICES = {-1.0: 0, 1.0: 1}
+"""The IBL's numbers as the layout has them."""
 
 
 def export_brainsets(*, raw: Sequence[Path], output: Path, aligned: Sequence[Path] = ()) -> str:
@@ -130,8 +129,9 @@ def _trials(trials: pd.DataFrame) -> tuple[Interval | None, list[str]]:
     columns = {called.get(name, name): _plain(trials[name]) for name in trials.columns}
     if not {"start", "end"} <= columns.keys():
         return None, ["left out the trials: their table has no intervals_0 and intervals_1"]
-    if "choice" in columns:
-        columns["choice"] = np.array([_CHOICES.get(value, _NO_CHOICE) for value in columns["choice"].tolist()])
+    for name, meaning in (BrainsetsMapping().filled().values or {}).items():
+        if name in columns and (name == "choice" or columns[name].dtype.kind == "U"):
+            columns[name] = _as_stored(columns[name], meaning, _CHOICES if name == "choice" else {})
     whole = columns["start"] <= columns["end"]
     columns = {name: values[whole] for name, values in columns.items()}
     remarks = [] if whole.all() else [f"left out {counted(int((~whole).sum()), 'trial')} without start or end"]
@@ -140,6 +140,12 @@ def _trials(trials: pd.DataFrame) -> tuple[Interval | None, list[str]]:
     ]
     start, end = columns.pop("start"), columns.pop("end")
     return Interval(start=start, end=end, timekeys=["start", "end", *times], **columns), remarks
+
+
+def _as_stored(column: np.ndarray, meaning: Mapping[str, object], numbers: Mapping[float, int]) -> np.ndarray:
+    """Class names, or the IBL's `numbers`, as the layout's numbers (K,); unknown ones as that of "", or -1."""
+    stored = {value: int(number) for number, value in meaning.items()} | dict(numbers)
+    return np.array([stored.get(value, stored.get("", -1)) for value in column.tolist()])
 
 
 def _series(traces: Mapping[str, Trace]) -> tuple[dict[str, object], list[str]]:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from neds.conversion.settings import MAPPINGS, RAW_UNITS, ConvertRun, FileMapping, FormatName, UnitColumn
-from neds.conversion.source import NoSuchSeries, SourceSession, UnusableSeries
+from neds.conversion.source import NoSuchSeries, SourceSession, UnusableSeries, events_of_rate
 from neds.conversion.units import conversion, is_known
 from neds.errors import UserError
 from neds.files.md5 import md5_of
@@ -23,6 +23,7 @@ from neds.files.roles import InputFile, InputFiles, OutputFile
 from neds.modalities import Modality
 from neds.partition.array_values import categorical, meanings, value_names
 from neds.validation import validated
+from neds.words import counted
 
 Reader = Callable[..., AbstractContextManager[SourceSession]]
 _log = logging.getLogger(__name__)
@@ -99,6 +100,7 @@ def convert(
                 "readings": converted.readings,
             },
             recorded=source.recorded,
+            intervals=source.intervals,
         ),
     )
 
@@ -135,6 +137,9 @@ class _Conversion:
                 trace, remarks = self._source.series(place)
                 traces[name], changed = self._in_unit(name, trace, units.get(name, ""))
                 remarks += changed
+                remarks += self._mask(name, traces)
+                if name in (self._mapping.event_rates or []):
+                    traces[name] = events_of_rate(traces[name])
             except (NoSuchSeries, UnusableSeries) as problem:
                 what = f"no series {place}" if isinstance(problem, NoSuchSeries) else f"series {place} cannot be used"
                 if self._mapping.missing_series == "error":
@@ -145,6 +150,23 @@ class _Conversion:
             if remarks:
                 self.remarks[name] = "; ".join(remarks)
         return traces, problems
+
+    def _mask(self, name: str, traces: dict[str, Trace]) -> list[str]:
+        """Make those samples of a trace unknown of which another series of the same clock says so; a remark."""
+        place = (self._mapping.known_where or {}).get(name)
+        if place is None:
+            return []
+        trace = traces[name]
+        try:
+            known, _ = self._source.series(place)
+        except NoSuchSeries:
+            return [f"all samples taken as known, as there is no series {place}"]
+        if len(known.times) != len(trace.times):
+            raise UnusableSeries(f"{place} has {len(known.times)} samples, it has {len(trace.times)}")
+        unknown = known.values.reshape(len(known.times)) == 0
+        values = np.where(unknown.reshape(-1, *[1] * (trace.values.ndim - 1)), np.nan, trace.values)
+        traces[name] = replace(trace, values=values.astype(np.float32))
+        return [f"{counted(int(unknown.sum()), 'sample')} unknown by {place}"] if unknown.any() else []
 
     def _in_unit(self, name: str, trace: Trace, wanted: str) -> tuple[Trace, list[str]]:
         """A series in the unit of its modality, and what was done to it.
