@@ -206,6 +206,11 @@ _FIXED: dict[str, Command] = {
             "Tell how many bytes the sessions of a configuration would download.",
         ),
         (
+            "export-brainsets",
+            "neds.conversion.brainsets_export:export_brainsets",
+            "Write raw files as files that torch_brain and brainsets read.",
+        ),
+        (
             "completion",
             "neds.commands.completion:completion",
             "Print the shell's completion script, or install it.",

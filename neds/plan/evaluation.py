@@ -56,9 +56,10 @@ def _baseline(plan: Plan, eid: str, baseline: str) -> Step:
     inputs: dict[str, tuple[str, ...]] = {"aligned": (plan.aligned(eid),)}
     needs = baselines()[baseline].needs
     if needs == "truth":
-        inputs["truth"] = (plan.path("synthetic", eid, "truth.h5"),)
+        inputs["truth"] = (plan.path("synthetic", plan.recording(eid), "truth.h5"),)
     if needs == "others":
-        inputs["others"] = tuple(map(plan.aligned, sorted(plan.train)))
+        others = [other for other in plan.train if plan.view_of(other) == plan.view_of(eid)]
+        inputs["others"] = tuple(map(plan.aligned, sorted(others)))
     return Step(
         rule="baseline",
         command="baseline",
