@@ -50,6 +50,28 @@ rule evaluate:
         " {params.recipe} 2>&1 | tee {log:q}"
 
 
+rule ensemble:
+    """Score the mean of the predictions of all seeds of a model."""
+    input:
+        unpack(needs("ensemble")),
+    output:
+        metrics=f"{RESULTS}/evaluation/{{eid}}/neds-{{mode}}-{{training}}/metrics.csv",
+        units=f"{RESULTS}/evaluation/{{eid}}/neds-{{mode}}-{{training}}/units.parquet",
+        predictions=f"{RESULTS}/evaluation/{{eid}}/neds-{{mode}}-{{training}}/predictions.h5",
+    log:
+        f"{RESULTS}/logs/evaluate/{{eid}}-{{mode}}-{{training}}.log",
+    wildcard_constraints:
+        training=PLAN.pattern("ensemble", "training"),
+    conda:
+        "../envs/neds.yaml"
+    params:
+        recipe=recipe("ensemble"),
+    shell:
+        "python -m workflow_scripts ensemble --aligned {input.aligned:q} --predictions {input.predictions:q}"
+        " --metrics {output.metrics:q} --units {output.units:q} --output {output.predictions:q}"
+        " {params.recipe} 2>&1 | tee {log:q}"
+
+
 rule metrics_table:
     """Collect the scores of all models into one table."""
     input:

@@ -107,6 +107,11 @@ _FIXED: dict[str, Command] = {
             "Score one trained model on one session's test trials.",
         ),
         (
+            "ensemble",
+            "neds.evaluation.ensemble:evaluate_ensemble",
+            "Score the mean of the predictions of several seeds on one session's test trials.",
+        ),
+        (
             "metrics-table",
             "neds.evaluation.tables:write_metrics_table",
             "Collect the metrics of all evaluations into one table.",

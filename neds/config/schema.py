@@ -86,6 +86,9 @@ class Config(FileMappings):
     shows them; else for the first set and all trials alone."""
     seeds: list[Seed] = key([0], min_length=1, when="three or more to see how much chance matters")
     """One model of each kind per seed."""
+    ensembles: bool = key(True, when="false to leave them out of tables and figures")
+    """Whether, with several seeds, the mean of the predictions of all seeds is scored too, as a model of its own
+    (docs/metrics.md)."""
     baselines: list[BaselineName] = key(
         ["psth", "linear", "glm", "rrr", "oracle", "oracle-behaviour"],
         when="rrr-multi costs as many times rrr as there are sessions",

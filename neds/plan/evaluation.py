@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from neds.baselines.registry import baselines
@@ -23,7 +24,10 @@ def steps(plan: Plan) -> Iterator[Step]:
             yield _baseline(plan, eid, baseline)
         for run in evaluated_runs(plan):
             yield _evaluation(plan, eid, run)
-    yield _table(plan, "metrics_table", "metrics.csv", _names(plan, plan.models.of_sessions()))
+        for run in plan.models.ensembles():
+            yield _ensemble(plan, eid, run)
+    scored = plan.models.of_sessions() + plan.models.ensembles()
+    yield _table(plan, "metrics_table", "metrics.csv", _names(plan, scored))
     if plan.models.variants:
         compared = plan.models.unchanged() + plan.models.of_variants()
         yield _table(plan, "ablation_metrics", "ablations.csv", [run.name for run in compared])
@@ -77,6 +81,20 @@ def _evaluation(plan: Plan, eid: str, run: Run) -> Step:
         inputs={"aligned": (plan.aligned(eid),), "checkpoint": (checkpoint(plan, run, eid),)},
         values={"model": run.model, "training": run.training, "seed": run.seed},
         outputs=_outputs(plan, eid, run.name),
+    )
+
+
+def _ensemble(plan: Plan, eid: str, run: Run) -> Step:
+    members = [replace(run, seed=seed, is_ensemble=False).name for seed in plan.config.seeds]
+    return Step(
+        rule="ensemble",
+        command="ensemble",
+        wildcards={"eid": eid, "mode": run.mode, "training": run.training},
+        inputs={"aligned": (plan.aligned(eid),), "predictions": evaluated(plan, "predictions", members, [eid])},
+        values={"model": run.model, "training": run.training},
+        outputs={
+            "output" if key == "predictions" else key: path for key, path in _outputs(plan, eid, run.name).items()
+        },
     )
 
 

@@ -21,7 +21,7 @@ TARGETS = {
     "models": _TRAININGS,
     "baselines": ["baseline"],
     "ablations": [*_ABLATIONS],
-    "tables": ["sessions_table", "baseline", "evaluate", "metrics_table", "ablation_metrics", "table"],
+    "tables": ["sessions_table", "baseline", "evaluate", "ensemble", "metrics_table", "ablation_metrics", "table"],
     "figures": [
         *("unit_embeddings", "unit_embeddings_of_pretrained", "classify_regions", "map_units"),
         *("figure", "session_figure", "learning_figure", "search_figure", "left_out"),
