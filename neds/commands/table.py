@@ -102,9 +102,20 @@ _FIXED: dict[str, Command] = {
             "neds.baselines.{name}:predict",
         ),
         (
+            "pretrain-baseline",
+            "neds.baselines.stage:pretrain_baseline",
+            "Train the network of a baseline on the sessions that its fits start from.",
+            "neds.baselines.{name}:pretrain",
+        ),
+        (
             "evaluate",
             "neds.evaluation.stage:evaluate",
             "Score one trained model on one session's test trials.",
+        ),
+        (
+            "ensemble",
+            "neds.evaluation.ensemble:evaluate_ensemble",
+            "Score the mean of the predictions of several seeds on one session's test trials.",
         ),
         (
             "metrics-table",
