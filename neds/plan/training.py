@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from neds.config import Stage
+from neds.config import RunSettings, Stage
 from neds.model.modes import ModeName
 from neds.model.settings import DROPOUTS
 from neds.plan.step import Step, plain
@@ -54,7 +54,7 @@ def run_wildcards(run: Run) -> dict[str, str]:
 
 def training_run(plan: Plan, run: Run) -> TrainingRun:
     """Everything but the data that determines a network."""
-    settings = plan.config.run_settings(STAGES[run.regime], run.mode)
+    settings = _settings(plan, run)
     model = settings.model
     if plan.shared and run.regime == "finetuned":
         model = plan.shared.model.model_copy(update={key: getattr(model, key) for key in DROPOUTS})
@@ -63,7 +63,7 @@ def training_run(plan: Plan, run: Run) -> TrainingRun:
         modalities=plan.config.modalities,
         model=model,
         masking=settings.masking,
-        training=settings.training,
+        training=settings.training.of_result(),
         seed=run.seed or 0,
         train_trials=run.trials,
     )
@@ -92,8 +92,16 @@ def _values(plan: Plan, run: Run) -> dict[str, Any]:
     return {"settings": plain(training_run(plan, run))}
 
 
-def _operational(plan: Plan) -> dict[str, Any]:
-    return {"same_torch": plan.config.same_torch}
+def _settings(plan: Plan, run: Run) -> RunSettings:
+    return plan.config.run_settings(STAGES[run.regime], run.mode)
+
+
+def _operational(plan: Plan, run: Run) -> dict[str, Any]:
+    return _memory(plan, run) | {"same_torch": plan.config.same_torch}
+
+
+def _memory(plan: Plan, run: Run) -> dict[str, Any]:
+    return {"memory": plain(_settings(plan, run).training.of_memory())}
 
 
 def _pretrained(plan: Plan, run: Run) -> Step:
@@ -103,7 +111,7 @@ def _pretrained(plan: Plan, run: Run) -> Step:
         wildcards={"pretraining_set": run.pretraining_set, "mode": run.mode, "seed": str(run.seed)},
         inputs=_tuned(plan, run) | {"aligned": _aligned(plan, run.pretraining_set)},
         values=_values(plan, run),
-        operational=_operational(plan),
+        operational=_operational(plan, run),
         outputs=_outputs(folder(plan, run)),
     )
 
@@ -118,7 +126,7 @@ def _trained(plan: Plan, eid: str, run: Run) -> Step:
         wildcards={"eid": eid, **run_wildcards(run)},
         inputs=inputs,
         values=_values(plan, run),
-        operational=_operational(plan),
+        operational=_operational(plan, run),
         outputs=_outputs(folder(plan, run, eid)),
     )
 
@@ -137,7 +145,7 @@ def _variant(plan: Plan, eid: str, run: Run) -> Step:
         wildcards={"eid": eid, **run_wildcards(run)},
         inputs=_tuned(plan, run, eid) | {"aligned": (plan.aligned(eid),)},
         values=_values(plan, run) | {"changes": plan.models.variants[run.variant]},
-        operational=_operational(plan),
+        operational=_operational(plan, run),
         outputs=_outputs(folder(plan, run, eid)),
     )
 
@@ -208,5 +216,6 @@ def _search(
         wildcards=wildcards,
         inputs=inputs,
         values={"settings": plain(TuningRun(run=training_run(plan, run), search=search))},
+        operational=_memory(plan, run),
         outputs={"best": f"{place}/best.yaml", "trials_csv": f"{place}/trials.csv"},
     )
