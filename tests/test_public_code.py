@@ -165,7 +165,8 @@ def test_spikes_of_an_encoder_are_read_from_all_tokens_of_a_bin_side_by_side():
     batch = store.batch(np.zeros(4, dtype=int), np.arange(4))
     with torch.no_grad():
         weight[:, 64:96] = torch.randn(7, 32)
-        rates = model._read_out(h_BMTD, torch.empty(4, 0, 32), batch).log_rates["spikes"]
+        encoded = dict(zip(model.layout.inputs, h_BMTD.unbind(1), strict=True))
+        rates = model._read_out(["spikes"], encoded, batch).log_rates["spikes"]
         expected = h_BMTD[:, 2] @ weight[:, 64:96].T + model.stitchers.readouts["spikes"].map.bias[:7]
     assert torch.allclose(rates, expected, atol=1e-5)
 
@@ -175,9 +176,9 @@ def test_every_site_of_dropout_acts_in_training_alone(site):
     others = dict.fromkeys(("token_dropout", "mlp_dropout", "unit_dropout"), 0.0)
     model, _ = made(**others | {site: 0.5})
     layer = model.encoder.layers[0]
-    x_BPD, cos, sin = torch.randn(2, 6, 32), torch.ones(6, 8), torch.zeros(6, 8)
-    assert not torch.equal(layer.train()(x_BPD, cos, sin), layer(x_BPD, cos, sin))
-    assert torch.equal(layer.eval()(x_BPD, cos, sin), layer(x_BPD, cos, sin))
+    x_BPD, turns = torch.randn(2, 6, 32), torch.ones(6, 1, 8, dtype=torch.complex64)
+    assert not torch.equal(layer.train()(x_BPD, turns), layer(x_BPD, turns))
+    assert torch.equal(layer.eval()(x_BPD, turns), layer(x_BPD, turns))
 
 
 @pytest.mark.parametrize(("scaling", "length"), [("unit_range", 1), ("symmetric_range", 2)])

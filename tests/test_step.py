@@ -18,9 +18,9 @@ from neds.model.network import NEDS, Design
 from neds.model.settings import MaskingSettings
 from neds.partition.statistics import training_statistics
 from neds.training.distributed import alone
-from neds.training.memory import explained, trial_step, trials_that_fit
+from neds.training.memory import explained, trial_step, trials_at_once, trials_that_fit
 from neds.training.scaling import loss_scales
-from neds.training.settings import CountLoss, TrainingRun, TrainingSettings
+from neds.training.settings import CountLoss, MemorySettings, TrainingRun, TrainingSettings
 from neds.training.state import SHARED, TrainingState
 from neds.training.step import add_gradients
 from tests.aligned_sessions import WITH_STIMULUS, make_session
@@ -157,6 +157,25 @@ def test_step_that_finds_what_fits_changes_nothing():
     assert all(parameter.grad is None for parameter in state.model.parameters())
     assert all(torch.equal(weights[name], weight) for name, weight in state.weights().items())
     assert all(torch.equal(value, before[name]) for name, value in gradients(made, 12).items())
+
+
+def test_resumed_run_takes_what_it_began_with_unless_that_is_too_much_for_this_gpu(monkeypatch, caplog):
+    room = 8
+    monkeypatch.setattr("neds.training.memory.trials_that_fit", lambda step, n_trials: min(n_trials, room))
+    state, store, run = make_state()
+
+    def found(**memory: int) -> int:
+        on_gpu = alone(torch.device("cuda"))
+        return trials_at_once(MemorySettings(**memory), state, store, run, None, on_gpu, 12, "pretraining")
+
+    assert found() == state.progress.trials_at_once == 8
+    room = 12
+    assert found() == 8
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
+    room = 4
+    assert found() == state.progress.trials_at_once == 4
+    assert "began with 8 trials at once, of which 4 fit this GPU" in caplog.text
+    assert found(trials_at_once=6) == 6
 
 
 @pytest.mark.parametrize(

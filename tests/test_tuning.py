@@ -83,6 +83,7 @@ def test_papers_space_is_valid():
     ("tune", "message"),
     [
         ({"space": {"model.dmi": {"choice": [8]}}}, "space.model.dmi: cannot be searched; did you mean model.dim?"),
+        ({"space": {"training.trials_at_once": {"choice": [8]}}}, "space.training.trials_at_once: cannot be searched"),
         ({"space": {"training.epochs": {"choice": [8]}}}, "space.training.epochs: cannot be searched"),
         ({"space": {"model.dim": {"choice": [128, 100]}}}, "space.model: value {'dim': 100} cannot be used: dim (100)"),
         ({"space": {"model.layers": {"uniform": [1, 3.5]}}}, "space.model.layers: value 1.0 cannot be used"),

@@ -23,7 +23,7 @@ from neds.regions.settings import RegionSettings
 from neds.roster import Session, SourceName
 from neds.settings import PathText, Seed, key
 from neds.synthetic.settings import SyntheticSettings
-from neds.training.settings import TrainingSettings
+from neds.training.settings import TrainingBlock
 from neds.tuning.settings import TuneSettings
 
 Regime = Literal["scratch", "finetuned"]
@@ -115,7 +115,7 @@ class Config(FileMappings):
     partition: PartitionSettings = Field(default_factory=PartitionSettings)
     model: ModelSettings = Field(default_factory=ModelSettings)
     masking: MaskingSettings = Field(default_factory=MaskingSettings)
-    training: TrainingSettings = Field(default_factory=TrainingSettings)
+    training: TrainingBlock = Field(default_factory=TrainingBlock)
     overrides: dict[OverrideName, dict[str, Any]] = key(
         {"pretrain": {"training.epochs": 80}, "finetuned": {"training.shared_lr": 0.3}},
         when="for models of other sizes by stage or mode, or unimodal models trained for longer",
@@ -211,5 +211,5 @@ class Config(FileMappings):
         return resolve(self.blocks(), self.overrides, stage, mode)
 
     def blocks(self) -> RunSettings:
-        """Those that overrides, variants and searches change, as they stand in the configuration."""
+        """Those that overrides change, as they stand in the configuration."""
         return RunSettings(model=self.model, masking=self.masking, training=self.training)
