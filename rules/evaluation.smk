@@ -9,7 +9,7 @@ rule baseline:
         units=f"{RESULTS}/evaluation/{{eid}}/{{baseline}}/units.parquet",
         predictions=f"{RESULTS}/evaluation/{{eid}}/{{baseline}}/predictions.h5",
     log:
-        f"{RESULTS}/logs/baselines/{{eid}}-{{baseline}}.log",
+        log_file("baseline"),
     benchmark:
         f"{RESULTS}/benchmarks/baselines/{{eid}}-{{baseline}}.tsv"
     wildcard_constraints:
@@ -88,7 +88,7 @@ rule evaluate:
         units=f"{RESULTS}/evaluation/{{eid}}/neds-{{mode}}-{{training}}-seed{{seed}}/units.parquet",
         predictions=f"{RESULTS}/evaluation/{{eid}}/neds-{{mode}}-{{training}}-seed{{seed}}/predictions.h5",
     log:
-        f"{RESULTS}/logs/evaluate/{{eid}}-{{mode}}-{{training}}-seed{{seed}}.log",
+        log_file("evaluate"),
     benchmark:
         f"{RESULTS}/benchmarks/evaluate/{{eid}}-{{mode}}-{{training}}-seed{{seed}}.tsv"
     wildcard_constraints:
@@ -133,7 +133,7 @@ rule metrics_table:
     output:
         f"{RESULTS}/tables/metrics.csv",
     log:
-        f"{RESULTS}/logs/metrics_table.log",
+        log_file("metrics_table"),
     conda:
         "../envs/neds.yaml"
     params:
@@ -150,7 +150,7 @@ rule ablation_metrics:
     output:
         f"{RESULTS}/tables/ablations.csv",
     log:
-        f"{RESULTS}/logs/tables/ablations.log",
+        log_file("ablation_metrics"),
     conda:
         "../envs/neds.yaml"
     params:
@@ -167,7 +167,7 @@ rule unit_embeddings:
     output:
         f"{RESULTS}/embeddings/{{eid}}/neds-{{mode}}-{{training}}-seed{{seed}}.h5",
     log:
-        f"{RESULTS}/logs/embeddings/{{eid}}-{{mode}}-{{training}}-seed{{seed}}.log",
+        log_file("unit_embeddings"),
     wildcard_constraints:
         training=PLAN.pattern("unit_embeddings", "training"),
     conda:
@@ -186,7 +186,7 @@ rule unit_embeddings_of_pretrained:
     output:
         f"{RESULTS}/embeddings/pretrained-{{pretraining_set}}/neds-{{mode}}-seed{{seed}}.h5",
     log:
-        f"{RESULTS}/logs/embeddings/pretrained-{{pretraining_set}}-{{mode}}-seed{{seed}}.log",
+        log_file("unit_embeddings_of_pretrained"),
     conda:
         "../envs/neds.yaml"
     params:
@@ -204,7 +204,7 @@ rule classify_regions:
         scores=f"{RESULTS}/tables/regions.csv",
         units=f"{RESULTS}/regions/units.parquet",
     log:
-        f"{RESULTS}/logs/classify_regions.log",
+        log_file("classify_regions"),
     benchmark:
         f"{RESULTS}/benchmarks/classify_regions.tsv"
     conda:
@@ -223,7 +223,7 @@ rule map_units:
     output:
         f"{RESULTS}/regions/map.parquet",
     log:
-        f"{RESULTS}/logs/map_units.log",
+        log_file("map_units"),
     benchmark:
         f"{RESULTS}/benchmarks/map_units.tsv"
     conda:

@@ -152,13 +152,14 @@ def test_files_that_are_not_there_are_told_with_every_place_that_names_them(tmp_
         (TINY | {"partition": TINY["partition"] | {"unusable": "error"}}, {}),
         (TINY | {"custom_modalities": {"tail": {"kind": "continuous"}}}, {}),
         (TINY | {"results": "./results/"}, {}),
+        (changed("training", trials_at_once=2, recompute=True, memory_share=0.1), {}),
     ],
     ids=[
         *("same", "EID for testing added", "EID for testing removed", "EID for pretraining added"),
         *("EID for pretraining removed", "bin width", "model size", "seed", "seed added", "training trials"),
         *("pretraining set", "epochs of fine-tuning", "rate of pretraining", "rate of a mode", "baseline removed"),
         *("held-out sessions", "map of units", "variant", "database that is not asked", "what stops the workflow"),
-        *("modality that is not used", "other spelling of the results"),
+        *("modality that is not used", "other spelling of the results", "how trainings fit into memory"),
     ],
 )  # fmt: skip
 def test_change_of_the_configuration(config, jobs, finished, tmp_path):

@@ -63,9 +63,10 @@ def _baseline(plan: Plan, eid: str, baseline: str) -> Step:
     said = baselines()[baseline]
     inputs: dict[str, tuple[str, ...]] = {"aligned": (plan.aligned(eid),)}
     if said.needs == "truth":
-        inputs["truth"] = (plan.path("synthetic", eid, "truth.h5"),)
+        inputs["truth"] = (plan.path("synthetic", plan.recording(eid), "truth.h5"),)
     if said.needs == "others":
-        inputs["others"] = tuple(map(plan.aligned, sorted(plan.train)))
+        others = [other for other in plan.train if plan.view_of(other) == plan.view_of(eid)]
+        inputs["others"] = tuple(map(plan.aligned, sorted(others)))
     if said.is_pretrained:
         inputs["pretrained"] = (_pretrained_weights(plan, baseline),)
     return Step(
@@ -98,7 +99,7 @@ def _spike_times(plan: Plan, said: Baseline, eids: list[str]) -> dict[str, tuple
     """Raw files, for a baseline that reads them, of sources that have any."""
     if not said.reads_spike_times or plan.config.source == "aligned":
         return {}
-    return {"raw": tuple(plan.path("raw", f"{eid}.h5") for eid in eids)}
+    return {"raw": tuple(plan.path("raw", f"{plan.recording(eid)}.h5") for eid in eids)}
 
 
 def _network_settings(plan: Plan, said: Baseline) -> dict[str, Any]:

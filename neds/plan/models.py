@@ -11,6 +11,11 @@ from neds.roster import Session
 from neds.run import Run
 
 
+def in_view(pretraining_set: str, view: str) -> str:
+    """The name of a pretraining set's sessions in one view."""
+    return f"{pretraining_set}_{view}" if view else pretraining_set
+
+
 class Models:
     """The models of a configuration.
 
@@ -30,7 +35,8 @@ class Models:
         self.baselines = config.baselines_in_use(sessions)
         self.modes: list[ModeName] = [mode for mode in config.modes if mode == "mm"] or list(config.modes)
         own = [] if config.pretrained else config.finetune_from
-        self.set_sizes = {len(config.pretraining_eids(name, sessions)) for name in own}
+        first = next(iter(config.views), "")
+        self.set_sizes = {len(config.pretraining_eids(name, sessions, first)) for name in own}
         scratch = config.run_settings("scratch", "mm").model
         self.ablations: dict[str, Ablation] = ablations_in_use(config.ablations, scratch)
         self.variants = variants_in_use(config.ablations, scratch)
@@ -39,7 +45,10 @@ class Models:
         """All pretrainings, of every seed; none where nothing is fine-tuned, or somebody else's model is."""
         if "finetuned" not in self._config.regimes or self._config.pretrained:
             return []
-        kinds = [(mode, name) for mode in self._config.modes for name in self.sets(mode)]
+        views = list(self._config.views) or [""]
+        kinds = [
+            (mode, in_view(name, view)) for mode in self._config.modes for name in self.sets(mode) for view in views
+        ]
         return [
             Run(mode=mode, regime="pretrained", pretraining_set=name, seed=seed)
             for mode, name in kinds
