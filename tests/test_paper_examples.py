@@ -66,7 +66,8 @@ def test_a_small_network_of_its_settings_is_trained_and_fine_tuned(name, mode, t
     }
 
     def values(stage: str) -> dict:
-        run = plan_of(name).config.run_settings(stage, mode).model_dump()
+        settings = plan_of(name).config.run_settings(stage, mode)
+        run = settings.model_copy(update={"training": settings.training.of_result()}).model_dump()
         return {"mode": mode, "modalities": MODALITIES, **{key: run[key] | small.get(key, {}) for key in run}}
 
     first = train_to(tmp_path / "a", values("pretrain"), make_session(), make_session("mouse2", n_units=4))
