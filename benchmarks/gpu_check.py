@@ -115,7 +115,7 @@ class Training:
         self.state = _beginning(self.network, self.store, run.training)
         self.state.progress.precision = precision
         memory, n_trials = memory or MemorySettings(), min(run.training.batch_size, self.store.n_trials("train"))
-        self.at_once = trials_at_once(memory, self.state, self.store, run, None, alone(device), n_trials, "check")
+        self.at_once = trials_at_once(memory, self.state, self.store, run, {}, alone(device), n_trials, "check")
         self.batches = self._batches()
 
     def _batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -126,7 +126,7 @@ class Training:
 
     def add_gradients(self, rows: tuple[np.ndarray, np.ndarray]) -> torch.Tensor:
         return add_gradients(
-            self.network, self.state, self.store, *rows, self.run, None, alone(self.device), self.at_once
+            self.network, self.state, self.store, *rows, self.run, {}, alone(self.device), self.at_once
         )
 
     def step(self) -> None:

@@ -131,7 +131,7 @@ def test_files_that_are_not_there_are_told_with_every_place_that_names_them(tmp_
         (changed("partition", bin_s=0.2), PARTITIONED | OVERVIEW),
         (changed("model", dim=32), TRAINED | OVERVIEW),
         (TINY | {"seeds": [1]}, TRAINED),
-        (TINY | {"seeds": [0, 1]}, MODELS | SEEDS),
+        (TINY | {"seeds": [0, 1]}, MODELS | SEEDS | {"ensemble": 4}),
         (TINY | {"train_trials": [20, "all"]}, MODELS | {"data_efficiency": 1, "left_out": 1}),
         (
             TINY | {"pretraining_sets": {"one": 1}, "finetune_from": ["all", "one"]},

@@ -37,6 +37,8 @@ USES = {
     "glm": {"pandas", "scipy"},
     "rrr": {"pandas", "scipy"},
     "rrr-multi": {"pandas", "scipy"},
+    **dict.fromkeys(("ndt2", "ndt2-multi"), NETWORK),
+    **dict.fromkeys(("poyo", "poyo-multi"), NETWORK | {"ray"}),
 }
 """What a command or a baseline loads before it computes; the others pandas alone, figures matplotlib too."""
 

@@ -20,7 +20,7 @@ from neds.training.distributed import Processes
 from neds.training.memory import explained, trials_at_once
 from neds.training.report import Report
 from neds.training.resume import StateSaver
-from neds.training.scaling import error_scales
+from neds.training.scaling import loss_scales
 from neds.training.sessions import SessionParameters
 from neds.training.settings import MemorySettings, TrainingRun, TrainingSettings
 from neds.training.state import OWN, SHARED, TrainingState
@@ -100,7 +100,7 @@ def train(
         should_stop=unfinished.should_stop,
         processes=processes,
     )
-    scales = error_scales(sessions, store.modalities, settings.loss_scaling, device=store.device)
+    scales = loss_scales(sessions, store.modalities, settings, device=store.device)
     trials_per_epoch = store.n_shuffled("train", balanced=_balanced(settings))
     n_own = -(-min(settings.batch_size, trials_per_epoch) // processes.count)
     at_once = trials_at_once(memory, state, store, run, scales, processes, n_own, description)

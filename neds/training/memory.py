@@ -23,7 +23,7 @@ def trials_at_once(
     state: TrainingState,
     store: TrialStore,
     run: TrainingRun,
-    scales: dict[str, Tensor] | None,
+    scales: dict[str, Tensor],
     processes: Processes,
     n_own: int,
     description: str,
@@ -78,7 +78,7 @@ def trials_that_fit(step: Callable[[int], None], n_trials: int) -> int:
 
 
 def trial_step(
-    state: TrainingState, store: TrialStore, run: TrainingRun, scales: dict[str, Tensor] | None, n_trials: int
+    state: TrainingState, store: TrialStore, run: TrainingRun, scales: dict[str, Tensor], n_trials: int
 ) -> Callable[[int], None]:
     """A step that changes nothing, as a function of how many trials it holds at once: the gradients of `n_trials` of the
     widest session, beside room for the gradients that processes exchange and, until the first step has made them, the

@@ -9,6 +9,7 @@ from neds.model.settings import MaskingSettings, ModelSettings
 from neds.settings import Settings, key
 
 Keep = Literal["best", "last", "last_unless_worse"]
+CountLoss = Literal["per_spike", "per_value"]
 LossScaling = Literal["standardised", "unit_range", "symmetric_range"]
 
 
@@ -78,6 +79,14 @@ class TrainingSettings(Settings):
     """Unit of behaviours' errors. standardised: squared errors of z-scored values, cross-entropy per trial. unit_range and
     symmetric_range: squared errors of values scaled to [0, 1] or [-1, 1] by their range in the session's training trials,
     and losses of values per trial divided by the number of bins, as a token of each bin stands for the value."""
+    count_loss: CountLoss = key(
+        "per_value",
+        when="per_value to compare with the paper, together with loss_weights",
+        paper="per_value",
+        public_code="per_value",
+    )
+    """What the loss of counts is divided by. per_spike: by as many spikes as the session's training trials have in as many
+    bins, so that a weight means the same at every bin width and firing rate. per_value: by the number of bins and units."""
     sampling: Literal["trials", "sessions"] = key(
         "trials", when="sessions when their numbers of trials differ much", paper="trials", public_code="trials"
     )
@@ -96,9 +105,7 @@ class TrainingSettings(Settings):
     under overrides, finetuned: where there is nothing pretrained it is refused."""
     validate_every: int = key(5, ge=1, when="more seldom for short epochs: a validation costs about one of them")
     """Epochs between validations."""
-    keep: Keep = key(
-        "best", when="last_unless_worse when the best epoch jumps about between seeds", paper="best", public_code="best"
-    )
+    keep: Keep = key("last_unless_worse", when="best to compare with the paper", paper="best", public_code="best")
     """Which weights become the model. best: those of the validation with the best mean score. last: those at the end.
     last_unless_worse: those at the end, unless an earlier validation left less deviance by more than the standard error
     over validation trials. A search (`tune`) judges its trials by the best validation, whatever stands here."""
