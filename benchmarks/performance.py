@@ -4,8 +4,8 @@
     python -m benchmarks.performance growth start_up  # these anew; the others keep their figures
 
 Each benchmark is a process of its own, one after the other: nothing else should run on the machine. What they print is kept
-in docs/performance.jsonl, of which the page is made. One that takes longer than its share of the quarter of an hour is
-ended, and the page says so.
+in docs/performance.jsonl, of which the page is made. One that takes longer than its limit, or than is left of the quarter
+of an hour, is ended, and the page says so.
 """
 
 import argparse
@@ -30,6 +30,8 @@ from neds.files.atomic import replacing, write_text
 DOCS = Path(__file__).parents[1] / "docs"
 RECORDS, PAGE, PICTURE = DOCS / "performance.jsonl", DOCS / "performance.md", DOCS / "performance.png"
 GROWTH = "How cost grows with "
+ALL_S = 900.0
+"""Limit of all benchmarks of a call together."""
 
 
 @dataclass(frozen=True)
@@ -54,16 +56,21 @@ BENCHMARKS = [
 ]
 
 
-def run(benchmark: Benchmark) -> str:
-    """What a benchmark prints on standard output, or a line that says why it has nothing to say."""
+def run(benchmark: Benchmark, *, left_s: float) -> str:
+    """What a benchmark prints on standard output, and a line that says why there is no more of it.
+
+    Args:
+        left_s: time for this one and those after it.
+    """
+    most_s = min(benchmark.most_s, max(0.0, left_s))
     command = [sys.executable, "-m", f"benchmarks.{benchmark.module}", *benchmark.arguments]
     # A session of its own, so that its own processes end with it.
     process = subprocess.Popen(command, cwd=DOCS.parent, stdout=subprocess.PIPE, text=True, start_new_session=True)
     try:
-        printed, said = process.communicate(timeout=benchmark.most_s)[0], ""
+        printed, said = process.communicate(timeout=most_s)[0], ""
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
-        printed, said = process.communicate()[0], f"ended after {benchmark.most_s:.0f} s\n"
+        printed, said = process.communicate()[0], f"ended after {most_s:.0f} s\n"
     except BaseException:
         os.killpg(process.pid, signal.SIGKILL)
         raise
@@ -157,10 +164,11 @@ def main() -> None:
     parser.add_argument("modules", nargs="*", choices=[[], *names], help="benchmarks to run anew; all by default")
     chosen = parser.parse_args().modules or names
     printed = records()
+    began = time.monotonic()
     for benchmark in BENCHMARKS:
         if benchmark.module in chosen:
             started = time.monotonic()
-            printed[benchmark.module] = run(benchmark)
+            printed[benchmark.module] = run(benchmark, left_s=ALL_S - (started - began))
             print(f"{benchmark.module}: {time.monotonic() - started:.0f} s", flush=True)
     printed = {name: printed[name] for name in names if name in printed}
     write_text(RECORDS, "".join(f"# benchmarks.{name}\n{text.strip()}\n" for name, text in printed.items()))

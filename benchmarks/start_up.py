@@ -14,7 +14,7 @@ from benchmarks.measurement import Measurement, report, spent
 from neds.commands.table import all_commands
 
 ROOT = Path(__file__).parents[1]
-TRIES = 3
+TRIES = 2
 HEAVY = ("numpy", "pandas", "h5py", "scipy", "sklearn", "matplotlib", "torch", "ray", "ibllib", "one")
 STARTED = """
 import sys

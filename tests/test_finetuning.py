@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from neds.config.load import check_config
 from neds.errors import UserError
 from neds.model.checkpoint import load_network, read_checkpoint
 from tests.aligned_sessions import make_session
@@ -43,6 +44,32 @@ def test_frozen_parts_keep_their_pretrained_weights(freeze, kept, moved, tmp_pat
     source = read_checkpoint(pretrained)[1]
     assert torch.equal(tuned[kept], source[kept])
     assert not torch.equal(tuned[moved], source[moved])
+
+
+def test_nothing_is_frozen_that_is_not_pretrained(tmp_path):
+    with pytest.raises(UserError, match=r"training: training.freeze shared keeps .* there is no pretrained network"):
+        train_to(tmp_path, settings(epochs=1, freeze="shared"), make_session())
+
+
+@pytest.mark.parametrize(
+    ("values", "place"),
+    [
+        ({"training": {"freeze": "shared"}}, "training.freeze: shared"),
+        ({"overrides": {"pretrain": {"training.freeze": "encoder"}}}, "overrides.pretrain.training.freeze: encoder"),
+        ({"ablations": {"variants": {"x": {"training.freeze": "shared"}}}}, "ablations.variants.x: shared"),
+    ],
+)
+def test_freezing_where_nothing_is_pretrained_is_refused_before_anything_runs(values, place):
+    with pytest.raises(UserError) as caught:
+        check_config(values, base=None)
+    (line,) = str(caught.value).splitlines()
+    assert line.startswith(f"config key {place} keeps weights as they are pretrained")
+    assert "overrides: {finetuned: {training.freeze: " in line
+
+
+def test_fine_tuning_alone_may_freeze():
+    config, _ = check_config({"overrides": {"finetuned": {"training.freeze": "shared"}}}, base=None)
+    assert config.run_settings("finetuned", "mm").training.freeze == "shared"
 
 
 def test_shared_parts_learn_slower_where_asked(tmp_path):

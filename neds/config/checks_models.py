@@ -12,7 +12,7 @@ from neds.settings import Settings
 from neds.tuning.space import space_faults as faults_of_space
 from neds.validation import did_you_mean
 
-_LOSS_WEIGHTS = "training.loss_weights"
+_LOSS_WEIGHTS, _FREEZE = "training.loss_weights", "training.freeze"
 
 
 def override_faults(checked: Checked) -> list[str]:
@@ -104,6 +104,29 @@ def ablation_faults(checked: Checked) -> list[str]:
     if asked and "mm" not in config.modes:
         faults.append(f"config key ablations: {asked[0]} is of the multimodal model; add mm to modes")
     return faults
+
+
+def freeze_faults(checked: Checked) -> list[str]:
+    """Stages and variants that start from random weights and would keep some of them."""
+    if override_faults(checked):
+        return []
+    config = checked.config
+    stages: dict[Stage, bool] = {
+        "pretrain": "finetuned" in config.regimes and not config.pretrained,
+        "scratch": "scratch" in config.regimes,
+    }
+    found = {f"ablations.variants.{name}": changes.get(_FREEZE) for name, changes in config.ablations.variants.items()}
+    for stage in (stage for stage, is_used in stages.items() if is_used):
+        for mode in config.modes:
+            override, _ = decisions(config.overrides, stage, mode).get(_FREEZE, ("", None))
+            place = f"overrides.{override}.{_FREEZE}" if override else _FREEZE
+            found[place] = config.run_settings(stage, mode).training.freeze
+    return [
+        f"config key {place}: {value} keeps weights as they are pretrained, and here they start at random; write "
+        f"overrides: {{finetuned: {{{_FREEZE}: {value}}}}}"
+        for place, value in found.items()
+        if value not in (None, "none")
+    ]
 
 
 def _blocks(settings: Settings) -> dict[str, Settings]:

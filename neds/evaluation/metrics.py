@@ -54,24 +54,34 @@ def pooled_bits_per_spike(bits: np.ndarray, n_spikes: np.ndarray) -> float:
     return float(np.average(bits[known], weights=n_spikes[known])) if known.any() else float("nan")
 
 
+def poisson_deviance(rates: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Deviance (K, N) of each trial, 2 (log L(counts) - log L(rates)) under a Poisson (McCullagh and Nelder 1989).
+
+    Args:
+        rates: (K, T, N), or (N,) of all bins alike, expected spikes per bin.
+        counts: (K, T, N) spikes.
+    """
+    counts, rates = counts.astype(np.float64), np.maximum(rates, _SMALLEST_RATE, dtype=np.float64)
+    with np.errstate(invalid="ignore"):
+        # log(max(y, 1)) is log(y) but for y = 0, where y log(y) is 0.
+        return 2 * (counts * (np.log(np.maximum(counts, 1)) - np.log(rates)) - counts + rates).sum(1)
+
+
 def poisson_d2(rates: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Share of the Poisson deviance of each unit (N,) that the rates explain; 1 is reached by rates equal to the counts.
 
-    1 - D(rates) / D(mean rate), D = 2 (log L(counts) - log L(rates)) (Cameron & Windmeijer 1996). Its mean over units is the
-    `poisson_d2` of BrainWideBench. NaN where `bits_per_spike` is, and for a unit with the same count in every bin.
+    1 - D(rates) / D(mean rate) (Cameron & Windmeijer 1996). Its mean over units is the `poisson_d2` of BrainWideBench. NaN
+    for a unit without a spike, with the same count in every bin, or with a rate that is not finite.
 
     Args:
         rates: (K, T, N) expected spikes per bin.
         counts: (K, T, N) spikes.
     """
-    counts = counts.astype(np.float64)
-    n_spikes = counts.sum((0, 1))
-    explained = bits_per_spike(rates, counts) * n_spikes * np.log(2)
-    # y log y is 0 at y = 0.
-    of_counts = (counts * np.log(np.maximum(counts, 1))).sum((0, 1))
-    deviance = of_counts - n_spikes * np.log(np.where(n_spikes > 0, counts.mean((0, 1)), 1))
-    varies = deviance > _SMALLEST_DEVIANCE
-    return np.divide(explained, deviance, out=np.full(len(n_spikes), np.nan), where=varies)
+    left = poisson_deviance(rates, counts).sum(0)
+    of_mean = poisson_deviance(counts.mean((0, 1)), counts).sum(0)
+    varies = counts.any((0, 1)) & (of_mean > _SMALLEST_DEVIANCE)
+    defined = varies & np.isfinite(rates).all((0, 1))
+    return 1 - np.divide(left, of_mean, out=np.full(len(left), np.nan), where=defined)
 
 
 def r2(truth: np.ndarray, predicted: np.ndarray, *, least_std: float = 0.0) -> float:

@@ -9,7 +9,7 @@ from neds.data.subset import with_training_trials
 from neds.errors import UserError
 from neds.evaluation.predict import predict
 from neds.evaluation.results import EvaluationFiles, Identity, Predicted, write_evaluation
-from neds.evaluation.tasks import tasks_of
+from neds.evaluation.tasks import tasks_of_network
 from neds.files.aligned import read_aligned
 from neds.files.roles import InputFile, OutputFile
 from neds.model.checkpoint import load_network, read_checkpoint
@@ -61,6 +61,6 @@ def evaluate(
     design = network.design
     # Not on a GPU: a pass over few trials is not worth waiting for one, and trainings hold them.
     store = TrialStore([session], names=list(design.modalities), device=torch.device("cpu"))
-    tasks = tasks_of(design.modalities, inputs=design.mode.inputs, outputs=design.mode.outputs, each_input_alone=True)
+    tasks = tasks_of_network(design, each_input_alone=True)
     predicted = [Predicted(task, predict(network, store, 0, "test", task)) for task in tasks]
     write_evaluation(session, identity, predicted, files)

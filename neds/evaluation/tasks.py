@@ -1,8 +1,14 @@
 """A task is a set of observed modalities and the targets to predict from them."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from neds.modalities import Modality
+
+if TYPE_CHECKING:
+    from neds.model.network import Design
 
 
 @dataclass(frozen=True)
@@ -17,6 +23,12 @@ class Task:
     def inputs(self) -> str:
         """The observed modalities as one word, as tables name them."""
         return "+".join(self.observed)
+
+
+def tasks_of_network(design: Design, *, each_input_alone: bool = False) -> list[Task]:
+    """The tasks that a network of this design can do; `each_input_alone` as of `tasks_of`."""
+    mode = design.mode
+    return tasks_of(design.modalities, inputs=mode.inputs, outputs=mode.outputs, each_input_alone=each_input_alone)
 
 
 def tasks_of(

@@ -15,7 +15,7 @@ import torch
 
 from neds.data.store import TrialStore
 from neds.evaluation.predict import predict
-from neds.evaluation.tasks import tasks_of
+from neds.evaluation.tasks import tasks_of_network
 from neds.files.aligned import AlignedSession
 from neds.model.network import NEDS
 
@@ -32,8 +32,7 @@ def calibrate(model: NEDS, store: TrialStore, sessions: list[AlignedSession]) ->
 
     An output without known validation trials, or whose predictions are not finite, keeps its weights and has no factor.
     """
-    design, found = model.design, {}
-    tasks = tasks_of(design.modalities, inputs=design.mode.inputs, outputs=design.mode.outputs)
+    tasks, found = tasks_of_network(model.design), {}
     for index, session in enumerate(sessions):
         trials, factors = session.trials_of("val"), {}
         for task in tasks:

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from neds.evaluation.metrics import poisson_deviance
 from neds.files.aligned import AlignedSession
 
 _LEAST_PROBABILITY = 1e-6
-_LEAST_RATE = 1e-9
 
 
 def unexplained_deviance(
@@ -53,10 +53,7 @@ def _deviance(session: AlignedSession, target: str, predicted: np.ndarray, trial
     kind, truth = session.modalities[target].kind, session.values[target][trials]
     if kind == "counts":
         heard = session.statistics[target]["mean"] > 0
-        counts = truth[..., heard].astype(np.float64)
-        rates = np.maximum(predicted[..., heard], _LEAST_RATE)
-        # log(max(y, 1)) is log(y) but for y = 0, where y log(y) is 0.
-        return 2 * (counts * (np.log(np.maximum(counts, 1)) - np.log(rates)) - counts + rates).sum((1, 2))
+        return poisson_deviance(predicted[..., heard], truth[..., heard]).sum(1)
     if kind == "categorical":
         probability = np.take_along_axis(predicted, np.maximum(truth, 0)[:, None].astype(int), 1)[:, 0]
         return np.where(truth >= 0, -2 * np.log(np.maximum(probability, _LEAST_PROBABILITY)), np.nan)

@@ -101,7 +101,8 @@ class TrainingSettings(Settings):
     freeze: Literal["none", "encoder", "shared"] = key(
         "none", when="shared for very few trials of a new session", paper="none", public_code="none"
     )
-    """In fine-tuning, parts that keep their pretrained weights: the transformer, or all but the session's own maps."""
+    """In fine-tuning, parts that keep their pretrained weights: the transformer, or all but the session's own maps. Say it
+    under overrides, finetuned: where there is nothing pretrained it is refused."""
     validate_every: int = key(5, ge=1, when="more seldom for short epochs: a validation costs about one of them")
     """Epochs between validations."""
     keep: Keep = key("last_unless_worse", when="best to compare with the paper", paper="best", public_code="best")

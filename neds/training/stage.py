@@ -64,10 +64,15 @@ def run_training(
         same_torch: begin anew rather than go on from a state that another major or minor version of torch saved.
 
     Raises:
-        UserError: sessions that cannot train together, or a pretrained network that does not fit them or has seen their
-            test trials.
+        UserError: sessions that cannot train together, a pretrained network that does not fit them or has seen their
+            test trials, or pretrained weights to keep where there are none.
         Interrupted: `should_stop` said so; the outputs are not written, and the same call goes on from the saved state.
     """
+    if run.training.freeze != "none" and pretrained is None:
+        raise UserError(
+            f"{description}: training.freeze {run.training.freeze} keeps weights as they are pretrained, and there is no "
+            "pretrained network; set it to none"
+        )
     processes = processes or alone()
     memory = memory or MemorySettings()
     share, n_processes = memory.memory_share, processes.on_this_host

@@ -8,7 +8,7 @@ import torch
 from neds.data.store import TrialStore
 from neds.evaluation.predict import predict
 from neds.evaluation.score import PRIMARY_METRIC, SELECTION_METRIC, known_values, selecting_scores
-from neds.evaluation.tasks import Task, tasks_of
+from neds.evaluation.tasks import tasks_of_network
 from neds.files.aligned import AlignedSession
 from neds.modalities import Kind
 from neds.model.network import NEDS
@@ -54,7 +54,7 @@ def validate(
         will_calibrate: whether the model will be calibrated in the end: `deviance` is then that of calibrated predictions.
             The scores are of the network as it is.
     """
-    tasks, kinds = _tasks(model), _kinds(model)
+    tasks, kinds = tasks_of_network(model.design), _kinds(model)
     columns = [
         (t, m) for t, kind in kinds.items() for m in dict.fromkeys((PRIMARY_METRIC[kind], SELECTION_METRIC[kind]))
     ]
@@ -98,11 +98,10 @@ def can_be_scored(model: NEDS, sessions: list[AlignedSession]) -> bool:
     return False
 
 
-def _tasks(model: NEDS) -> list[Task]:
-    mode = model.design.mode
-    return tasks_of(model.design.modalities, inputs=mode.inputs, outputs=mode.outputs)
-
-
 def _kinds(model: NEDS) -> dict[str, Kind]:
     """The kind of each output."""
-    return {target: model.design.modalities[target].kind for task in _tasks(model) for target in task.targets}
+    return {
+        target: model.design.modalities[target].kind
+        for task in tasks_of_network(model.design)
+        for target in task.targets
+    }
