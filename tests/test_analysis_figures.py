@@ -60,6 +60,7 @@ def test_calibration_csv_pools_the_trials_of_all_sessions():
 
 def unit_rows(region: str, scores: list[float], *, inputs: str, seed: int = 0, eid: str = "a") -> pd.DataFrame:
     known = {"model": "neds-mm", "training": "scratch", "seed": seed, "inputs": inputs, "target": "spikes"}
+    known["task"] = "encoding"
     rows = [{"eid": eid, "unit": n, "beryl": region, "bits_per_spike": s} | known for n, s in enumerate(scores)]
     return pd.DataFrame(rows)
 

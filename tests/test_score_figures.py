@@ -47,6 +47,7 @@ def made_up_metrics() -> pd.DataFrame:
                     )
                     known = {"eid": eid, "model": model, "training": training, "seed": seed, "target": target}
                     known["n_classes"] = 2 if target == "choice" else np.nan
+                    known |= {"task": "encoding" if target == "spikes" else "decoding", "trained_for": True}
                     for used in inputs if target == "spikes" else ["spikes"]:
                         rows.append(known | {"inputs": used, "metric": metric, "value": rng.uniform(0.1, 0.9)})
     return pd.DataFrame(rows)
@@ -101,6 +102,7 @@ def rows_of(model: str, training: str, values: dict[str, float], *, target: str 
     known = {"model": model, "training": training, "seed": 0, "target": target, "inputs": "wheel_speed+choice"}
     metric = {"spikes": "bits_per_spike", "wheel_speed": "r2", "choice": "balanced_accuracy"}[target]
     known["n_classes"] = 2 if target == "choice" else np.nan
+    known |= {"task": "encoding" if target == "spikes" else "decoding", "trained_for": True}
     rows = [{"eid": eid, "value": value, "metric": metric} | known | more for eid, value in values.items()]
     return pd.DataFrame(rows)
 

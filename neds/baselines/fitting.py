@@ -2,9 +2,12 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from neds.evaluation.settings import UnitTasks
+from neds.evaluation.tasks import Task
+from neds.evaluation.unit_tasks import unit_tasks_of
 from neds.files.aligned import AlignedSession, read_aligned
 
 log = logging.getLogger(__name__)
@@ -17,10 +20,17 @@ class Given:
     Attributes:
         truth: true rates of a synthetic session.
         others: aligned files of the sessions to fit with.
+        unit_tasks: co-smoothing and forecasting, where they are asked for.
     """
 
     truth: Path | None = None
     others: Sequence[Path] = ()
+    unit_tasks: UnitTasks = field(default_factory=UnitTasks)
+
+    def tasks_of_units(self, session: AlignedSession) -> list[Task]:
+        """Co-smoothing and forecasting of a session, as a model of all its modalities has them."""
+        names = tuple(session.modalities)
+        return unit_tasks_of(session, self.unit_tasks, inputs=names, outputs=names)
 
     def usable_others(self) -> list[AlignedSession]:
         """The other sessions that can be used."""

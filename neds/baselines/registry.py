@@ -27,6 +27,7 @@ class Baseline:
         summary: what it is, in a few words.
         needs: conditions: trials of task conditions; truth: true rates; others: sessions of role train to fit with.
         decodes_classes: whether it gives probabilities of classes.
+        predicts_units: whether it does co-smoothing and forecasting, where they are asked for.
         is_reference: whether figures show it as a line that the others are measured by.
     """
 
@@ -37,6 +38,7 @@ class Baseline:
     summary: str
     needs: Literal["", "conditions", "truth", "others"] = ""
     decodes_classes: bool = True
+    predicts_units: bool = False
     is_reference: bool = False
 
 

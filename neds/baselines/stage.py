@@ -7,6 +7,7 @@ from neds.baselines.fitting import Given, is_usable
 from neds.baselines.names import BaselineName
 from neds.baselines.registry import module_of
 from neds.evaluation.results import EvaluationFiles, Identity, Predicted, write_evaluation
+from neds.evaluation.settings import UnitTasks
 from neds.files.aligned import AlignedSession, read_aligned
 from neds.files.roles import InputFile, InputFiles, OutputFile
 
@@ -20,6 +21,7 @@ def run_baseline(
     predictions: OutputFile,
     truth: InputFile | None = None,
     others: InputFiles = (),
+    unit_tasks: UnitTasks | None = None,
 ) -> None:
     """Fit one baseline on the training trials and score it on the test trials; nothing for an unusable session.
 
@@ -31,13 +33,16 @@ def run_baseline(
         predictions: HDF5 to write.
         truth: the true rates of a synthetic session, for the oracle.
         others: aligned files of the sessions to fit with, for rrr-multi; unusable ones are left out.
+        unit_tasks: co-smoothing and forecasting, where they are asked for, for baselines that do them: `held_out` (share,
+            seed, column, uuids), `forecast_ratio`.
 
     Raises:
-        UserError: a file that the baseline needs is not given, or damaged inputs.
+        UserError: a file that the baseline needs is not given, damaged inputs, or a rule of held-out units that fits
+            no unit table.
     """
     files = EvaluationFiles(metrics, units, predictions)
     session = read_aligned(aligned)
     predict: Callable[[AlignedSession, Given], list[Predicted]]
     predict = import_module(f"neds.baselines.{module_of(name)}").predict
-    predicted = predict(session, Given(truth, others)) if is_usable(session) else []
+    predicted = predict(session, Given(truth, others, unit_tasks or UnitTasks())) if is_usable(session) else []
     write_evaluation(session, Identity(model=name, training="", seed=0), predicted, files)

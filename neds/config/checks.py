@@ -9,7 +9,13 @@ from neds.config.checks_data import (
     results_faults,
     source_faults,
 )
-from neds.config.checks_models import ablation_faults, loss_weight_faults, override_faults, space_faults
+from neds.config.checks_models import (
+    ablation_faults,
+    loss_weight_faults,
+    override_faults,
+    space_faults,
+    unit_task_faults,
+)
 from neds.config.checks_pretrained import pretrained_faults
 from neds.config.checks_sessions import region_faults, repetitions, roster_faults
 
@@ -29,6 +35,9 @@ CHECKS = {
     ),
     loss_weight_faults: ("modalities", "training.loss_weights", "overrides"),
     ablation_faults: ("ablations", "modes", "model", "masking", "training", "overrides"),
+    unit_task_faults: (
+        *("evaluation", "modes", "modalities", "custom_modalities", "model", "masking", "training", "overrides"),
+    ),
     region_faults: ("regions",),
     pretrained_faults: (
         *("pretrained", "regimes", "modes", "modalities", "custom_modalities", "source", "partition", "tune"),
