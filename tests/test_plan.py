@@ -255,7 +255,11 @@ def asked(found: Plan) -> dict[str, list[str]]:
 
 def test_models_are_asked_for_what_their_schemes_train_them_for():
     schemes = {"encoding": 1.0, "decoding": 1.0}
-    values = {"modes": ["mm", "encoding"], "baselines": ["psth", "linear", "rrr"], "masking": {"weights": schemes}}
+    values = {
+        "modes": ["mm", "encoding"],
+        "baselines": ["linear", "rrr", "oracle-behaviour"],
+        "masking": {"weights": schemes},
+    }
     assert set(map(str, asked(plan(**values)).values())) == {"[]"}
     units = {"ablations": {"variants": {"units": {"masking.weights.units": 1.0}}}}
     of_variant = asked(plan(**values | units))
@@ -268,7 +272,7 @@ def test_models_are_asked_for_what_their_schemes_train_them_for():
     ):
         found = asked(plan(**values | change))
         assert found["mm-scratch"] == found["mm-finetuned-all"] == found["linear"] == found["rrr"] == both
-        assert not found["encoding-scratch"] and not found["psth"]
+        assert not found["encoding-scratch"] and not found["oracle-behaviour"]
     by_stage = {"overrides": {"finetuned": {"masking.weights.future": 1.0}}}
     found = asked(plan(**values | by_stage))
     assert found["mm-finetuned-all"] == found["linear"] == ["forecast_ratio"] and not found["mm-scratch"]

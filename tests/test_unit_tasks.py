@@ -1,12 +1,17 @@
 """Co-smoothing and forecasting: what is held out stays unseen, what is scored is that alone, and who is asked for it."""
 
 from dataclasses import replace
+from importlib import import_module
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.linear_model import Ridge
 
+from neds.baselines.fitting import Given
+from neds.baselines.from_units import SharedOverBins
+from neds.baselines.registry import module_of
 from neds.config import check_config
 from neds.data.store import TrialStore
 from neds.errors import UserError
@@ -15,7 +20,7 @@ from neds.evaluation.predict import predict
 from neds.evaluation.results import read_predictions, read_unit_predictions
 from neds.evaluation.settings import UNIT_TASKS, EvaluationSettings, HeldOut
 from neds.evaluation.stage import evaluate
-from neds.evaluation.unit_tasks import held_out_units, unit_tasks_of
+from neds.evaluation.unit_tasks import held_out_units, scored_part, unit_tasks_of
 from neds.files.aligned import AlignedSession
 from neds.model.checkpoint import load_network
 from tests.aligned_sessions import WITH_STIMULUS, make_session
@@ -132,6 +137,53 @@ def test_table_says_which_models_were_not_trained_for_the_task(trained, evaluate
     assert not known["co_smoothing"] and not known["co_smoothing_with_behaviour"]
     assert known["forecasting"] and known["encoding"] and known["decoding"]
     assert pd.read_csv(evaluated.metrics)["trained_for"].all()
+
+
+def with_other_test_trials(session: AlignedSession, name: str) -> AlignedSession:
+    """As `changed_where_hidden`, in the test trials alone."""
+    test, other = session.split == 2, changed_where_hidden(session, name)
+    values = {
+        key: np.where(test.reshape(-1, *[1] * (value.ndim - 1)), other.values[key], value)
+        for key, value in session.values.items()
+    }
+    return replace(session, values=values)
+
+
+def predicted_by(baseline: str, session: AlignedSession, name: str) -> np.ndarray | None:
+    found = import_module(f"neds.baselines.{module_of(baseline)}").predict(session, Given(unit_tasks=BOTH))
+    return next((item.values["spikes"] for item in found if item.task.name == name), None)
+
+
+@pytest.mark.parametrize("name", UNIT_TASKS)
+@pytest.mark.parametrize("baseline", ["psth", "linear", "glm", "rrr"])
+def test_baselines_see_nothing_of_what_is_hidden(baseline, name):
+    session = make_session(n_units=12, names=WITH_STIMULUS)
+    found, task = predicted_by(baseline, session, name), tasks(session)[name]
+    if baseline == "glm" and task.last_bins:
+        assert found is None, "a GLM of what is around a bin"
+        return
+    counts = scored_part(session, task).values["spikes"][session.trials_of("test")]
+    assert found is not None and found.shape == counts.shape and (found > 0).all()
+    np.testing.assert_array_equal(found, predicted_by(baseline, with_other_test_trials(session, name), name))
+    if baseline != "psth":
+        of_psth = predicted_by("psth", session, name)
+        bits = [metrics.mean_of_known(metrics.bits_per_spike(rates, counts)) for rates in (of_psth, found)]
+        assert bits[0] < bits[1], "units that share a latent predict each other"
+
+
+def test_full_rank_is_ridge_regression_of_all_bins():
+    rng, train = np.random.default_rng(0), np.arange(12)
+    inputs, counts = rng.normal(size=(20, 6, 5)).astype(np.float32), rng.poisson(1.0, (20, 6, 3))
+    std = counts[train].std((0, 1))
+    (full,) = SharedOverBins(inputs, counts, std, train).deviations(3.0)
+    centred = inputs - inputs[train].mean(0)
+    outputs = (counts[train] - counts[train].mean(0)).reshape(-1, 3)
+    expected = Ridge(alpha=3.0, fit_intercept=False).fit(centred[train].reshape(-1, 5), outputs)
+    found = full(np.arange(12, 20))
+    np.testing.assert_allclose(found.reshape(-1, 3), expected.predict(centred[12:].reshape(-1, 5)), atol=1e-4)
+    ranks = list(SharedOverBins(inputs, counts, std, train).deviations(3.0, ranks=(1, 3)))
+    np.testing.assert_allclose(ranks[1](np.arange(12, 20)), found, atol=1e-5)
+    assert np.linalg.matrix_rank(ranks[0](np.arange(12, 20)).reshape(-1, 3), tol=1e-4) == 1
 
 
 def with_column(session: AlignedSession, name: str, values: object) -> AlignedSession:
