@@ -67,7 +67,7 @@ def plot_region_scores(ax: Axes, table: pd.DataFrame, regions: Sequence[str]) ->
     labels = in_order(table["label"].unique())
     for place, label in enumerate(labels):
         own = table[table["label"] == label].set_index("region").reindex(regions)
-        style, offset = model_style(label), 0.16 * (place - (len(labels) - 1) / 2)
+        style, offset = model_style(label), min(0.16, 0.8 / len(labels)) * (place - (len(labels) - 1) / 2)
         rows = np.arange(len(regions)) + offset
         ax.errorbar(own["mean"], rows, xerr=own["sem"], fmt="o", markersize=3, color=style.color, label=style.title)
     ax.axvline(0, color=NOTE_COLOR, linewidth=0.5)
