@@ -30,6 +30,7 @@ onstart:
 onsuccess:
     end()
     report_sessions()
+    report_scores(log)
 
 
 onerror:

@@ -16,6 +16,7 @@ from neds.config import check_config
 from neds.data.store import TrialStore
 from neds.errors import UserError
 from neds.evaluation import metrics
+from neds.evaluation.ensemble import evaluate_ensemble
 from neds.evaluation.predict import predict
 from neds.evaluation.results import read_predictions, read_unit_predictions
 from neds.evaluation.settings import UNIT_TASKS, EvaluationSettings, HeldOut
@@ -119,6 +120,15 @@ def test_scores_and_predictions_are_of_what_was_hidden(evaluated):
         assert own["unit"].tolist() == prediction.units.tolist()
         assert own["uuid"].tolist() == session.units["uuid"][prediction.units].tolist()
         assert own["n_spikes"].tolist() == counts.sum((0, 1)).tolist()
+
+
+def test_ensemble_of_a_model_with_itself_has_its_scores(trained, evaluated, tmp_path):
+    run = {"model": "neds-mm", "training": "scratch-ensemble", "predictions": [evaluated.predictions] * 2}
+    files = {"metrics": tmp_path / "m.csv", "units": tmp_path / "u.parquet", "output": tmp_path / "p.h5"}
+    evaluate_ensemble(aligned=trained / "mouse1.h5", **run, **files)
+    both = [pd.read_csv(path).query("task in @UNIT_TASKS") for path in (evaluated.metrics, files["metrics"])]
+    assert len(both[0]) and both[1]["trained_for"].all()
+    pd.testing.assert_frame_equal(*(table[["task", "metric", "value"]].reset_index(drop=True) for table in both))
 
 
 def test_table_says_which_models_were_not_trained_for_the_task(trained, evaluated, tmp_path):

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from neds.baselines.networks.settings import RivalSettings
 from neds.evaluation.settings import UnitTasks
 from neds.evaluation.tasks import Task
 from neds.evaluation.unit_tasks import unit_tasks_of
@@ -21,11 +22,17 @@ class Given:
         truth: true rates of a synthetic session.
         others: aligned files of the sessions to fit with.
         unit_tasks: co-smoothing and forecasting, where they are asked for.
+        raw: raw files of the sessions, called by their EIDs.
+        pretrained: weights to start from.
+        settings: of the networks.
     """
 
     truth: Path | None = None
     others: Sequence[Path] = ()
     unit_tasks: UnitTasks = field(default_factory=UnitTasks)
+    raw: Sequence[Path] = ()
+    pretrained: Path | None = None
+    settings: RivalSettings = field(default_factory=RivalSettings)
 
     def tasks_of_units(self, session: AlignedSession) -> list[Task]:
         """Co-smoothing and forecasting of a session, as a model of all its modalities has them."""

@@ -34,6 +34,8 @@ OPTIONAL = {
         ("one", "brainbox", "iblatlas", "ibldsp", "ibllib", "iblutil", "neuropixel", "requests", "spikeglx"), "one"
     ),
     **dict.fromkeys(("ray", "optuna"), "tune"),
+    "temporaldata": "brainsets",
+    "torch_brain": "poyo",
 }
 """The extra of this package that brings a module in, for modules that only some commands need."""
 _FIRST_ENDS_WITHIN_S = 20.0

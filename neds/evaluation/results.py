@@ -145,6 +145,35 @@ def read_unit_predictions(path: Path) -> dict[tuple[str, str], UnitPrediction]:
         }
 
 
+def read_predicted(path: Path) -> tuple[np.ndarray, list[Predicted]]:
+    """As `read_predictions`, by task with what it observed; and those of co-smoothing and forecasting.
+
+    Raises:
+        UserError: as `read_predictions`.
+    """
+    with hdf5.opened(path, file_format=FORMAT, version=VERSION) as handle:
+        predicted = []
+        for name in ("encoding", "decoding"):
+            arrays = {target: dataset[:] for target, dataset in handle.get(name, {}).items()}
+            if arrays:
+                observed = handle[name][next(iter(arrays))].attrs["inputs"].split("+")
+                predicted.append(Predicted(Task(name, tuple(observed), tuple(arrays)), arrays))
+        for name in filter(handle.get, UNIT_TASKS):
+            groups = dict(handle[name])
+            first = next(iter(groups.values()))
+            is_forecast = UNIT_TASKS[name] == "forecasting"
+            task = Task(
+                name,
+                observed=tuple(first.attrs["inputs"].split("+")),
+                targets=tuple(groups),
+                held_out=() if is_forecast else tuple(first["units"][:].tolist()),
+                last_bins=len(first["bins"]) if is_forecast else 0,
+            )
+            rates = {target: group["rates"][:] for target, group in groups.items()}
+            predicted.append(Predicted(task, rates, trained_for=bool(first.attrs["trained_for"])))
+        return handle["trials"][:], predicted
+
+
 def _unit_table(
     session: AlignedSession, table: pd.DataFrame, known: dict[str, object], rows: Sequence[int]
 ) -> pd.DataFrame:
@@ -164,7 +193,7 @@ def _write_predictions(path: Path, session: AlignedSession, trials: np.ndarray, 
                 name = f"{item.task.name}/{target}"
                 if item.task.name in UNIT_TASKS:
                     group = handle.create_group(name)
-                    group.attrs["inputs"] = item.task.inputs
+                    group.attrs.update(inputs=item.task.inputs, trained_for=item.trained_for)
                     group.create_dataset("rates", data=values.astype(np.float32), compression="gzip")
                     group.create_dataset("bins", data=np.arange(session.n_bins - values.shape[1], session.n_bins))
                     group.create_dataset("units", data=np.array(item.task.held_out or range(values.shape[2])))

@@ -48,7 +48,7 @@ def add_gradients(
     sessions: np.ndarray,
     trials: np.ndarray,
     run: TrainingRun,
-    scales: dict[str, Tensor] | None,
+    scales: dict[str, Tensor],
     processes: Processes,
     at_once: int,
 ) -> Tensor:
@@ -60,7 +60,7 @@ def add_gradients(
     Args:
         network: `state.model`, or what wraps it.
         sessions, trials: rows of the whole batch, of all processes.
-        scales: factors of errors, of `neds.training.scaling.error_scales`.
+        scales: factors of the losses, of `neds.training.scaling.loss_scales`.
         at_once: trials of a part.
 
     Returns:
@@ -68,7 +68,8 @@ def add_gradients(
     """
     design, settings, outputs = state.model.design, run.training, state.outputs
     parts = list(_parts(state, store, sessions, trials, run, processes, at_once))
-    numbers = processes.sum(torch.stack([_numbers(part, state, per_token=scales is not None) for part in parts]).sum(0))
+    per_token = settings.loss_scaling != "standardised"
+    numbers = processes.sum(torch.stack([_numbers(part, state, per_token=per_token) for part in parts]).sum(0))
     # The gradients of the processes are averaged, so each divides by its share of the whole batch's number.
     shares = dict(zip(outputs, numbers / processes.count, strict=True))
     sums = torch.zeros_like(numbers)
@@ -82,7 +83,8 @@ def add_gradients(
                 part.batch,
                 part.target,
                 target_units=part.target_units,
-                error_scales=scales,
+                scales=scales,
+                per_token=per_token,
             )
             total_loss({name: (terms[name][0], shares[name]) for name in outputs}, settings.loss_weights).backward()
             sums += torch.stack([terms[name][0].detach() for name in outputs])
