@@ -69,10 +69,10 @@ def ms_per_trial(unit_counts: list[int], *, batch_size: int, steps: int, device:
             n_trials=batch_size,
             n_bins=N_BINS,
             scheme_weights=model.design.mode.scheme_weights,
-            ratio=masking.ratio,
-            single_behaviour=masking.single_behaviour,
+            settings=masking,
+            n_units=store.n_units,
             generator=generator,
-        ).where_known(stacked_valid(batch, PAPER))
+        ).where_known(stacked_valid(batch, PAPER), batch.columns)
         target = dict(zip(PAPER, mask.target.unbind(1), strict=True))
         loss = total_loss(loss_terms(PAPER, model(batch, mask.hidden), batch, target), {})
         optimizer.zero_grad(set_to_none=True)

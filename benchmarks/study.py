@@ -27,7 +27,9 @@ import yaml
 from benchmarks.compare_models import PRIMARY
 from neds.ablations.changes import with_changes
 from neds.config import Stage, load_config
+from neds.evaluation.settings import UNIT_TASKS, EvaluationSettings, UnitTaskName
 from neds.evaluation.stage import evaluate
+from neds.evaluation.summary import named_by_task
 from neds.files.aligned import read_aligned
 from neds.files.atomic import write_csv
 from neds.model.modes import ModeName
@@ -98,14 +100,22 @@ def _train(run: TrainingRun, aligned: Sequence[Path], best: Path, folder: Path, 
 
 
 def _scores(session: Path, checkpoint: Path, folder: Path) -> list[dict[str, Any]]:
-    """The primary score of every target, from all inputs."""
-    files = {
-        name: folder / f"evaluated.{end}"
-        for name, end in (("metrics", "csv"), ("units", "parquet"), ("predictions", "h5"))
-    }
-    evaluate(aligned=session, checkpoint=checkpoint, model="neds", training="study", seed=0, **files)
-    found = pd.read_csv(files["metrics"])
-    found = found[found["metric"] == found["target"].map(PRIMARY).fillna("r2")]
+    """The primary score of every target, from all inputs, and Poisson D2 of co-smoothing and forecasting."""
+    metrics = folder / "evaluated.csv"
+    evaluate(
+        aligned=session,
+        checkpoint=checkpoint,
+        model="neds",
+        training="study",
+        seed=0,
+        unit_tasks=EvaluationSettings().of(list(get_args(UnitTaskName))),
+        metrics=metrics,
+        units=folder / "evaluated.parquet",
+        predictions=folder / "evaluated.h5",
+    )
+    found = named_by_task(pd.read_csv(metrics))
+    primary = found["target"].map(PRIMARY).fillna("r2").where(~found["task"].isin(UNIT_TASKS), "poisson_d2")
+    found = found[found["metric"] == primary]
     n_inputs = found["inputs"].str.count(r"\+")
     found = found[n_inputs == n_inputs.groupby(found["target"]).transform("max")]
     return [{"target": row.target, "value": row.value} for row in found.itertuples()]

@@ -60,6 +60,7 @@ def test_calibration_csv_pools_the_trials_of_all_sessions():
 
 def unit_rows(region: str, scores: list[float], *, inputs: str, seed: int = 0, eid: str = "a") -> pd.DataFrame:
     known = {"model": "neds-mm", "training": "scratch", "seed": seed, "inputs": inputs, "target": "spikes"}
+    known["task"] = "encoding"
     rows = [{"eid": eid, "unit": n, "beryl": region, "bits_per_spike": s} | known for n, s in enumerate(scores)]
     return pd.DataFrame(rows)
 
@@ -85,6 +86,24 @@ def test_region_csv_counts_units_and_says_which_input_predicts_them():
     assert of_all.loc["CA1", "mean"] == pytest.approx(np.mean([0.2, 0.4, 0.2])), "seeds are averaged within a unit"
     alone = plotted[(plotted["region"] == "CA1") & ~plotted["all_inputs"]].set_index("inputs")["mean"]
     assert alone.to_dict() == pytest.approx({"choice": 0.1, "wheel_speed": 0.01})
+
+
+def test_regions_of_held_out_units_are_drawn_apart_from_encoding():
+    units = pd.concat(
+        [
+            unit_rows("CA1", [0.5, 0.7], inputs="wheel_speed+choice"),
+            unit_rows("CA1", [0.2, 0.4], inputs="spikes+wheel_speed+choice").assign(task="co_smoothing_with_behaviour"),
+            unit_rows("CA1", [0.1, 0.1], inputs="spikes").assign(task="co_smoothing"),
+            unit_rows("CA1", [0.9, 0.9], inputs="spikes").assign(task="forecasting"),
+        ]
+    )
+    chosen = {"model": "neds-mm-scratch", "min_units": 2}
+    _, plotted = region_encoding_figure(units, MODALITIES, task="co_smoothing", **chosen)
+    assert plotted.set_index("inputs")["mean"].to_dict() == pytest.approx(
+        {"spikes+wheel_speed+choice": 0.3, "spikes": 0.1}
+    )
+    _, encoded = region_encoding_figure(units, MODALITIES, **chosen)
+    assert encoded["mean"].tolist() == pytest.approx([0.6])
 
 
 def test_without_known_regions_there_is_nothing_to_draw():

@@ -8,6 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from neds.errors import UserError
+from neds.evaluation.settings import HeldOut
+from neds.evaluation.unit_tasks import held_out_units
 from neds.files.aligned import AlignedSession, read_aligned
 from neds.modalities import Modality, resolve
 from neds.partition.arrays import import_arrays
@@ -134,6 +136,7 @@ def test_columns_of_units_and_trials(tmp_path):
     arrays = example() | {
         "region": np.array(["PO", "LP"] * (N_UNITS // 2)),
         "uuid": np.array([f"u{i}" for i in range(N_UNITS)]),
+        "held_out": np.arange(N_UNITS) < 2,
         "condition": np.arange(N_TRIALS) % 5,
         "subject": np.array("mouse"),
         "split": np.array(["train", "train", "val", "test"] * (N_TRIALS // 4)),
@@ -143,6 +146,8 @@ def test_columns_of_units_and_trials(tmp_path):
     assert session.subject == "mouse" and session.dropped == {"units: rate not above 2 Hz": 1}
     assert session.units["uuid"].tolist() == [f"u{i}" for i in range(N_UNITS) if i != 3]
     assert session.units["acronym"].tolist()[:4] == ["PO", "LP", "PO", "PO"]
+    rule = HeldOut(share=0.5, seed=0, column="held_out")
+    assert held_out_units(session, rule).tolist() == [0, 1] and "held_out" not in run(tmp_path, example()).units
     assert session.trials["condition"].tolist() == (np.arange(N_TRIALS) % 5).tolist()
     assert session.split[:4].tolist() == [0, 0, 1, 2]
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from neds.data.store import TrialStore, stacked_valid
-from neds.modalities import Modality
+from neds.modalities import PAPER, Modality
 from neds.model.batch import Batch, Predictions
 from neds.model.checkpoint import Checkpoint, load_network, write_checkpoint
 from neds.model.loss import loss_terms, total_loss
@@ -18,7 +18,7 @@ from neds.model.settings import MaskingSettings, ModelSettings
 from tests.aligned_sessions import WITH_STIMULUS, make_session
 
 CPU = torch.device("cpu")
-SCHEMES = ("encoding", "decoding", "within_spikes", "within_behaviour", "across")
+SCHEMES = ("encoding", "decoding", "within_spikes", "within_behaviour", "across", "units", "future")
 SIZE = {"dim": 16, "layers": 2, "heads": 2, "mlp": 32}
 # The trials of the tests have 10 bins, so that 4 leave an incomplete patch.
 LAYOUTS = [{"per_trial_tokens": tokens, "patch_bins": patch} for tokens in ("bins", "one") for patch in (1, 4)]
@@ -66,17 +66,19 @@ def masks(model: NEDS, batch: Batch, *, schemes: tuple[str, ...] = SCHEMES, rati
         n_trials=batch.n_trials,
         n_bins=model.design.n_bins,
         scheme_weights=dict.fromkeys(schemes, 1.0),
-        ratio=ratio,
-        single_behaviour=0.5,
+        n_units={name: columns.shape[1] for name, columns in batch.columns.items()},
+        settings=MaskingSettings(ratio=ratio),
         generator=torch.Generator().manual_seed(seed),
     )
-    return mask.where_known(stacked_valid(batch, model.design.modalities))
+    return mask.where_known(stacked_valid(batch, model.design.modalities), batch.columns)
 
 
-def scrambled(batch: Batch, hidden: torch.Tensor, order: list[str]) -> Batch:
-    """The batch with another value wherever `hidden` (B, M, T); values per trial change where all of T is hidden."""
-    hidden_of = dict(zip(order, hidden.unbind(1), strict=True))
+def scrambled(batch: Batch, mask: Mask, order: list[str]) -> Batch:
+    """The batch with another value wherever it is hidden; values per trial change where all of T is hidden."""
+    hidden_of = dict(zip(order, mask.hidden.unbind(1), strict=True))
     scaled = {name: torch.where(hidden_of[name][..., None], x + 5.0, x) for name, x in batch.scaled_counts.items()}
+    for name, units in mask.hidden_units.items():
+        scaled[name] = torch.where(units[:, None], scaled[name] + 5.0, scaled[name])
     continuous = {name: torch.where(hidden_of[name][..., None], x - 4.0, x) for name, x in batch.continuous.items()}
     categorical = {name: torch.where(hidden_of[name].all(-1), (x + 1) % 2, x) for name, x in batch.categorical.items()}
     scalar = {name: torch.where(hidden_of[name].all(-1), x + 3.0, x) for name, x in batch.scalar.items()}
@@ -89,12 +91,14 @@ def scrambled(batch: Batch, hidden: torch.Tensor, order: list[str]) -> Batch:
 def test_value_of_a_masked_input_changes_no_output(scheme, stitcher, layout):
     model, store = make_model(make_session(names=WITH_STIMULUS), stitcher=stitcher, **layout)
     batch = whole_batch(store)
-    hidden = masks(model, batch, schemes=(scheme,)).hidden
-    assert hidden.any()
-    other = scrambled(batch, hidden, list(model.design.modalities))
-    for before, after in zip(as_list(model(batch, hidden)), as_list(model(other, hidden)), strict=True):
+    mask = masks(model, batch, schemes=(scheme,))
+    assert mask.hidden.any()
+    other = scrambled(batch, mask, list(model.design.modalities))
+    assert not mask.hidden_units or not torch.equal(other.scaled_counts["spikes"], batch.scaled_counts["spikes"])
+    pair = [as_list(model(each.without_units(mask.hidden_units), mask.hidden)) for each in (batch, other)]
+    for before, after in zip(*pair, strict=True):
         assert torch.equal(before, after)
-    nothing = torch.zeros_like(hidden)
+    nothing = torch.zeros_like(mask.hidden)
     changed = zip(as_list(model(batch, nothing)), as_list(model(other, nothing)), strict=True)
     assert any(not torch.equal(before, after) for before, after in changed), "visible values must matter"
 
@@ -134,6 +138,75 @@ def test_schemes_hide_what_they_say():
     assert not torch.equal(across[0, 0], across[1, 0]), "bins are drawn for each trial"
 
 
+def test_scheme_units_hides_and_asks_for_units_alone():
+    model, store = make_model(make_session(), make_session("mouse2", n_units=20))
+    batch = whole_batch(store, per_session=40)
+    neural = torch.tensor([m.group == "neural" for m in model.design.modalities.values()])
+    mask = masks(model, batch, schemes=("units",))
+    hidden = mask.hidden_units["spikes"]
+    assert hidden.shape == (80, 20) and 0.25 < hidden.float().mean() < 0.35
+    assert torch.equal(mask.target_units["spikes"], hidden) and not torch.equal(hidden[0], hidden[1])
+    assert mask.target[:, neural].all() and not mask.target[:, ~neural].any()
+    assert not mask.hidden[:, neural].any(), "the other units stay"
+    unseen = mask.hidden[:, ~neural].flatten(1)
+    assert torch.equal(unseen.any(1), unseen.all(1)) and 0.3 < unseen.all(1).float().mean() < 0.7
+
+    mixed = masks(model, batch, schemes=("units", "decoding"))
+    decoding = ~mixed.target[:, neural].flatten(1).any(1)
+    assert decoding.any() and not mixed.hidden_units["spikes"][decoding].any(), "other schemes hide no unit"
+    assert masks(model, batch, schemes=("encoding",)).hidden_units == {}
+
+
+def test_scheme_future_hides_the_end_of_all_and_every_value_per_trial():
+    model, store = make_model(make_session(names=WITH_STIMULUS))
+    batch = whole_batch(store)
+    per_trial = torch.tensor([m.per_trial for m in model.design.modalities.values()])
+    mask = masks(model, batch, schemes=("future",))
+    end = torch.arange(store.n_bins) == store.n_bins - 1
+    assert torch.equal(mask.hidden[:, ~per_trial], end.expand(batch.n_trials, 3, -1))
+    assert torch.equal(mask.target[:, ~per_trial], end.expand(batch.n_trials, 3, -1))
+    assert mask.hidden[:, per_trial].all() and not mask.target[:, per_trial].any(), "they are known only afterwards"
+
+
+@pytest.mark.parametrize("n_bins", [10, 100])
+def test_schemes_that_are_not_asked_for_change_no_draw(n_bins):
+    """A training without `units` and `future` draws what it drew before there were such schemes."""
+    draw = {
+        weights: draw_masks(
+            list(PAPER.values()),
+            n_trials=40,
+            n_bins=n_bins,
+            n_units={"spikes": 7},
+            scheme_weights=dict.fromkeys(SCHEMES[:5], 1.0) | dict.fromkeys(weights, 0.0),
+            settings=MaskingSettings(),
+            generator=torch.Generator().manual_seed(3),
+        )
+        for weights in ((), ("units", "future"))
+    }
+    assert torch.equal(draw[()].hidden, draw["units", "future"].hidden)
+    assert torch.equal(draw[()].target, draw["units", "future"].target)
+    assert not draw["units", "future"].hidden_units["spikes"].any()
+
+
+def test_loss_of_hidden_units_is_over_them_alone():
+    """The loss equals a plain loop over the hidden units of each trial's own session."""
+    model, store = make_model(make_session(), make_session("mouse2", n_units=4))
+    batch = whole_batch(store)
+    mask = masks(model, batch, schemes=("units",))
+    target = dict(zip(model.design.modalities, mask.target.unbind(1), strict=True))
+    predictions = model(batch.without_units(mask.hidden_units), mask.hidden)
+    terms = loss_terms(model.design.modalities, predictions, batch, target, target_units=mask.target_units)
+    expected, number = 0.0, 0
+    for trial, unit in torch.nonzero(mask.hidden_units["spikes"]).tolist():
+        if unit < store.shapes[batch.sessions[trial]].units["spikes"]:
+            log_rate = predictions.log_rates["spikes"][trial, :, unit]
+            entry = log_rate.exp() - batch.counts["spikes"][trial, :, unit] * log_rate
+            expected, number = expected + entry.sum().item(), number + store.n_bins
+    assert terms["spikes"][1] == number > 0
+    assert terms["spikes"][0].item() == pytest.approx(expected, rel=1e-4)
+    assert all(terms[name][1] == 0 for name in terms if name != "spikes")
+
+
 def test_unknown_behaviour_is_hidden_and_no_target():
     session = make_session(names=WITH_STIMULUS)
     session.values["wheel_speed"][:, 3] = np.nan
@@ -166,7 +239,7 @@ def test_only_masked_values_carry_loss():
     names = WITH_STIMULUS
     model, store = make_model(make_session(names=names), make_session("mouse2", n_units=4, names=names))
     batch = whole_batch(store)
-    mask = masks(model, batch)
+    mask = masks(model, batch, schemes=SCHEMES[:5])
     target = dict(zip(model.design.modalities, mask.target.unbind(1), strict=True))
     predictions = model(batch, mask.hidden)
     terms = loss_terms(model.design.modalities, predictions, batch, target)

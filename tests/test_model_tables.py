@@ -18,7 +18,8 @@ def rows_of(
     model: str, values: list[float], *, target: str = "spikes", metric: str = "bits_per_spike", **more
 ) -> pd.DataFrame:
     """Rows of the metrics table, a session each; NaN where it has no such score."""
-    known = {"model": model, "training": "", "seed": 0, "target": target, "metric": metric, "inputs": "x"} | more
+    known = {"model": model, "training": "", "seed": 0, "target": target, "metric": metric, "inputs": "x"}
+    known |= {"task": "encoding" if target == "spikes" else "decoding", "trained_for": True} | more
     return pd.DataFrame([known | {"eid": f"s{place}", "value": value} for place, value in enumerate(values)])
 
 

@@ -71,6 +71,25 @@ def test_bins_are_hidden_as_in_training():
             assert all(len(state) == 1 for state in states.xs(name, level="modality")), "one fact, hidden whole or not"
 
 
+def test_hidden_units_and_the_future_are_drawn():
+    weights = {"encoding": 1.0, "units": 2.0, "future": 1.0}
+    rows = masking(drawn(masking=MaskingSettings(weights=weights, units_without_behaviour=0.25, future_ratio=0.3)))
+    assert rows.groupby(["scheme", "example"])["share"].first()["units"].to_dict() == pytest.approx(
+        {"behaviours seen": 0.375, "units alone": 0.125}
+    )
+    for example, behaviour in (("behaviours seen", "seen"), ("units alone", "hidden")):
+        own = rows[(rows["scheme"] == "units") & (rows["example"] == example)]
+        of_unit = own[own["modality"] == "spikes"].groupby("unit")["state"].agg(set)
+        assert set(map(tuple, of_unit)) == {("seen",), ("predicted",)}, "some units, each in all bins"
+        assert set(own.loc[own["modality"] != "spikes", "state"]) == {behaviour}
+    future = rows[rows["scheme"] == "future"].groupby("modality")
+    assert future["unit"].count().sum() == 0, "all units alike"
+    n_last = round(0.3 * T)
+    for name, own in future:
+        expected = ["hidden"] * T if ALL[name].per_trial else ["seen"] * (T - n_last) + ["predicted"] * n_last
+        assert own.sort_values("bin")["state"].tolist() == expected
+
+
 def test_unimodal_models_and_own_modalities():
     tail = Modality(name="tail", kind="continuous", width=3)
     table = drawn(modes=["encoding", "decoding"], modalities=resolve(["spikes", "tail"], {"tail": tail}))

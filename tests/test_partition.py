@@ -165,6 +165,9 @@ def test_units_are_selected_by_rate_and_label_on_training_trials(tmp_path):
     assert session.dropped["units: rate not above 2 Hz"] == 1
     training = session.values["spikes"][session.trials_of("train")]
     np.testing.assert_allclose(session.units["rate_hz"], training.mean(axis=(0, 1)) / 0.02)
+    own = raw.units.assign(held_out=np.arange(16) < 3, note="x")
+    named = run(tmp_path, replace(raw, units=own)).units
+    assert named["held_out"].tolist() == [True, True] + [False] * 13 and "note" not in named
     labelled = run(tmp_path, raw, min_label=1.0, min_units=5)
     assert labelled.units["uuid"].tolist() == [f"unit{i}" for i in range(1, 16, 2)]
     assert labelled.dropped["units: label below 1"] == 8

@@ -21,6 +21,7 @@ EVERYTHING = {
     "train_trials": [30, "all"],
     "baselines": ["psth", "linear", "rrr", "rrr-multi", "oracle"],
     "ablations": {"tables": ["schemes", "size", "embeddings"]},
+    "masking": {"weights": {"encoding": 1.0, "decoding": 1.0, "across": 1.0, "units": 1.0, "future": 1.0}},
 }
 ABLATIONS = {"ablation_schemes", "ablation_size", "ablation_embeddings"}
 
@@ -46,9 +47,12 @@ def left_out(found: Plan) -> set[str]:
         ({"train_trials": ["all"]}, {"data_efficiency"}),
         (
             {"modes": ["decoding"], "ablations": {}},
-            {"region_encoding", "{eid}/psths", "{eid}/raster", "encoding_inputs", *ABLATIONS},
+            {"region_encoding", "region_co_smoothing", "{eid}/psths", "{eid}/raster", "encoding_inputs", *ABLATIONS},
         ),
-        ({"modes": ["encoding"], "ablations": {}}, {"{eid}/traces", "calibration", *ABLATIONS}),
+        ({"modes": ["encoding"], "ablations": {}}, {"{eid}/traces", "calibration", "region_co_smoothing", *ABLATIONS}),
+        ({"masking": {}}, {"region_co_smoothing"}),
+        ({"masking": {}, "evaluation": {"tasks": ["co_smoothing"]}}, set()),
+        ({"evaluation": {"tasks": ["forecasting"]}}, {"region_co_smoothing"}),
         ({"ablations": {"tables": ["size"]}}, {"ablation_schemes", "ablation_embeddings"}),
         ({"regions": {"classes": []}}, {"regions"}),
         ({"regions": {"hold_out": "sessions"}}, set()),
@@ -132,7 +136,9 @@ def test_example_of_the_papers_figures_leaves_nothing_out():
     default = yaml.safe_load((ROOT / "config.yaml").read_text())
     values["synthetic"] = default["synthetic"] | values["synthetic"]
     values["partition"] = default["partition"] | values["partition"]
-    assert not left_out_messages(plan(**default | values))
+    assert [line.split(",")[0] for line in left_out_messages(plan(**default | values))] == [
+        "figures/region_co_smoothing"
+    ]
 
 
 def trainings(found: Plan, mode: str) -> list[str]:
@@ -236,3 +242,49 @@ def test_many_cores_are_used_by_few_jobs():
     rules = ("pretrain", "train_from_scratch", "finetune", "evaluate")
     assert [threads_of(found, rule, cores=16) for rule in rules] == [8, 3, 8, 4]
     assert {threads_of(found, rule, cores=2) for rule in rules} == {1}
+
+
+def asked(found: Plan) -> dict[str, list[str]]:
+    """The tasks of units that each evaluation of the first test session is asked for, by model and its training."""
+    steps = [s for s in found.steps if s.rule in ("baseline", "evaluate") and s.wildcards["eid"] == found.test[0]]
+    return {
+        "-".join(s.wildcards.get(part, "") for part in ("baseline", "mode", "training")).strip("-"): [
+            task for task, value in s.values.get("unit_tasks", {}).items() if value is not None
+        ]
+        for s in steps
+    }
+
+
+def test_models_are_asked_for_what_their_schemes_train_them_for():
+    schemes = {"encoding": 1.0, "decoding": 1.0}
+    values = {
+        "modes": ["mm", "encoding"],
+        "baselines": ["linear", "rrr", "oracle-behaviour"],
+        "masking": {"weights": schemes},
+    }
+    assert set(map(str, asked(plan(**values)).values())) == {"[]"}
+    units = {"ablations": {"variants": {"units": {"masking.weights.units": 1.0}}}}
+    of_variant = asked(plan(**values | units))
+    assert of_variant["mm-scratch-units"] == ["held_out"] and not of_variant["mm-scratch"] and not of_variant["linear"]
+
+    both = ["held_out", "forecast_ratio"]
+    for change in (
+        {"masking": {"weights": schemes | {"units": 1.0, "future": 0.5}}},
+        {"evaluation": {"tasks": ["co_smoothing", "forecasting"]}},
+    ):
+        found = asked(plan(**values | change))
+        assert found["mm-scratch"] == found["mm-finetuned-all"] == found["linear"] == found["rrr"] == both
+        assert not found["encoding-scratch"] and not found["oracle-behaviour"]
+    by_stage = {"overrides": {"finetuned": {"masking.weights.future": 1.0}}}
+    found = asked(plan(**values | by_stage))
+    assert found["mm-finetuned-all"] == found["linear"] == ["forecast_ratio"] and not found["mm-scratch"]
+
+
+def test_what_is_held_out_is_no_matter_of_training():
+    values = {"masking": {"weights": {"encoding": 1.0, "units": 1.0}}}
+    one, other = plan(**values), plan(**values, evaluation={"held_out_seed": 1, "forecast_ratio": 0.3})
+    changed = {a.rule for a, b in zip(one.steps, other.steps, strict=True) if a.values != b.values}
+    assert changed == {"baseline", "evaluate"}
+    plain, unused = plan(), plan(evaluation={"held_out_seed": 1, "forecast_ratio": 0.3})
+    changed = {a.rule for a, b in zip(plain.steps, unused.steps, strict=True) if a.values != b.values}
+    assert not changed, "nobody is asked for these tasks"

@@ -47,6 +47,7 @@ def made_up_metrics() -> pd.DataFrame:
                     )
                     known = {"eid": eid, "model": model, "training": training, "seed": seed, "target": target}
                     known["n_classes"] = 2 if target == "choice" else np.nan
+                    known |= {"task": "encoding" if target == "spikes" else "decoding", "trained_for": True}
                     for used in inputs if target == "spikes" else ["spikes"]:
                         rows.append(known | {"inputs": used, "metric": metric, "value": rng.uniform(0.1, 0.9)})
     return pd.DataFrame(rows)
@@ -101,8 +102,49 @@ def rows_of(model: str, training: str, values: dict[str, float], *, target: str 
     known = {"model": model, "training": training, "seed": 0, "target": target, "inputs": "wheel_speed+choice"}
     metric = {"spikes": "bits_per_spike", "wheel_speed": "r2", "choice": "balanced_accuracy"}[target]
     known["n_classes"] = 2 if target == "choice" else np.nan
+    known |= {"task": "encoding" if target == "spikes" else "decoding", "trained_for": True}
     rows = [{"eid": eid, "value": value, "metric": metric} | known | more for eid, value in values.items()]
     return pd.DataFrame(rows)
+
+
+def with_unit_task(metrics: pd.DataFrame, task: str, **more) -> pd.DataFrame:
+    """The table with rows of a task of units beside those of encoding, of NEDS and linear, at a tenth of their score."""
+    rows = metrics[(metrics["target"] == "spikes") & (metrics["inputs"] == "wheel_speed+choice")]
+    own = rows.assign(task=task, inputs="spikes+wheel_speed+choice", value=rows["value"] / 10, **more)
+    return pd.concat([metrics, own], ignore_index=True)
+
+
+def test_co_smoothing_has_a_panel_and_a_column_of_its_own_and_leaves_encoding_alone():
+    metrics = made_up_metrics()
+    both = with_unit_task(metrics, "co_smoothing_with_behaviour")
+    figure, plotted = metrics_figure(both, MODALITIES)
+    titles = [" ".join(ax.get_title(loc="left").split()) for ax in figure.axes]
+    assert titles[1].startswith("spikes: co-smoothing with behaviour")
+    _, without = metrics_figure(metrics, MODALITIES)
+    encoded = plotted[plotted["target"] == "spikes"]
+    np.testing.assert_allclose(encoded["value"], without.loc[without["target"] == "spikes", "value"])
+    own = plotted[plotted["target"] == "spikes-co_smoothing_with_behaviour"]
+    ours = encoded[encoded["model"].isin(["neds-mm", "linear"])]
+    np.testing.assert_allclose(own["value"], ours["value"] / 10)
+
+    table = benchmark_table(both, MODALITIES, models=["linear", "neds-mm-scratch"])
+    columns = ["spikes: bits per spike", "spikes: co-smoothing with behaviour: bits per spike"]
+    assert table.columns[:2] == columns and "Not trained" not in table.caption
+    means = table.entries.pivot(index="row", columns="column", values="mean")[columns]
+    np.testing.assert_allclose(means[columns[1]], means[columns[0]] / 10)
+    inputs = encoding_inputs_table(both, MODALITIES, models=["neds-mm-scratch"])
+    alone = encoding_inputs_table(metrics, MODALITIES, models=["neds-mm-scratch"])
+    pd.testing.assert_frame_equal(inputs.entries, alone.entries)
+
+
+def test_models_that_were_not_trained_for_a_task_are_named():
+    metrics = with_unit_task(made_up_metrics(), "forecasting")
+    metrics["trained_for"] = (metrics["task"] != "forecasting") | (metrics["training"] != "scratch")
+    sentence = "Not trained for the task: NEDS single-session (spikes: forecasting)."
+    assert sentence in benchmark_table(metrics, MODALITIES, models=["neds-mm-scratch", "linear"]).caption
+    assert "Not trained" not in benchmark_table(metrics, MODALITIES, models=["neds-mm-finetuned", "linear"]).caption
+    figure, _ = metrics_figure(metrics, MODALITIES)
+    assert sentence in " ".join(figure.get_suptitle().split())
 
 
 def test_chance_is_of_the_classes_present_and_a_session_of_one_class_is_said_to_have_no_score():

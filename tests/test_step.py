@@ -103,7 +103,7 @@ def test_step_waits_for_no_value(monkeypatch):
     """All of a step but the drawing of masks, which stays in main memory."""
     made = make_state(dropout=True)
     state, store, _ = made
-    batch = store.batch(np.zeros(12, int), np.arange(12))
+    batch = store.batch(np.repeat([0, 1], 6), np.tile(np.arange(6), 2))
     drawn = masks(state.model, batch)
     monkeypatch.setattr("neds.training.step.draw_masks", lambda *args, **kwargs: drawn)
     gradients(made, 5)

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from neds.baselines.networks.settings import RivalSettings
+from neds.evaluation.settings import UnitTasks
+from neds.evaluation.tasks import Task
+from neds.evaluation.unit_tasks import unit_tasks_of
 from neds.files.aligned import AlignedSession, read_aligned
 
 log = logging.getLogger(__name__)
@@ -18,6 +21,7 @@ class Given:
     Attributes:
         truth: true rates of a synthetic session.
         others: aligned files of the sessions to fit with.
+        unit_tasks: co-smoothing and forecasting, where they are asked for.
         raw: raw files of the sessions, called by their EIDs.
         pretrained: weights to start from.
         settings: of the networks.
@@ -25,9 +29,15 @@ class Given:
 
     truth: Path | None = None
     others: Sequence[Path] = ()
+    unit_tasks: UnitTasks = field(default_factory=UnitTasks)
     raw: Sequence[Path] = ()
     pretrained: Path | None = None
     settings: RivalSettings = field(default_factory=RivalSettings)
+
+    def tasks_of_units(self, session: AlignedSession) -> list[Task]:
+        """Co-smoothing and forecasting of a session, as a model of all its modalities has them."""
+        names = tuple(session.modalities)
+        return unit_tasks_of(session, self.unit_tasks, inputs=names, outputs=names)
 
     def usable_others(self) -> list[AlignedSession]:
         """The other sessions that can be used."""

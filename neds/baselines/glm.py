@@ -12,15 +12,16 @@ Shapes: K trials, k some of them, T bins, N units, P columns of the design, M bi
 from collections.abc import Iterable
 
 import numpy as np
-from scipy.ndimage import correlate1d
 
+from neds.baselines.design import design
 from neds.baselines.fitting import Given
-from neds.baselines.inputs import standardised
+from neds.baselines.from_units import around_bins
 from neds.baselines.rates import ValidationBits, chosen_average
 from neds.baselines.registry import Baseline
 from neds.baselines.selection import along_penalties
 from neds.evaluation.results import Predicted
 from neds.evaluation.tasks import Task, tasks_of
+from neds.evaluation.unit_tasks import scored_part
 from neds.files.aligned import AlignedSession
 
 BASELINE = Baseline(
@@ -29,21 +30,18 @@ BASELINE = Baseline(
     title="Poisson GLM",
     color="#44AA99",
     summary="Poisson regression of spikes on behaviour",
+    predicts_units=True,
     decodes_classes=False,
 )
 
 _PENALTIES = tuple(10.0 ** (power / 2) for power in (7, 6, 5, 4))
-_SPACING_S, _LONGEST_LAG_S = 0.1, 0.4
-"""Of the smooth functions of time and lag."""
-_MOST_STD = 5.0
-"""Behind which traces are cut off: what is further out would be multiplied by the exponential."""
 _N_STEPS, _LEAST_GAIN = 30, 1e-6
 _LARGEST_LOG_RATE = 10.0
 """Spikes per bin, so that exponentials stay finite."""
 
 
 def predict(session: AlignedSession, given: Given) -> list[Predicted]:
-    """Encoding of the test trials; needs no other file."""
+    """Encoding and co-smoothing of the test trials; needs no other file."""
     names = tuple(session.modalities)
     predicted = []
     for task in tasks_of(session.modalities, inputs=names, outputs=names):
@@ -52,34 +50,11 @@ def predict(session: AlignedSession, given: Given) -> list[Predicted]:
             columns = design(session, task.observed)
             values = {name: _rates(session, name, columns) for name in counts}
             predicted.append(Predicted(Task(task.name, task.observed, counts), values))
+    for task in given.tasks_of_units(session):
+        if task.held_out:
+            part, columns = scored_part(session, task), around_bins(session, task)
+            predicted.append(Predicted(task, {name: _rates(part, name, columns) for name in task.targets}))
     return predicted
-
-
-def design(session: AlignedSession, observed: tuple[str, ...]) -> np.ndarray:
-    """What the log rates are linear in, (K, T, P) float32: a constant, then what is observed; unknown values at the mean."""
-    n_bins, statistics = session.n_bins, session.statistics
-    constant = np.ones((n_bins, 1), np.float32)
-    over_time = np.hstack([constant, bumps(np.arange(n_bins), session.bin_s, 0, n_bins - 1)])
-    reach = min(round(_LONGEST_LAG_S / session.bin_s), n_bins - 1)
-    kernels = bumps(np.arange(-reach, reach + 1), session.bin_s, -reach, reach)
-    columns = [np.broadcast_to(constant, (session.n_trials, n_bins, 1))]
-    for name in observed:
-        if session.modalities[name].per_trial:
-            columns += [value[:, None, None] * over_time for value in standardised(session, name).T]
-        else:
-            # Not bin by bin: a value would be far out wherever a bin rarely varies.
-            values = (session.values[name] - statistics[name]["mean"]) / statistics[name]["std"]
-            values = np.clip(np.nan_to_num(values), -_MOST_STD, _MOST_STD)
-            columns += [correlate1d(values, kernel, axis=1, mode="nearest") for kernel in kernels.T]
-    return np.concatenate(columns, axis=2, dtype=np.float32)
-
-
-def bumps(bins: np.ndarray, bin_s: float, first: int, last: int) -> np.ndarray:
-    """Raised cosines (bins, functions), `_SPACING_S` apart from the first to the last bin, where they add up to 1."""
-    number = max(round((last - first) * bin_s / _SPACING_S), 1) + 1
-    centres = np.linspace(first, last, number)
-    phase = np.clip((bins[:, None] - centres) * (number - 1) / max(last - first, 1), -1, 1)
-    return ((1 + np.cos(np.pi * phase)) / 2).astype(np.float32)
 
 
 def _rates(session: AlignedSession, name: str, columns: np.ndarray) -> np.ndarray:

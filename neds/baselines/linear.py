@@ -10,13 +10,15 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from neds.baselines.fitting import Given
+from neds.baselines.from_units import SharedOverBins, around_bins, before_the_end
 from neds.baselines.inputs import flat, standard_of, standardised
 from neds.baselines.rates import chosen_rates
 from neds.baselines.registry import Baseline
 from neds.baselines.ridge import Ridge, Rotated, rotated
 from neds.baselines.selection import Fitted, chosen_fit
 from neds.evaluation.results import Predicted
-from neds.evaluation.tasks import tasks_of
+from neds.evaluation.tasks import Task, tasks_of
+from neds.evaluation.unit_tasks import scored_part
 from neds.files.aligned import AlignedSession
 
 BASELINE = Baseline(
@@ -25,6 +27,7 @@ BASELINE = Baseline(
     title="linear",
     color="#009E73",
     summary="ridge and logistic regression",
+    predicts_units=True,
 )
 
 _PENALTIES = tuple(10.0**power for power in range(6, -3, -1))
@@ -98,6 +101,20 @@ class _Classes:
         yield probabilities
 
 
+def predict_from_units(session: AlignedSession, task: Task) -> Predicted:
+    """Co-smoothing or forecasting of the test trials by ridge regression."""
+    part, train, values = scored_part(session, task), session.trials_of("train"), {}
+    inputs = around_bins(session, task) if task.held_out else before_the_end(session, task)
+    for name in task.targets:
+        if task.held_out:
+            shared = SharedOverBins(inputs, part.values[name], part.statistics[name]["std"], train)
+            values[name] = chosen_rates(part, name, _PENALTIES, shared.deviations)
+        else:
+            values[name] = chosen_rates(part, name, _PENALTIES, _Values(part, name, rotated(inputs, train)).deviations)
+    return Predicted(task, values)
+
+
 def predict(session: AlignedSession, given: Given) -> list[Predicted]:
-    """As `predict_linear`, which needs no other file."""
-    return predict_linear(session)
+    """Every task of the test trials; needs no other file."""
+    from_units = [predict_from_units(session, task) for task in given.tasks_of_units(session)]
+    return predict_linear(session) + from_units

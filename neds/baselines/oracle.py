@@ -1,10 +1,12 @@
 """The oracle of synthetic sessions: the true rates, whose bits per spike no model can exceed but by chance."""
 
+from dataclasses import replace
+
 from neds.baselines.fitting import Given
 from neds.baselines.registry import Baseline
 from neds.errors import UserError
 from neds.evaluation.results import Predicted
-from neds.evaluation.tasks import Task
+from neds.evaluation.tasks import Task, predicted_part
 from neds.files.aligned import AlignedSession
 from neds.synthetic.truth import Rates, expected_counts
 
@@ -16,17 +18,21 @@ BASELINE = Baseline(
     summary="true rates; source synthetic alone",
     needs="truth",
     decodes_classes=False,
+    predicts_units=True,
     is_reference=True,
 )
 
 
 def predict(session: AlignedSession, given: Given) -> list[Predicted]:
-    """Encoding of the test trials by the rates that generated them.
+    """Every task of spikes on the test trials, by the rates that generated them.
 
     Raises:
         UserError: no true rates.
     """
-    return predict_oracle(session, given, name=BASELINE.name, rates="rate_hz")
+    (encoding,) = predict_oracle(session, given, name=BASELINE.name, rates="rate_hz")
+    tasks = [replace(task, observed=encoding.task.observed) for task in given.tasks_of_units(session)]
+    from_units = [Predicted(task, {"spikes": predicted_part(encoding.values["spikes"], task)}) for task in tasks]
+    return [encoding, *from_units]
 
 
 def predict_oracle(session: AlignedSession, given: Given, *, name: str, rates: Rates) -> list[Predicted]:

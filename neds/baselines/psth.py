@@ -9,6 +9,7 @@ the validation trials prefer.
 """
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from neds.baselines.selection import best
 from neds.evaluation.metrics import bits_per_spike, mean_of_known, r2_by_column
 from neds.evaluation.results import Predicted
 from neds.evaluation.tasks import Task
+from neds.evaluation.unit_tasks import scored_part
 from neds.files.aligned import AlignedSession
 
 BASELINE = Baseline(
@@ -30,6 +32,7 @@ BASELINE = Baseline(
     summary="average of the trials of a condition",
     needs="conditions",
     decodes_classes=False,
+    predicts_units=True,
 )
 
 _SMOOTHING_BINS = (0.0, 1.0, 2.0, 4.0)
@@ -112,5 +115,10 @@ def _best_average(session: AlignedSession, name: str, condition: np.ndarray) -> 
 
 
 def predict(session: AlignedSession, given: Given) -> list[Predicted]:
-    """As `predict_psth`, which needs no other file."""
-    return predict_psth(session)
+    """As `predict_psth`; and co-smoothing and forecasting, by the average of all trials. Needs no other file."""
+    predicted, of_all = predict_psth(session), np.zeros(session.n_trials, np.int64)
+    for task in given.tasks_of_units(session):
+        part = scored_part(session, task)
+        values = {name: _best_average(part, name, of_all) for name in task.targets}
+        predicted.append(Predicted(replace(task, observed=("time",)), values))
+    return predicted

@@ -31,6 +31,7 @@ class Baseline:
         is_pretrained: whether its file also has `pretrain`, which trains one network on the sessions of role train, from
             which every test session's starts.
         decodes_classes: whether it gives probabilities of classes.
+        predicts_units: whether it does co-smoothing and forecasting, where they are asked for.
         is_reference: whether figures show it as a line that the others are measured by.
     """
 
@@ -44,6 +45,7 @@ class Baseline:
     reads_spike_times: bool = False
     is_pretrained: bool = False
     decodes_classes: bool = True
+    predicts_units: bool = False
     is_reference: bool = False
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from scipy.special import softmax
 
 from neds.baselines.fitting import Given
+from neds.baselines.from_units import SharedOverBins, around_bins, before_the_end
 from neds.baselines.inputs import flat, standard_of, standardised
 from neds.baselines.low_rank_decoding import (
     DecodedSession,
@@ -32,6 +33,7 @@ from neds.baselines.selection import Fitted, chosen_fit
 from neds.errors import UserError
 from neds.evaluation.results import Predicted
 from neds.evaluation.tasks import Task, tasks_of
+from neds.evaluation.unit_tasks import scored_part
 from neds.files.aligned import AlignedSession
 
 BASELINE = Baseline(
@@ -40,6 +42,7 @@ BASELINE = Baseline(
     title="RRR",
     color="#CC79A7",
     summary="reduced-rank regression of each session",
+    predicts_units=True,
 )
 
 _RANKS = (2, 4, 8, 16)
@@ -236,6 +239,21 @@ def _constant(outputs: _Outputs) -> Fitted:
     return lambda trials: outputs.restored(np.tile(outputs.offset, (len(trials), 1)))
 
 
+def predict_from_units(session: AlignedSession, task: Task) -> Predicted:
+    """Co-smoothing or forecasting of the test trials by a fit to this session's training trials."""
+    part, values = scored_part(session, task), {}
+    for name in task.targets:
+        if task.held_out:
+            inputs, std = around_bins(session, task), part.statistics[name]["std"]
+            shared = SharedOverBins(inputs, part.values[name], std, session.trials_of("train"))
+            values[name] = chosen_rates(part, name, _PENALTIES, partial(shared.deviations, ranks=_RANKS))
+        else:
+            inputs = before_the_end(session, task)[:, None]
+            fits = _Encoded(inputs, _outputs(part, name, inputs)).fits
+            values[name] = chosen_rates(part, name, _PENALTIES, fits)
+    return Predicted(task, values)
+
+
 def predict(session: AlignedSession, given: Given) -> list[Predicted]:
-    """As `predict_rrr`, which needs no other file."""
-    return predict_rrr(session)
+    """Every task of the test trials; needs no other file."""
+    return predict_rrr(session) + [predict_from_units(session, task) for task in given.tasks_of_units(session)]

@@ -9,6 +9,7 @@ from neds.baselines.networks.settings import RivalSettings
 from neds.baselines.registry import baselines, module_of
 from neds.errors import UserError
 from neds.evaluation.results import EvaluationFiles, Identity, Predicted, write_evaluation
+from neds.evaluation.settings import UnitTasks
 from neds.files.aligned import AlignedSession, read_aligned
 from neds.files.roles import InputFile, InputFiles, Operational, OutputFile
 from neds.gpus import take_gpus
@@ -27,6 +28,7 @@ def run_baseline(
     pretrained: InputFile | None = None,
     settings: RivalSettings | None = None,
     gpu_percent: Operational[int | None] = None,
+    unit_tasks: UnitTasks | None = None,
 ) -> None:
     """Fit one baseline on the training trials and score it on the test trials; nothing for an unusable session.
 
@@ -43,15 +45,20 @@ def run_baseline(
         pretrained: weights of `pretrain-baseline` to start from.
         settings: of the networks, by default as in the configuration.
         gpu_percent: share of a GPU that a network waits for and holds; 0: CPU only. By default any GPU is used as it is.
+        unit_tasks: co-smoothing and forecasting, where they are asked for, for baselines that do them: `held_out` (share,
+            seed, column, uuids), `forecast_ratio`.
 
     Raises:
-        UserError: a file that the baseline needs is not given, or damaged inputs.
+        UserError: a file that the baseline needs is not given, damaged inputs, or a rule of held-out units that fits
+            no unit table.
     """
     files = EvaluationFiles(metrics, units, predictions)
     if baselines()[name].settings:
         take_gpus(gpu_percent)
     session = read_aligned(aligned)
-    given = Given(truth, others, raw, pretrained, settings or RivalSettings())
+    given = Given(
+        truth, others, unit_tasks or UnitTasks(), raw=raw, pretrained=pretrained, settings=settings or RivalSettings()
+    )
     predict: Callable[[AlignedSession, Given], list[Predicted]]
     predict = import_module(f"neds.baselines.{module_of(name)}").predict
     predicted = predict(session, given) if is_usable(session) else []

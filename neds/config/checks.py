@@ -10,7 +10,14 @@ from neds.config.checks_data import (
     source_faults,
     split_faults,
 )
-from neds.config.checks_models import ablation_faults, freeze_faults, loss_weight_faults, override_faults, space_faults
+from neds.config.checks_models import (
+    ablation_faults,
+    freeze_faults,
+    loss_weight_faults,
+    override_faults,
+    space_faults,
+    unit_task_faults,
+)
 from neds.config.checks_pretrained import pretrained_faults
 from neds.config.checks_sessions import region_faults, repetitions, roster_faults, view_faults
 
@@ -32,6 +39,9 @@ CHECKS = {
     loss_weight_faults: ("modalities", "training.loss_weights", "overrides"),
     ablation_faults: ("ablations", "modes", "model", "masking", "training", "overrides"),
     freeze_faults: ("training", "overrides", "model", "masking", "ablations", "regimes", "modes", "pretrained"),
+    unit_task_faults: (
+        *("evaluation", "modes", "modalities", "custom_modalities", "model", "masking", "training", "overrides"),
+    ),
     region_faults: ("regions",),
     view_faults: ("views", "partition", "modalities", "custom_modalities", "source", "pretrained"),
     pretrained_faults: (

@@ -1,17 +1,21 @@
 """Checks of what overrides, searches and variants make of the settings of a model."""
 
 from collections.abc import Iterator
+from typing import get_args
 
 from neds.ablations.changes import changed_blocks, key_faults
 from neds.ablations.variants import variant_faults
 from neds.config.checked import Checked
 from neds.config.overrides import DROPOUTS, Stage, combinations, decisions, is_shape
 from neds.config.schema import Config
+from neds.errors import UserError
+from neds.model.hideable import has_units
 from neds.model.modes import ModeName
 from neds.settings import Settings
 from neds.tuning.space import space_faults as faults_of_space
 from neds.validation import did_you_mean
 
+_NO_UNITS = "no modality has any; add spikes to modalities"
 _LOSS_WEIGHTS, _FREEZE = "training.loss_weights", "training.freeze"
 
 
@@ -127,6 +131,29 @@ def freeze_faults(checked: Checked) -> list[str]:
         for place, value in found.items()
         if value not in (None, "none")
     ]
+
+
+def unit_task_faults(checked: Checked) -> list[str]:
+    """Schemes and tasks of units where no modality has units, or no model could do a task that is asked for."""
+    if override_faults(checked):
+        return []
+    config = checked.config
+    try:
+        units = any(map(has_units, config.modality_registry().values()))
+    except (UserError, ValueError):
+        # What is wrong with the modalities is said by the check of these.
+        return []
+    asked = config.evaluation.tasks or []
+    faults = []
+    trained = any(config.run_settings(stage, "mm").masking.weights.get("units") for stage in get_args(Stage))
+    if trained and not units:
+        faults.append(f"config key masking.weights.units: hides units, and {_NO_UNITS}")
+    if asked and not units:
+        faults.append(f"config key evaluation.tasks: {asked[0]} is of units, and {_NO_UNITS}")
+    elif asked and "mm" not in config.modes:
+        needs = "is of models that read and predict spikes; add mm to modes"
+        faults.append(f"config key evaluation.tasks: {asked[0]} {needs}")
+    return faults
 
 
 def _blocks(settings: Settings) -> dict[str, Settings]:

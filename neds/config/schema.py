@@ -12,6 +12,7 @@ from neds.baselines.registry import baselines
 from neds.config.overrides import OverrideName, RunSettings, Stage, resolve
 from neds.conversion.settings import MAPPINGS, FileMapping, FileMappings
 from neds.download.settings import EXTRAS, DownloadSettings
+from neds.evaluation.settings import EvaluationSettings
 from neds.figures.settings import FiguresSettings
 from neds.modalities import Modality
 from neds.modalities import resolve as resolve_modalities
@@ -131,6 +132,7 @@ class Config(FileMappings):
     )
     """Whether models that another major or minor version of torch trained are trained again; else they are kept, and it is
     said."""
+    evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)
     tune: TuneSettings = Field(default_factory=TuneSettings)
     regions: RegionSettings = Field(default_factory=RegionSettings)
     ablations: AblationSettings = Field(default_factory=AblationSettings)

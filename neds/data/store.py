@@ -202,6 +202,12 @@ class TrialStore:
         mean, std = (table[session, :width] for table in (self._means[name], self._stds[name]))
         return values[..., :width] * std + mean
 
+    @property
+    def n_units(self) -> dict[str, int]:
+        """Columns of each counts modality, of the session that has most."""
+        counts = [name for name, modality in self.modalities.items() if modality.kind == "counts"]
+        return {name: max(self._widths[name]) for name in counts}
+
     def n_trials(self, split: str) -> int:
         return sum(len(trials[split]) for trials in self.trials)
 

@@ -1,6 +1,7 @@
 """The ensemble of several seeds: the mean of their predictions, scored as a model of its own."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,6 @@ def _means(paths: Sequence[Path], trials: np.ndarray) -> list[Predicted]:
         ):
             raise UserError(f"{path}: its trials or targets are not those of {paths[0]}; evaluate its model again")
     return [
-        Predicted(item.task, {t: np.mean([own[place].values[t] for own in members], axis=0) for t in item.values})
+        replace(item, values={t: np.mean([own[place].values[t] for own in members], axis=0) for t in item.values})
         for place, item in enumerate(members[0])
     ]

@@ -4,7 +4,8 @@ import numpy as np
 import torch
 
 from neds.data.store import TrialStore, stacked_valid
-from neds.evaluation.tasks import Task
+from neds.evaluation.tasks import Task, predicted_part
+from neds.model.batch import Batch
 from neds.model.masking import observe
 from neds.model.network import NEDS
 from neds.model.precision import Precision, autocast
@@ -23,7 +24,8 @@ def predict(
     Trials that look the same to the model, as many do where nothing but a choice is observed, are predicted once.
 
     Returns:
-        For each target the array that `neds.evaluation.score` describes, float32.
+        For each target the array that `neds.evaluation.score` describes, float32; of co-smoothing and forecasting only
+        the units or bins that are hidden.
     """
     was_training = model.training
     model.eval()
@@ -35,8 +37,10 @@ def predict(
         chosen = trials[start : start + at_once]
         batch = store.batch(np.full(len(chosen), session), chosen)
         hidden = observe(modalities, stacked_valid(batch, model.design.modalities), set(task.observed))
+        if task.last_bins:
+            hidden[..., -task.last_bins :] = True
         with autocast(store.device, precision):
-            predictions = model(batch, hidden, task.targets)
+            predictions = model(_without_held_out(batch, task), hidden, task.targets)
         for name in task.targets:
             kind = model.design.modalities[name].kind
             if kind == "counts":
@@ -47,9 +51,20 @@ def predict(
                 value = store.unscaled(session, name, predictions.scalars[name].float()[:, None])[:, 0]
             else:
                 value = predictions.logits[name].float().softmax(-1)
-            parts[name].append(value.cpu().numpy())
+            parts[name].append(predicted_part(value.cpu().numpy(), task))
     model.train(was_training)
     return {name: np.concatenate(arrays)[own_row] for name, arrays in parts.items()}
+
+
+def _without_held_out(batch: Batch, task: Task) -> Batch:
+    """The batch as the model sees it in co-smoothing."""
+    if not task.held_out:
+        return batch
+    hidden_units = {}
+    for name in task.targets:
+        hidden_units[name] = torch.zeros_like(batch.columns[name])
+        hidden_units[name][:, list(task.held_out)] = True
+    return batch.without_units(hidden_units)
 
 
 def _trials_at_once(model: NEDS, device: torch.device) -> int:

@@ -3,13 +3,51 @@
 import pandas as pd
 
 from neds.evaluation.score import PRIMARY_METRIC
-from neds.modalities import Modality
+from neds.evaluation.settings import TASK_TITLES, UNIT_TASKS
+from neds.modalities import Modality, by_name
 from neds.words import counted
+
+
+def named_by_task(metrics: pd.DataFrame) -> pd.DataFrame:
+    """The metrics table with a target of its own for each way of co-smoothing and forecasting: <target>-<task>."""
+    of_task = [
+        f"{target}-{task}" if task in UNIT_TASKS and not target.endswith(f"-{task}") else target
+        for target, task in zip(metrics["target"], metrics["task"], strict=True)
+    ]
+    return metrics.assign(target=of_task)
+
+
+def with_unit_tasks(modalities: dict[str, Modality], metrics: pd.DataFrame) -> dict[str, Modality]:
+    """What is predicted, as figures and tables name it: the modalities, and behind each its targets of `named_by_task`."""
+    scored = set(named_by_task(metrics)["target"])
+    shown = []
+    for name, modality in modalities.items():
+        shown.append(modality)
+        for task in UNIT_TASKS:
+            if f"{name}-{task}" in scored:
+                title = f"{modality.title}: {TASK_TITLES[task]}"
+                shown.append(modality.model_copy(update={"name": f"{name}-{task}", "label": title}))
+    return by_name(shown)
+
+
+def untrained_note(metrics: pd.DataFrame, modalities: dict[str, Modality], titles: pd.Series) -> str:
+    """A sentence on the models that were scored on a task that they were not trained for; empty where there is none.
+
+    Args:
+        metrics: rows of the metrics table.
+        modalities: of `with_unit_tasks`.
+        titles: of the model of each row.
+    """
+    rows = named_by_task(metrics).assign(title=titles)
+    rows = rows[~rows["trained_for"].astype(bool) & rows["target"].isin(modalities)]
+    pairs = dict.fromkeys(zip(rows["title"], rows["target"], strict=True))
+    parts = [f"{title} ({modalities[target].title})" for title, target in pairs]
+    return f" Not trained for the task: {', '.join(parts)}." if parts else ""
 
 
 def session_scores(metrics: pd.DataFrame, *, each_input: bool = False) -> pd.DataFrame:
     """Every score of every session, averaged over seeds; unknown scores are left out, and those of a single class, of which
-    a model that always says it is right in all trials.
+    a model that always says it is right in all trials. Targets are those of `named_by_task`.
 
     Args:
         metrics: the metrics table.
@@ -18,7 +56,7 @@ def session_scores(metrics: pd.DataFrame, *, each_input: bool = False) -> pd.Dat
     Returns:
         Columns target, metric, inputs, model, training ("" for a baseline), eid, n_seeds, value.
     """
-    rows = metrics.assign(training=metrics["training"].fillna("").astype(str)).dropna(subset="value")
+    rows = named_by_task(metrics).assign(training=metrics["training"].fillna("").astype(str)).dropna(subset="value")
     if "n_classes" in rows:
         rows = rows[~(rows["n_classes"] < 2).fillna(False).astype(bool)]
     if not each_input:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from neds.modalities import Modality
 
 if TYPE_CHECKING:
@@ -13,11 +15,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Task:
-    """`name` is encoding (behaviour -> neural) or decoding (neural -> behaviour)."""
+    """What is observed, and what is predicted from it.
+
+    Attributes:
+        name: encoding (behaviour -> neural), decoding (neural -> behaviour), or of co-smoothing (some units -> others) and
+            forecasting (first bins -> last bins) one of `neds.evaluation.settings.UNIT_TASKS`.
+        observed: modalities that are seen, but for what follows.
+        targets: modalities that are predicted.
+        held_out: of co-smoothing, the units that are hidden and predicted: columns of the targets.
+        last_bins: of forecasting, how many bins at the end are hidden, of all modalities, and predicted.
+    """
 
     name: str
     observed: tuple[str, ...]
     targets: tuple[str, ...]
+    held_out: tuple[int, ...] = ()
+    last_bins: int = 0
 
     @property
     def inputs(self) -> str:
@@ -38,7 +51,7 @@ def tasks_of(
     outputs: tuple[str, ...],
     each_input_alone: bool = False,
 ) -> list[Task]:
-    """The tasks that a model with these inputs and outputs can do.
+    """Encoding and decoding, as far as a model with these inputs and outputs can do them.
 
     Args:
         each_input_alone: add an encoding task for every single behaviour.
@@ -57,3 +70,9 @@ def tasks_of(
     if neural and behaviour_targets:
         tasks.append(Task("decoding", neural, behaviour_targets))
     return tasks
+
+
+def predicted_part(values: np.ndarray, task: Task) -> np.ndarray:
+    """What a task predicts of values of its target: of co-smoothing and forecasting (K, bins, units) of (K, T, N)."""
+    values = values[:, values.shape[1] - task.last_bins :] if task.last_bins else values
+    return values[..., list(task.held_out)] if task.held_out else values

@@ -9,7 +9,15 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from neds.evaluation.summary import drawn_metrics, n_text, over_sessions, session_scores
+from neds.evaluation.summary import (
+    drawn_metrics,
+    n_text,
+    named_by_task,
+    over_sessions,
+    session_scores,
+    untrained_note,
+    with_unit_tasks,
+)
 from neds.evaluation.tables import metrics_table
 from neds.figures.drawing import ModelsDrawing
 from neds.figures.names import METRIC_TITLES, in_order, labels_of, model_family, model_title
@@ -109,6 +117,7 @@ def metrics_figure(
     """
     if models is not None:
         metrics = metrics[labels_of(metrics).isin(models)]
+    metrics, modalities = named_by_task(metrics), with_unit_tasks(modalities, metrics)
     tables = {
         name: metrics[(metrics["target"] == name) & (metrics["metric"] == metric)]
         for name, metric in drawn_metrics(modalities, plain_accuracy=paper is not None).items()
@@ -134,6 +143,7 @@ def metrics_figure(
     legend_below(fig, [entries[title] for title in titles], titles)
     note = "Bars: mean over test sessions. Error bars: s.e.m. over sessions. Dots: sessions (mean over seeds)."
     note += _not_scored(tables, modalities)
+    note += untrained_note(metrics, modalities, labels_of(metrics).map(model_title))
     note_above(fig, f"{note}\n{PAPER_NOTE}" if paper else note)
     return fig, scores
 

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
-from neds.evaluation.summary import drawn_metrics, n_text, session_scores
+from neds.evaluation.summary import drawn_metrics, n_text, session_scores, with_unit_tasks
 from neds.evaluation.tables import metrics_table
 from neds.figures.drawing import CurvesDrawing
 from neds.figures.names import METRIC_TITLES, labels_of, model_family, model_title
@@ -39,7 +39,7 @@ def data_efficiency_figure(
         NothingToDraw: none of these models has a score.
     """
     available = sessions.set_index("eid")["n_train"]
-    scores = session_scores(metrics)
+    scores, modalities = session_scores(metrics), with_unit_tasks(modalities, metrics)
     scores["label"] = labels_of(scores)
     panels = []
     for target, metric in drawn_metrics(modalities).items():

@@ -1,6 +1,6 @@
 """What figures and tables are told besides the numbers that they show."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -11,6 +11,8 @@ from neds.model.modes import ModeName
 from neds.model.settings import MaskingSettings, ModelSettings
 from neds.regions.settings import RegionSettings
 from neds.settings import Settings
+
+RegionTask = Literal["encoding", "co_smoothing"]
 
 
 class Drawing(Settings):
@@ -68,6 +70,8 @@ class RegionEncodingDrawing(Drawing):
     """Label of the model whose inputs are shown apart."""
     min_units: int = 5
     """Regions with fewer units are left out."""
+    task: RegionTask = "encoding"
+    """Of which the scores are."""
 
 
 class RegionsDrawing(Settings):

@@ -43,14 +43,7 @@ def overview_figure(
     """
     kinds = {name: preset(name, modalities, maskings[name]) for name in modes}
     examples = {
-        name: example_masks(
-            modalities,
-            mode,
-            n_bins=n_bins,
-            ratio=maskings[name].ratio,
-            single_behaviour=maskings[name].single_behaviour,
-        )
-        for name, mode in kinds.items()
+        name: example_masks(modalities, mode, n_bins=n_bins, settings=maskings[name]) for name, mode in kinds.items()
     }
     design = Design(model, modalities, kinds[modes[0]], n_bins)
     facts = describe_network(design)
@@ -88,7 +81,7 @@ def overview_figure(
         color=NOTE_COLOR,
     )
     table = [drawn.assign(panel="masking"), facts.assign(panel="network", mode=modes[0])]
-    columns = ["panel", "mode", "scheme", "example", "share", "modality", "bin", "state", "quantity", "value"]
+    columns = ["panel", "mode", "scheme", "example", "share", "modality", "unit", "bin", "state", "quantity", "value"]
     return fig, pd.concat(table, ignore_index=True)[columns]
 
 

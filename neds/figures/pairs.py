@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from neds.evaluation.paired import FEWEST_FOR_A_RATIO, FEWEST_SESSIONS, WELL_ABOVE_ZERO, Difference, compare
-from neds.evaluation.summary import drawn_metrics, session_scores
+from neds.evaluation.summary import drawn_metrics, session_scores, with_unit_tasks
 from neds.evaluation.tables import metrics_table
 from neds.figures.drawing import PairsDrawing
 from neds.figures.names import METRIC_TITLES, labels_of, model_family, model_title
@@ -67,7 +67,7 @@ def pairs_figure(
     Raises:
         NothingToDraw: no two models were scored on the same session.
     """
-    scores = session_scores(metrics)
+    scores, modalities = session_scores(metrics), with_unit_tasks(modalities, metrics)
     scores = scores.assign(label=labels_of(scores))
     metric_of = drawn_metrics(modalities, plain_accuracy=paper is not None)
     panels = []

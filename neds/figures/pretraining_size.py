@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
-from neds.evaluation.summary import drawn_metrics, n_text, session_scores
+from neds.evaluation.summary import drawn_metrics, n_text, session_scores, with_unit_tasks
 from neds.evaluation.tables import metrics_table
 from neds.figures.drawing import PretrainingSizeDrawing
 from neds.figures.names import METRIC_TITLES, labels_of, model_family, model_title
@@ -41,7 +41,7 @@ def pretraining_size_figure(
     """
     usable = set(sessions.loc[sessions["usable"], "eid"])
     size = {name: len(usable & set(eids)) for name, eids in sets.items()} | {"": 0}
-    scores = session_scores(metrics)
+    scores, modalities = session_scores(metrics), with_unit_tasks(modalities, metrics)
     scores["label"] = labels_of(scores)
     panels = []
     for target, metric in drawn_metrics(modalities).items():

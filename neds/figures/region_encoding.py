@@ -1,4 +1,4 @@
-"""Encoding by brain region: how well its units are predicted, and from which behaviour alone.
+"""Encoding, or co-smoothing, by brain region: how well its units are predicted, and from which input alone.
 
 Shapes: R regions, I inputs.
 """
@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
-from neds.figures.drawing import RegionEncodingDrawing
+from neds.evaluation.settings import TASK_TITLES, UNIT_TASKS
+from neds.figures.drawing import RegionEncodingDrawing, RegionTask
 from neds.figures.names import METRIC_TITLES, in_order, labels_of, model_title
 from neds.figures.panels import legend_below, note_above
 from neds.figures.save import NothingToDraw, draw
@@ -66,7 +67,7 @@ def plot_region_scores(ax: Axes, table: pd.DataFrame, regions: Sequence[str]) ->
     labels = in_order(table["label"].unique())
     for place, label in enumerate(labels):
         own = table[table["label"] == label].set_index("region").reindex(regions)
-        style, offset = model_style(label), 0.16 * (place - (len(labels) - 1) / 2)
+        style, offset = model_style(label), min(0.16, 0.8 / len(labels)) * (place - (len(labels) - 1) / 2)
         rows = np.arange(len(regions)) + offset
         ax.errorbar(own["mean"], rows, xerr=own["sem"], fmt="o", markersize=3, color=style.color, label=style.title)
     ax.axvline(0, color=NOTE_COLOR, linewidth=0.5)
@@ -74,7 +75,7 @@ def plot_region_scores(ax: Axes, table: pd.DataFrame, regions: Sequence[str]) ->
 
 
 def plot_region_inputs(ax: Axes, scores: np.ndarray, *, inputs: Sequence[str]) -> AxesImage:
-    """Scores (R, I) as an image with their values; a frame marks the largest of a region among the single inputs.
+    """Scores (R, I) as an image with their values; a frame marks the largest of a region among several single inputs.
 
     Args:
         inputs: names of the columns; the first is all inputs together and takes no part in that.
@@ -85,7 +86,7 @@ def plot_region_inputs(ax: Axes, scores: np.ndarray, *, inputs: Sequence[str]) -
         for column, value in enumerate(values):
             color = "white" if not value > 0.6 * largest else "black"
             ax.text(column, row, f"{value:.2f}", ha="center", va="center", color=color, fontsize=6)
-        if np.isfinite(values[1:]).any():
+        if np.isfinite(values[1:]).sum() > 1:
             best = 1 + int(np.nanargmax(values[1:]))
             ax.add_patch(Rectangle((best - 0.46, row - 0.46), 0.92, 0.92, fill=False, color="#D55E00", linewidth=1.2))
     ax.axvline(0.5, color="white", linewidth=2)
@@ -97,7 +98,12 @@ def plot_region_inputs(ax: Axes, scores: np.ndarray, *, inputs: Sequence[str]) -
 
 @figure_style()
 def region_encoding_figure(
-    units: pd.DataFrame, modalities: dict[str, Modality], *, model: str, min_units: int
+    units: pd.DataFrame,
+    modalities: dict[str, Modality],
+    *,
+    model: str,
+    min_units: int,
+    task: RegionTask = "encoding",
 ) -> tuple[Figure, pd.DataFrame]:
     """Bits per spike by Beryl region of each model, and of one model by input; and what was plotted.
 
@@ -105,13 +111,17 @@ def region_encoding_figure(
         units: the evaluations' tables of units below one another.
         model: label of the model whose inputs are shown apart.
         min_units: regions with fewer units are left out.
+        task: of which the scores are; co-smoothing from all inputs is that with behaviour, where there is one.
 
     Raises:
         NothingToDraw: no region is known, or none has so many units.
     """
+    if "beryl" in units:
+        units = units[units["task"].replace(UNIT_TASKS) == task]
     table = region_table(unit_scores(units)) if "beryl" in units else pd.DataFrame()
     if table.empty:
-        raise NothingToDraw("The regions of the units are not known, so encoding cannot be shown by region.")
+        words = TASK_TITLES[task]
+        raise NothingToDraw(f"The regions of the units are not known, so {words} cannot be shown by region.")
     n_inputs = table["inputs"].str.count(r"\+")
     table["all_inputs"] = n_inputs == n_inputs.groupby(table["label"]).transform("max")
     own = table[(table["label"] == model) & table["all_inputs"]].sort_values("mean", ascending=False)
@@ -139,7 +149,10 @@ def region_encoding_figure(
     legend_below(fig, *left.get_legend_handles_labels())
     ours = labels_of(units) == model
     n_all = len(units[ours].drop_duplicates(["eid", "target", "unit"]))
-    note_above(fig, _note(drawn_regions, min_units, n_left_out=len(own) - len(regions), n_all=n_all))
+    note = _note(drawn_regions, min_units, n_left_out=len(own) - len(regions), n_all=n_all)
+    if len(alone) > 1:
+        note += "\nFrame: the one input that alone predicts a region best."
+    note_above(fig, note)
     return fig, drawn.reset_index(drop=True)
 
 
@@ -153,18 +166,20 @@ def _note(drawn: pd.DataFrame, min_units: int, *, n_left_out: int, n_all: int) -
     if n_left_out:
         regions = counted(n_left_out, "region")
         note += f" {regions} not drawn: under {min_units} units, or beyond the {_MOST_REGIONS} largest."
-    return note + "\nFrame: the one input that alone predicts a region best."
+    return note
 
 
 def draw_region_encoding(*, units: InputFiles, settings: RegionEncodingDrawing, output: FigureStem) -> None:
-    """Draw how well the units of each brain region are predicted, and from which behaviour alone.
+    """Draw how well the units of each brain region are predicted, and from which input alone.
 
     Args:
         units: scores of units of each evaluation, Parquet.
-        settings: `modalities` (list of registry entries), `model` (label), `min_units` (of a region).
+        settings: `modalities` (list of registry entries), `model` (label), `min_units` (of a region), `task` (encoding or
+            co_smoothing).
         output: files to write, without .pdf, .png and .csv.
     """
     tables = [table for path in units if len(table := read_parquet(path))]
     scores = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
     modalities = by_name(settings.modalities)
-    draw(lambda: region_encoding_figure(scores, modalities, model=settings.model, min_units=settings.min_units), output)
+    chosen = settings.model_dump(include={"model", "min_units", "task"})
+    draw(lambda: region_encoding_figure(scores, modalities, **chosen), output)

@@ -3,7 +3,8 @@
 Shapes: B trials of the batch, T bins, N units of the session that has most of those in the batch.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -38,6 +39,17 @@ class Batch:
     @property
     def n_trials(self) -> int:
         return len(self.sessions)
+
+    def without_units(self, hidden_units: Mapping[str, Tensor]) -> "Batch":
+        """The batch as a model reads it that must not see some units: they stand at their mean, 0, in all bins.
+
+        Args:
+            hidden_units: (B, N) of counts modalities, True where a unit is hidden.
+        """
+        hidden = {
+            name: self.scaled_counts[name].masked_fill(units[:, None], 0.0) for name, units in hidden_units.items()
+        }
+        return replace(self, scaled_counts=self.scaled_counts | hidden)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ def loss_terms(
     batch: Batch,
     target: dict[str, Tensor],
     *,
+    target_units: Mapping[str, Tensor] | None = None,
     scales: Mapping[str, Tensor] | None = None,
     per_token: bool = False,
 ) -> dict[str, tuple[Tensor, Tensor]]:
@@ -25,21 +26,23 @@ def loss_terms(
 
     Args:
         target: (B, T) of each modality, True where it is to be predicted.
+        target_units: (B, N) of modalities of which not all units are to be predicted there, True for those that are.
         scales: (S, width or 1) of some modalities, factors by session of its errors, or of its loss for counts.
         per_token: a value per trial counts as T values, once for each of its tokens, as in the paper's public code.
     """
     scales = scales or {}
     sums: dict[str, Tensor] = {}
+    columns = _target_columns(batch, target_units)
     for name, log_rate in predictions.log_rates.items():
         nll = F.poisson_nll_loss(log_rate.float(), batch.counts[name], log_input=True, reduction="none")
         if name in scales:
             nll = nll * scales[name][batch.sessions][:, None]
-        sums[name] = ((nll * batch.columns[name][:, None]).sum(-1) * target[name]).sum()
+        sums[name] = ((nll * columns[name][:, None]).sum(-1) * target[name]).sum()
     for name, mean in predictions.means.items():
         error = mean.float() - batch.continuous[name]
         if name in scales:
             error = error * scales[name][batch.sessions][:, None]
-        squared = (error.square() * batch.columns[name][:, None]).sum(-1)
+        squared = (error.square() * columns[name][:, None]).sum(-1)
         sums[name] = (squared * target[name]).sum()
     for name, logits in predictions.logits.items():
         nll = F.cross_entropy(logits.float(), batch.categorical[name], reduction="none")
@@ -49,23 +52,35 @@ def loss_terms(
         if name in scales:
             error = error * scales[name][batch.sessions, 0]
         sums[name] = (error.square() * target[name].any(-1)).sum()
-    numbers = target_numbers(modalities, batch, target, per_token=per_token)
+    numbers = target_numbers(modalities, batch, target, target_units=target_units, per_token=per_token)
     return {name: (sums[name], numbers[name]) for name in modalities if name in sums}
 
 
 def target_numbers(
-    modalities: dict[str, Modality], batch: Batch, target: dict[str, Tensor], *, per_token: bool
+    modalities: dict[str, Modality],
+    batch: Batch,
+    target: dict[str, Tensor],
+    *,
+    target_units: Mapping[str, Tensor] | None = None,
+    per_token: bool,
 ) -> dict[str, Tensor]:
     """How many values of each modality a loss is the mean over: of each target bin all columns that are the trial's
-    session's own; of a value per trial one, or one for each bin, `per_token`.
+    session's own, of `target_units` (as of `loss_terms`) those alone; of a value per trial one, or one for each bin,
+    `per_token`.
     """
+    columns = _target_columns(batch, target_units)
 
     def number(name: str, modality: Modality) -> Tensor:
         if not modality.per_trial:
-            return (target[name].sum(-1) * batch.columns[name].sum(-1)).sum()
+            return (target[name].sum(-1) * columns[name].sum(-1)).sum()
         return (target[name] if per_token else target[name].any(-1)).sum()
 
     return {name: number(name, modality) for name, modality in modalities.items()}
+
+
+def _target_columns(batch: Batch, target_units: Mapping[str, Tensor] | None) -> dict[str, Tensor]:
+    """Of each counts or continuous modality, (B, N or width) the columns that are predicted in target bins."""
+    return batch.columns | {name: batch.columns[name] & units for name, units in (target_units or {}).items()}
 
 
 def total_loss(terms: dict[str, tuple[Tensor, Tensor]], weights: dict[str, float]) -> Tensor:

@@ -1,33 +1,53 @@
 """Masking schemes: what is hidden from the model, and what of it the model must predict.
 
-One scheme is drawn per trial. In every mask True is "hidden" (or "target"). Shapes: B trials, M modalities, T bins.
+One scheme is drawn per trial. In every mask True is "hidden" (or "target"). Shapes: B trials, M modalities, T bins, N units.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import get_args
 
 import torch
 from torch import Tensor
 
 from neds.modalities import Modality
-from neds.model.settings import Scheme
+from neds.model.hideable import has_units, n_last_bins
+from neds.model.settings import MaskingSettings, Scheme
 
 
 @dataclass(frozen=True)
 class Mask:
-    """`hidden` (B, M, T): content replaced by the mask vector. `target` (B, M, T): predicted and scored."""
+    """What is hidden and predicted of a batch.
+
+    Attributes:
+        hidden: (B, M, T) content replaced by the mask vector.
+        target: (B, M, T) predicted and scored.
+        hidden_units: (B, N) of modalities of units, those that are at their mean in all bins; none but in the scheme units.
+        target_units: (B, N) of the same modalities, the units that are predicted and scored in the bins of `target`.
+    """
 
     hidden: Tensor
     target: Tensor
+    hidden_units: Mapping[str, Tensor] = field(default_factory=dict)
+    target_units: Mapping[str, Tensor] = field(default_factory=dict)
 
-    def rows(self, trials: Tensor) -> "Mask":
-        """The masks of some of the trials."""
-        return Mask(self.hidden[trials], self.target[trials])
+    def mapped(self, change: Callable[[Tensor], Tensor]) -> "Mask":
+        """The mask with every tensor changed in the same way, such as rows of it, or its copy on another device."""
+        hidden_units = {name: change(units) for name, units in self.hidden_units.items()}
+        target_units = {name: change(units) for name, units in self.target_units.items()}
+        return Mask(change(self.hidden), change(self.target), hidden_units, target_units)
 
-    def where_known(self, valid: Tensor) -> "Mask":
-        """On the device of `valid` (B, M, T): unknown values are hidden and no targets."""
-        return Mask(self.hidden.to(valid.device) | ~valid, self.target.to(valid.device) & valid)
+    def where_known(self, valid: Tensor, columns: Mapping[str, Tensor]) -> "Mask":
+        """The mask of a batch, on its device: unknown values are hidden and no targets, and N is that of the batch.
+
+        Args:
+            valid: (B, M, T) whether values are known.
+            columns: as of `neds.model.batch.Batch`.
+        """
+        own = self.mapped(lambda mask: mask.to(valid.device))
+        hidden_units = {name: units[:, : columns[name].shape[1]] for name, units in own.hidden_units.items()}
+        target_units = {name: units[:, : columns[name].shape[1]] for name, units in own.target_units.items()}
+        return Mask(own.hidden | ~valid, own.target & valid, hidden_units, target_units)
 
 
 def draw_masks(
@@ -35,27 +55,30 @@ def draw_masks(
     *,
     n_trials: int,
     n_bins: int,
+    n_units: Mapping[str, int],
     scheme_weights: Mapping[Scheme, float],
-    ratio: float,
-    single_behaviour: float,
+    settings: MaskingSettings,
     generator: torch.Generator,
 ) -> Mask:
-    """Draw a scheme and its hidden bins for every trial.
+    """Draw a scheme and what it hides for every trial.
 
     A value per trial (categorical or scalar) is hidden whole or not at all, because any visible copy of it would give it
-    away.
+    away. The scheme future hides all of them, and does not ask for them: choice, reward and the like are only known
+    afterwards, and no file says since when a value is known.
 
     Args:
         modalities: the M modalities, in the order of the masks.
         n_trials, n_bins: B and T.
+        n_units: N of each modality of units, of the session that has most.
         scheme_weights: relative frequency by scheme name (`neds.model.settings.Scheme`).
-        ratio: probability that a bin (or a value per trial) is hidden by the random schemes.
-        single_behaviour: probability that the encoding scheme shows one behaviour alone.
+        settings: how much the schemes hide; its weights are not looked at.
         generator: a CPU generator, so that the draws do not depend on the device.
     """
-    n_modalities = len(modalities)
+    n_modalities, ratio = len(modalities), settings.ratio
     neural = torch.tensor([m.group == "neural" for m in modalities])[None, :, None]
     whole = torch.tensor([m.per_trial for m in modalities])[None, :, None]
+    of_units = torch.tensor([has_units(m) for m in modalities])[None, :, None]
+    last = (torch.arange(n_bins) >= n_bins - n_last_bins(settings.future_ratio, n_bins))[None, None]
 
     # In an order of their own: what is drawn must not depend on that of the user's mapping.
     names = [name for name in get_args(Scheme) if name in scheme_weights]
@@ -74,24 +97,34 @@ def draw_masks(
     if len(behaviours):
         pick = behaviours[torch.randint(len(behaviours), (n_trials,), generator=generator)]
         shown_alone[torch.arange(n_trials), pick] = True
-    alone = (uniform(n_trials) < single_behaviour)[:, None, None]
+    alone = (uniform(n_trials) < settings.single_behaviour)[:, None, None]
     other_behaviours = ~neural & alone & ~shown_alone[:, :, None]
+    # Drawn last, so that trainings without it draw everything else as before they knew of it.
+    without_behaviour = torch.zeros(n_trials, 1, 1, dtype=torch.bool)
+    if "units" in names:
+        without_behaviour = (uniform(n_trials) < settings.units_without_behaviour)[:, None, None]
 
     hidden = torch.zeros(n_trials, n_modalities, n_bins, dtype=torch.bool)
-    for index, name in enumerate(names):
-        scheme_hidden = {
-            "encoding": neural | other_behaviours,
-            "decoding": ~neural,
-            "within_spikes": neural & own_bins,
-            "within_behaviour": ~neural & own_bins,
-            "across": same_bins,
-        }[name]
-        hidden |= (drawn == index)[:, None, None] & scheme_hidden
     target = hidden.clone()
-    if "encoding" in names:
-        is_encoding = (drawn == names.index("encoding"))[:, None, None]
-        target &= ~is_encoding | neural
-    return Mask(hidden, target)
+    for index, name in enumerate(names):
+        scheme_hidden, scheme_target = {
+            "encoding": (neural | other_behaviours, neural),
+            "decoding": (~neural, ~neural),
+            "within_spikes": (neural & own_bins, neural & own_bins),
+            "within_behaviour": (~neural & own_bins, ~neural & own_bins),
+            "across": (same_bins, same_bins),
+            "units": (~neural & without_behaviour, of_units),
+            "future": (last | whole, last & ~whole),
+        }[name]
+        is_drawn = (drawn == index)[:, None, None]
+        hidden |= is_drawn & scheme_hidden
+        target |= is_drawn & scheme_target
+    if "units" not in names:
+        return Mask(hidden, target)
+    in_scheme = (drawn == names.index("units"))[:, None]
+    own = {m.name: uniform(n_trials, n_units[m.name]) < settings.unit_ratio for m in modalities if has_units(m)}
+    hidden_units = {name: in_scheme & units for name, units in own.items()}
+    return Mask(hidden, target, hidden_units, {name: ~in_scheme | units for name, units in own.items()})
 
 
 def observe(modalities: list[Modality], valid: Tensor, observed: set[str]) -> Tensor:

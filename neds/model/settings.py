@@ -6,7 +6,7 @@ from pydantic import model_validator
 
 from neds.settings import Settings, key
 
-Scheme = Literal["encoding", "decoding", "within_spikes", "within_behaviour", "across"]
+Scheme = Literal["encoding", "decoding", "within_spikes", "within_behaviour", "across", "units", "future"]
 
 
 DROPOUTS = (
@@ -158,11 +158,11 @@ class MaskingSettings(Settings):
     """Probability that a bin is hidden in the random schemes; a value per trial is hidden whole with it."""
     weights: dict[Scheme, float] = key(
         {"encoding": 2.0, "decoding": 2.0, "within_spikes": 0.5, "within_behaviour": 0.5, "across": 0.5},
-        when="to train for one task alone, or as evenly as the paper",
+        when="to train for one task alone, or as evenly as the paper; units, future for co-smoothing, forecasting",
         paper="all alike; the two within are one scheme",
         public_code="all alike",
     )
-    """Relative frequency of each scheme; one that is absent is never drawn."""
+    """Relative frequency of each scheme; one that is absent, as units and future by default, is never drawn."""
     single_behaviour: float = key(
         0.5,
         ge=0,
@@ -172,6 +172,14 @@ class MaskingSettings(Settings):
         public_code="0",
     )
     """In the encoding scheme, probability that one behaviour alone is shown instead of all of them."""
+    unit_ratio: float = key(0.3, gt=0, lt=1, when="the share of the units that will be held out, or more")
+    """In the scheme units, probability that a unit is hidden, in all bins of the trial."""
+    units_without_behaviour: float = key(
+        0.5, ge=0, le=1, when="1 to predict units from units alone, 0 always to show behaviour beside them"
+    )
+    """In the scheme units, probability that all behaviours are hidden too; they are no targets."""
+    future_ratio: float = key(0.1, gt=0, lt=1, when="the share of the window that will be forecast")
+    """In the scheme future, share of the bins, the last ones of the window, that are hidden; one bin at least."""
 
     @model_validator(mode="after")
     def _some_weight(self) -> "MaskingSettings":

@@ -20,6 +20,7 @@ _OTHERS = (
     "label",
     "depth_um",
     "channel",
+    "held_out",
     "condition",
     "split",
 )

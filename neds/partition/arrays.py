@@ -304,6 +304,7 @@ def _units(source: ArraySource, n_units: int) -> pd.DataFrame:
         return found
 
     acronym = column(*REGION_KEYS, default="").astype(str).astype(object)
+    held_out = {"held_out": numbers("held_out", unknown=np.nan)} if "held_out" in source.arrays else {}
     return pd.DataFrame(
         {
             "uuid": column("uuid", default="").astype(str).astype(object),
@@ -315,6 +316,7 @@ def _units(source: ArraySource, n_units: int) -> pd.DataFrame:
             "channel": numbers("channel", unknown=-1),
             "label": numbers("label", unknown=np.nan),
         }
+        | held_out
     )
 
 

@@ -150,7 +150,9 @@ def _aligned(header: AlignedSession, raw: RawSession, settings: PartitionSetting
         constant_columns(values, modalities, training),
     )
 
-    units = raw.units.loc[kept_units, UNIT_COLUMNS].assign(rate_hz=rates_hz[kept_units]).reset_index(drop=True)
+    # Of a source's own columns those that are true or false, which may name units to hold out.
+    own = [name for name, column in raw.units.items() if column.dtype == bool and name not in UNIT_COLUMNS]
+    units = raw.units.loc[kept_units, UNIT_COLUMNS + own].assign(rate_hz=rates_hz[kept_units]).reset_index(drop=True)
     return replace(
         header,
         n_trials_before=len(cut.table),

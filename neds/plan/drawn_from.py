@@ -13,7 +13,7 @@ from neds.figures.drawing import (
 from neds.figures.paper import read_region_accuracy
 from neds.model.modes import ModeName
 from neds.plan.drawn import Condition, Inputs, Wildcards, drawing
-from neds.plan.evaluation import evaluated
+from neds.plan.evaluation import evaluated, predicts_units, unit_task_names
 from neds.plan.step import plain
 from neds.plan.training import folder
 from neds.regions.settings import RegionSettings
@@ -125,6 +125,22 @@ def units(plan: Plan, wildcards: Wildcards) -> Inputs:
     runs, seeds = plan.models.drawn("encoding"), plan.config.seeds
     names = [f"{run.label}-seed{seed}" for run in runs for seed in seeds]
     return {"units": evaluated(plan, "units", names)}
+
+
+def co_smoothers(plan: Plan) -> list[Run]:
+    """The models that are scored on co-smoothing, the multi-session model first, without seeds."""
+    runs = [run for run in plan.models.own(["mm"]) if "co_smoothing" in unit_task_names(plan, run)]
+    return sorted(runs, key=lambda run: run.regime != "finetuned") if "mm" in plan.config.modes else []
+
+
+def co_smooths(plan: Plan) -> Condition:
+    return bool(co_smoothers(plan)), "add units to masking.weights, or co_smoothing to evaluation.tasks, of a model mm"
+
+
+def co_smoothed_units(plan: Plan, wildcards: Wildcards) -> Inputs:
+    names = [f"{run.label}-seed{seed}" for run in co_smoothers(plan) for seed in plan.config.seeds]
+    baselines = [name for name in plan.models.baselines if predicts_units(name)]
+    return {"units": evaluated(plan, "units", [*baselines, *names])}
 
 
 def decoded(plan: Plan, wildcards: Wildcards) -> Inputs:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from neds.baselines.registry import Baseline, baselines
+from neds.evaluation.settings import SCHEME_OF, UnitTaskName
 from neds.plan.step import Step, plain
-from neds.plan.training import checkpoint, run_wildcards
+from neds.plan.training import checkpoint, run_wildcards, scheme_weights
 from neds.regions.settings import EmbeddedModelName, RegionSettings, RegionsRun
 from neds.run import Run
 
@@ -74,7 +75,9 @@ def _baseline(plan: Plan, eid: str, baseline: str) -> Step:
         command="baseline",
         wildcards={"eid": eid, "baseline": baseline},
         inputs=inputs | _spike_times(plan, said, [eid]),
-        values={"name": baseline} | _network_settings(plan, said),
+        values={"name": baseline}
+        | _network_settings(plan, said)
+        | _of_unit_tasks(plan, _names_of_baselines(plan, baseline)),
         outputs=_outputs(plan, eid, baseline),
     )
 
@@ -115,9 +118,44 @@ def _evaluation(plan: Plan, eid: str, run: Run) -> Step:
         command="evaluate",
         wildcards={"eid": eid, **run_wildcards(run)},
         inputs={"aligned": (plan.aligned(eid),), "checkpoint": (checkpoint(plan, run, eid),)},
-        values={"model": run.model, "training": run.training, "seed": run.seed},
+        values={"model": run.model, "training": run.training, "seed": run.seed}
+        | _of_unit_tasks(plan, unit_task_names(plan, run)),
         outputs=_outputs(plan, eid, run.name),
     )
+
+
+def unit_task_names(plan: Plan, run: Run) -> list[UnitTaskName]:
+    """The tasks beside encoding and decoding that a model is evaluated on."""
+    asked = plan.config.evaluation.tasks
+    if run.mode != "mm":
+        return []
+    if asked is not None:
+        return asked
+    weights = scheme_weights(plan, run)
+    return [name for name in get_args(UnitTaskName) if weights.get(SCHEME_OF[name])]
+
+
+def all_unit_task_names(plan: Plan) -> list[UnitTaskName]:
+    """Those that any model of the test sessions is evaluated on, variants not counted."""
+    found = {name for run in plan.models.of_sessions() for name in unit_task_names(plan, run)}
+    return [name for name in get_args(UnitTaskName) if name in found]
+
+
+def predicts_units(baseline: str) -> bool:
+    """Whether a baseline does co-smoothing and forecasting."""
+    return baselines()[baseline].predicts_units
+
+
+def _names_of_baselines(plan: Plan, baseline: str) -> list[UnitTaskName]:
+    if not predicts_units(baseline):
+        return []
+    asked = plan.config.evaluation.tasks
+    return all_unit_task_names(plan) if asked is None else asked
+
+
+def _of_unit_tasks(plan: Plan, names: list[UnitTaskName]) -> dict[str, Any]:
+    """The value of an evaluation that says what beside encoding and decoding it is about; none where there is nothing."""
+    return {"unit_tasks": plain(plan.config.evaluation.of(names))} if names else {}
 
 
 def _ensemble(plan: Plan, eid: str, run: Run) -> Step:

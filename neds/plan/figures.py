@@ -10,6 +10,9 @@ from neds.figures.drawing import (
 from neds.plan.drawn import Drawn, drawing, paper_numbers
 from neds.plan.drawn_from import (
     all_trials,
+    co_smoothed_units,
+    co_smoothers,
+    co_smooths,
     conditions,
     decoded,
     does,
@@ -159,6 +162,21 @@ FIGURES = [
             RegionEncodingDrawing,
             model=plan.models.main("encoding").label,
             min_units=plan.config.figures.region_min_units,
+        ),
+    ),
+    Drawn(
+        name="region_co_smoothing",
+        title="co-smoothing by brain region",
+        category="Regions",
+        draw="neds.figures.region_encoding:draw_region_encoding",
+        needs=lambda plan: [co_smooths(plan), all_trials(plan)],
+        inputs=co_smoothed_units,
+        values=lambda plan, wildcards: drawing(
+            plan,
+            RegionEncodingDrawing,
+            model=co_smoothers(plan)[0].label,
+            min_units=plan.config.figures.region_min_units,
+            task="co_smoothing",
         ),
     ),
     Drawn(

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from neds.ablations.changes import with_changes
 from neds.config import RunSettings, Stage
 from neds.model.modes import ModeName
-from neds.model.settings import DROPOUTS
+from neds.model.settings import DROPOUTS, Scheme
 from neds.plan.models import in_view
 from neds.plan.step import Step, plain
 from neds.run import Run
@@ -68,6 +69,15 @@ def training_run(plan: Plan, run: Run, view: str = "") -> TrainingRun:
         seed=run.seed or 0,
         train_trials=run.trials,
     )
+
+
+def scheme_weights(plan: Plan, run: Run) -> dict[Scheme, float]:
+    """The masking schemes that a multimodal model is trained with."""
+    masking = {"masking": training_run(plan, run).masking.model_dump()}
+    changes = plan.models.variants.get(run.variant, {})
+    changes = {key: value for key, value in changes.items() if key.startswith("masking.weights")}
+    weights: dict[Scheme, float] = with_changes(masking, changes)["masking"]["weights"]
+    return weights
 
 
 def known_test_sessions(plan: Plan) -> list[str]:

@@ -6,7 +6,7 @@ from tabulate import tabulate
 
 from neds.errors import UserError
 from neds.evaluation.score import PRIMARY_METRIC
-from neds.evaluation.summary import over_sessions, session_scores
+from neds.evaluation.summary import named_by_task, over_sessions, session_scores
 from neds.sharing.description import Description
 from neds.words import counted
 
@@ -29,7 +29,7 @@ def scores_of(metrics: pd.DataFrame, model: str) -> pd.DataFrame:
         raise UserError(
             f"--model: {model or 'nothing'}: name one that the tables have scores of: {', '.join(sorted(set(labels)))}"
         )
-    own = metrics[(labels == model) & metrics["metric"].isin(PRIMARY_METRIC.values())]
+    own = named_by_task(metrics)[(labels == model) & metrics["metric"].isin(PRIMARY_METRIC.values())]
     scores = over_sessions(session_scores(own))
     n_trials = own.drop_duplicates(["eid", "target"]).groupby("target")["n_test_trials"].sum()
     task = own.drop_duplicates("target").set_index("target")["task"]

@@ -9,7 +9,7 @@ import pandas as pd
 
 from neds.ablations.paper import UNCHANGED, PaperRow
 from neds.errors import UserError
-from neds.evaluation.summary import n_text, over_sessions, session_scores
+from neds.evaluation.summary import n_text, over_sessions, session_scores, with_unit_tasks
 from neds.evaluation.tables import metrics_table
 from neds.figures.drawing import AblationTable
 from neds.figures.paper import N_SESSIONS, PAPER_ROWS_NOTE
@@ -65,7 +65,7 @@ def ablation_table(
     means = over_sessions(session_scores(metrics))
     means = means[means["training"].isin(trainings)]
     means = means.assign(name=means["training"].map(trainings)).assign(row=lambda t: t["name"].map(_row_title))
-    columns = score_columns(modalities)
+    columns = score_columns(with_unit_tasks(modalities, metrics))
     found = [name for name in trainings.values() if name in set(means["name"])]
     rows = [_row_title(name) for name in found]
     n_sessions = n_text(means, "test session")

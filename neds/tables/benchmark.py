@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from neds.evaluation.score import PRIMARY_METRIC
-from neds.evaluation.summary import n_text, over_sessions, session_scores
+from neds.evaluation.summary import n_text, over_sessions, session_scores, untrained_note, with_unit_tasks
 from neds.evaluation.tables import metrics_table
 from neds.figures.drawing import ModelsDrawing
 from neds.figures.names import METRIC_TITLES, in_order, labels_of, model_title
@@ -35,12 +35,15 @@ def benchmark_table(
         models: labels of the models; one without any score is left out.
         paper: numbers to add in rows of their own.
     """
+    modalities = with_unit_tasks(modalities, metrics)
     columns = score_columns(modalities)
     means = over_sessions(session_scores(metrics))
     means["label"] = labels_of(means)
     means = means[means["label"].isin(models)].assign(row=lambda t: t["label"].map(model_title))
     rows = [model_title(label) for label in in_order(means["label"].unique())]
     caption = f"Mean ± s.e.m. over {n_text(means, 'test session')}."
+    shown = metrics[labels_of(metrics).isin(models)]
+    caption += untrained_note(shown, modalities, labels_of(shown).map(model_title))
     if paper:
         published = pd.DataFrame([score.model_dump() for score in paper.scores]).assign(n_sessions=N_SESSIONS)
         published["row"] = [f"{model_title(label)} (paper)" for label in published["label"]]

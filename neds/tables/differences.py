@@ -8,7 +8,7 @@ import pandas as pd
 
 from neds.evaluation.paired import compare, paired_note
 from neds.evaluation.score import PRIMARY_METRIC
-from neds.evaluation.summary import n_text, session_scores
+from neds.evaluation.summary import n_text, session_scores, with_unit_tasks
 from neds.evaluation.tables import metrics_table
 from neds.figures.drawing import DifferencesDrawing
 from neds.figures.names import METRIC_TITLES, in_order, labels_of, model_title
@@ -29,7 +29,7 @@ def differences_table(
         models: labels of the models; one without any session in common with the reference is left out.
         references: labels of what is subtracted, of each target the first that has it.
     """
-    scores = session_scores(metrics)
+    scores, modalities = session_scores(metrics), with_unit_tasks(modalities, metrics)
     scores = scores.assign(label=labels_of(scores))
     entries: list[dict[str, Any]] = []
     columns, subtracted = [], {}

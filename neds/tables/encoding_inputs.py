@@ -26,7 +26,7 @@ def encoding_inputs_table(
         models: labels of the models; one without any score is left out.
         paper: numbers to add in a column of their own.
     """
-    means = over_sessions(session_scores(metrics, each_input=True))
+    means = over_sessions(session_scores(metrics[metrics["task"] == "encoding"], each_input=True))
     means["label"] = labels_of(means)
     means = means[(means["metric"] == "bits_per_spike") & means["label"].isin(models)]
     titles = {name: modality.title for name, modality in modalities.items() if modality.group == "behaviour"}

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from neds.baselines.registry import SAID, shown_baselines
-from neds.evaluation.summary import n_text, over_sessions, session_scores, shares
+from neds.evaluation.summary import n_text, over_sessions, session_scores, shares, with_unit_tasks
 from neds.evaluation.tables import metrics_table
 from neds.figures.drawing import ModelsDrawing
 from neds.figures.names import METRIC_TITLES, in_order, labels_of, model_title
@@ -34,7 +34,7 @@ def further_scores_table(
         metrics: the metrics table of all evaluations.
         models: labels of the models; one without any of these scores is left out.
     """
-    scores = session_scores(metrics)
+    scores, modalities = session_scores(metrics), with_unit_tasks(modalities, metrics)
     oracles = [
         one.name for one in shown_baselines(SAID).values() if one.is_reference and one.name in set(scores["model"])
     ]

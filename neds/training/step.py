@@ -3,9 +3,10 @@
 Shapes: B trials of this process's rows of a batch, T bins.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from neds.data.store import TrialStore, stacked_valid
 from neds.device import sent
 from neds.model.batch import Batch
 from neds.model.loss import loss_terms, target_numbers, total_loss
-from neds.model.masking import Mask, draw_masks
+from neds.model.masking import draw_masks
 from neds.model.precision import autocast
 from neds.training.distributed import Processes
 from neds.training.settings import TrainingRun
@@ -28,13 +29,16 @@ class _Part:
     """Trials that go through the network together.
 
     Attributes:
-        hidden: (B, all modalities, T) what the network must not see.
+        batch: without the units that the network must not see.
+        hidden: (B, all modalities, T) what else it must not see.
         target: (B, T) of each modality, what it is scored on.
+        target_units: (B, N) of modalities of which it may be scored on some units alone.
     """
 
     batch: Batch
     hidden: Tensor
     target: dict[str, Tensor]
+    target_units: Mapping[str, Tensor]
 
 
 def add_gradients(
@@ -74,7 +78,13 @@ def add_gradients(
             with autocast(store.device, state.progress.precision):
                 predictions = network(part.batch, part.hidden)
             terms = loss_terms(
-                design.modalities, predictions, part.batch, part.target, scales=scales, per_token=per_token
+                design.modalities,
+                predictions,
+                part.batch,
+                part.target,
+                target_units=part.target_units,
+                scales=scales,
+                per_token=per_token,
             )
             total_loss({name: (terms[name][0], shares[name]) for name in outputs}, settings.loss_weights).backward()
             sums += torch.stack([terms[name][0].detach() for name in outputs])
@@ -101,28 +111,38 @@ def _parts(
         list(design.modalities.values()),
         n_trials=len(trials),
         n_bins=store.n_bins,
+        n_units=store.n_units,
         scheme_weights=design.mode.scheme_weights,
-        ratio=run.masking.ratio,
-        single_behaviour=run.masking.single_behaviour,
+        settings=run.masking,
         generator=torch.Generator().manual_seed(seed),
     )
     own = processes.own_rows(len(trials))
     if not len(own):
         # A process without a trial joins the others' step with one that has no target.
         own = np.zeros(1, dtype=np.int64)
-        mask = Mask(mask.hidden, torch.zeros_like(mask.target))
+        mask = replace(mask, target=torch.zeros_like(mask.target))
     for start in range(0, len(own), at_once):
         rows = own[start : start + at_once]
         batch = store.batch(sessions[rows], trials[rows])
-        of_rows = mask.rows(torch.from_numpy(rows))
-        hidden, target = sent(torch.stack([of_rows.hidden, of_rows.target]), store.device)
-        known = Mask(hidden, target).where_known(stacked_valid(batch, design.modalities))
-        yield _Part(batch, known.hidden, dict(zip(design.modalities, known.target.unbind(1), strict=True)))
+        known = mask.mapped(partial(_sent_rows, torch.from_numpy(rows), store.device))
+        known = known.where_known(stacked_valid(batch, design.modalities), batch.columns)
+        target = dict(zip(design.modalities, known.target.unbind(1), strict=True))
+        yield _Part(batch.without_units(known.hidden_units), known.hidden, target, known.target_units)
+
+
+def _sent_rows(rows: Tensor, device: torch.device, mask: Tensor) -> Tensor:
+    return sent(mask[rows], device)
 
 
 def _numbers(part: _Part, state: TrainingState, *, per_token: bool) -> Tensor:
     """Numbers of targets, (outputs,)."""
-    numbers = target_numbers(state.model.design.modalities, part.batch, part.target, per_token=per_token)
+    numbers = target_numbers(
+        state.model.design.modalities,
+        part.batch,
+        part.target,
+        target_units=part.target_units,
+        per_token=per_token,
+    )
     return torch.stack([numbers[name] for name in state.outputs]).float()
 
 
