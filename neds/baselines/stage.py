@@ -39,5 +39,6 @@ def run_baseline(
     session = read_aligned(aligned)
     predict: Callable[[AlignedSession, Given], list[Predicted]]
     predict = import_module(f"neds.baselines.{module_of(name)}").predict
-    predicted = predict(session, Given(truth, others)) if is_usable(session) else []
+    can_be_scored = is_usable(session) and len(session.trials_of("test"))
+    predicted = predict(session, Given(truth, others)) if can_be_scored else []
     write_evaluation(session, Identity(model=name, training="", seed=0), predicted, files)
