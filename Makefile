@@ -15,7 +15,6 @@ install: .venv/run.stamp  ## make .venv and install what the workflow needs
 .PHONY: run
 run: .venv/run.stamp  ## run the workflow on config.yaml with all cores (default: synthetic data, no network)
 	snakemake --cores all
-	@echo "Figures: results/figures    Tables: results/tables (metrics.csv, sessions.csv)"
 
 .PHONY: config
 config: .venv/run.stamp  ## write config.yaml, docs/configuration.md and its JSON schema anew, after a change of settings
@@ -33,7 +32,7 @@ docs: .venv/test.stamp  ## build the documentation into site/ (open site/index.h
 test: .venv/test.stamp  ## run all tests and checks
 	ruff check .
 	ruff format --check .
-	mypy neds workflow_scripts benchmarks envs/flat.py
+	mypy neds workflow_scripts snakemake_logger_plugin_neds benchmarks envs/flat.py
 	snakefmt --check Snakefile rules
 	snakemake --lint
 	$(MAKE) --no-print-directory docs
@@ -44,7 +43,7 @@ bench: .venv/test.stamp  ## measure on this CPU, which should be idle, and write
 	python -m benchmarks.performance
 
 # torch comes first and exactly: a newer one that another package asked for would replace it.
-.venv/run.stamp: envs/neds.txt envs/ibl.txt envs/workflow.txt envs/scorer.txt envs/constraints.txt
+.venv/run.stamp: envs/neds.txt envs/ibl.txt envs/workflow.txt envs/scorer.txt envs/constraints.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version) if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --requirement envs/torch.txt
@@ -53,7 +52,6 @@ bench: .venv/test.stamp  ## measure on this CPU, which should be idle, and write
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
 	touch $@
 
-.venv/test.stamp: .venv/run.stamp envs/test.txt envs/test_alone.txt envs/docs.txt
+.venv/test.stamp: .venv/run.stamp envs/test.txt envs/poyo.txt envs/docs.txt
 	$(BIN)/python -m pip install --quiet --requirement envs/test.txt --requirement envs/docs.txt
-	$(BIN)/python -m pip install --quiet --no-deps --requirement envs/test_alone.txt
 	touch $@

@@ -31,6 +31,7 @@ onstart:
 onsuccess:
     end()
     report_sessions()
+    report_scores(log)
 
 
 onerror:

@@ -19,12 +19,15 @@ from neds.errors import UserError
 from neds.gpus import counted_by_driver
 from neds.plan.captions import as_plain_text, caption_file, caption_text, drawn_labels
 from neds.plan.drawings import PAGES, drawn_by_name, left_out_messages
-from neds.plan.ending import nothing_usable, sessions_lines
+from neds.plan.ending import nothing_usable, scores_lines, sessions_lines, where_to_look
 from neds.plan.failures import failure_report
+from neds.plan.front_page import FrontPage
 from neds.plan.lock import ResultsLock
+from neds.plan.logs import LOGS
 from neds.plan.opened import OpenedPlan
 from neds.plan.step import options, step_title
 from neds.plan.threads import threads_of
+from neds.plan.weak_scores import weak_scores_lines
 
 if set("{}:") & set(workflow.basedir):
     raise WorkflowError(
@@ -44,7 +47,7 @@ except UserError as error:
 PLAN = OPENED.plan
 RESULTS = PLAN.results
 # Captions read it, and want all keys; what the user wrote is no markup in them.
-config.update(as_plain_text(PLAN.config.model_dump(mode="json")))
+config.update(as_plain_text(PLAN.config.model_dump(mode="json")), front_page=FrontPage(Path(RESULTS)))
 
 # Jobs inherit these. Without conda, the rules' `python` is the one that runs Snakemake, whether or not its environment is
 # activated.
@@ -53,7 +56,12 @@ if DeploymentMethod.CONDA not in workflow.deployment_settings.deployment_method:
     os.environ.update(PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
 # A signal to all processes of a job is for the command in it, which may want to save its state: bash waits for it, and tee
 # writes down its last words.
-shell.prefix('set -euo pipefail; trap : TERM; tee() {{ trap "" INT TERM; command tee "$@"; }}; ')
+IS_QUIET = any(getattr(handler, "keeps_jobs_silent", False) for handler in workflow.logger_manager.get_log_handlers())
+shell.prefix(
+    'set -euo pipefail; trap : TERM; tee() {{ trap "" INT TERM; command tee "$@"'
+    + (" > /dev/null" if IS_QUIET else "")
+    + "; }}; "
+)
 
 
 wildcard_constraints:
@@ -178,6 +186,11 @@ def asked_for(dag):
     return {str(path) for path in (*dag.targetfiles, *of_rules)}
 
 
+def log_file(rule):
+    """Where the jobs of a rule log."""
+    return f"{RESULTS}/{LOGS[rule]}"
+
+
 def stem(wildcards, output):
     """Files of a figure or table, without their suffixes."""
     return str(Path(output[0]).with_suffix(""))
@@ -256,6 +269,18 @@ def report_sessions():
     if why:
         logger.error(why)
         raise SystemExit(1)
+
+
+def report_scores(log):
+    """The scores as they are after this run, and where to look."""
+    table = f"{RESULTS}/tables/benchmark.csv"
+    made = {str(path) for job in workflow.dag.finished_jobs for path in job.output}
+    is_current = table in made or (table in PLAN.made_by and not OPENED.is_stale(table))
+    scores = [*scores_lines(Path(table)), *weak_scores_lines(Path(RESULTS, "tables", "metrics.csv"))]
+    for line in [*(scores if is_current else []), *where_to_look(Path(RESULTS))]:
+        logger.info(line)
+    for path in log:
+        logger.info(f"All that Snakemake said: {path}")
 
 
 def report_failures():

@@ -9,7 +9,7 @@ rule baseline:
         units=f"{RESULTS}/evaluation/{{eid}}/{{baseline}}/units.parquet",
         predictions=f"{RESULTS}/evaluation/{{eid}}/{{baseline}}/predictions.h5",
     log:
-        f"{RESULTS}/logs/baselines/{{eid}}-{{baseline}}.log",
+        log_file("baseline"),
     benchmark:
         f"{RESULTS}/benchmarks/baselines/{{eid}}-{{baseline}}.tsv"
     wildcard_constraints:
@@ -25,6 +25,60 @@ rule baseline:
         " --predictions {output.predictions:q} {params.recipe} 2>&1 | tee {log:q}"
 
 
+rule pretrain_baseline:
+    """Train the network of a baseline on the sessions of role train."""
+    input:
+        unpack(needs("pretrain_baseline")),
+    output:
+        f"{RESULTS}/models/baselines/{{baseline}}.safetensors",
+    log:
+        f"{RESULTS}/logs/baselines/pretrain-{{baseline}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/baselines/pretrain-{{baseline}}.tsv"
+    wildcard_constraints:
+        baseline=PLAN.pattern("pretrain_baseline", "baseline"),
+    # Every test session's fit waits for it.
+    priority: 10
+    conda:
+        "../envs/neds.yaml"
+    threads: share_of_cores("pretrain_baseline")
+    resources:
+        gpu_percent=100,
+    params:
+        files=read_options("pretrain_baseline"),
+        recipe=recipe("pretrain_baseline"),
+    shell:
+        "python -m workflow_scripts pretrain-baseline {params.files} --output {output:q}"
+        " --gpu-percent {resources.gpu_percent} {params.recipe} 2>&1 | tee {log:q}"
+
+
+rule network_baseline:
+    """Fit the network of a baseline to a test session and score it."""
+    input:
+        unpack(needs("network_baseline")),
+    output:
+        metrics=f"{RESULTS}/evaluation/{{eid}}/{{baseline}}/metrics.csv",
+        units=f"{RESULTS}/evaluation/{{eid}}/{{baseline}}/units.parquet",
+        predictions=f"{RESULTS}/evaluation/{{eid}}/{{baseline}}/predictions.h5",
+    log:
+        f"{RESULTS}/logs/baselines/{{eid}}-{{baseline}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/baselines/{{eid}}-{{baseline}}.tsv"
+    wildcard_constraints:
+        baseline=PLAN.pattern("network_baseline", "baseline"),
+    conda:
+        "../envs/neds.yaml"
+    threads: share_of_cores("network_baseline")
+    resources:
+        gpu_percent=100,
+    params:
+        files=read_options("network_baseline"),
+        recipe=recipe("network_baseline"),
+    shell:
+        "python -m workflow_scripts baseline {params.files} --metrics {output.metrics:q} --units {output.units:q}"
+        " --predictions {output.predictions:q} --gpu-percent {resources.gpu_percent} {params.recipe} 2>&1 | tee {log:q}"
+
+
 rule evaluate:
     """Score a trained model on the test trials of its session."""
     input:
@@ -34,7 +88,7 @@ rule evaluate:
         units=f"{RESULTS}/evaluation/{{eid}}/neds-{{mode}}-{{training}}-seed{{seed}}/units.parquet",
         predictions=f"{RESULTS}/evaluation/{{eid}}/neds-{{mode}}-{{training}}-seed{{seed}}/predictions.h5",
     log:
-        f"{RESULTS}/logs/evaluate/{{eid}}-{{mode}}-{{training}}-seed{{seed}}.log",
+        log_file("evaluate"),
     benchmark:
         f"{RESULTS}/benchmarks/evaluate/{{eid}}-{{mode}}-{{training}}-seed{{seed}}.tsv"
     wildcard_constraints:
@@ -50,6 +104,28 @@ rule evaluate:
         " {params.recipe} 2>&1 | tee {log:q}"
 
 
+rule ensemble:
+    """Score the mean of the predictions of all seeds of a model."""
+    input:
+        unpack(needs("ensemble")),
+    output:
+        metrics=f"{RESULTS}/evaluation/{{eid}}/neds-{{mode}}-{{training}}/metrics.csv",
+        units=f"{RESULTS}/evaluation/{{eid}}/neds-{{mode}}-{{training}}/units.parquet",
+        predictions=f"{RESULTS}/evaluation/{{eid}}/neds-{{mode}}-{{training}}/predictions.h5",
+    log:
+        f"{RESULTS}/logs/evaluate/{{eid}}-{{mode}}-{{training}}.log",
+    wildcard_constraints:
+        training=PLAN.pattern("ensemble", "training"),
+    conda:
+        "../envs/neds.yaml"
+    params:
+        recipe=recipe("ensemble"),
+    shell:
+        "python -m workflow_scripts ensemble --aligned {input.aligned:q} --predictions {input.predictions:q}"
+        " --metrics {output.metrics:q} --units {output.units:q} --output {output.predictions:q}"
+        " {params.recipe} 2>&1 | tee {log:q}"
+
+
 rule metrics_table:
     """Collect the scores of all models into one table."""
     input:
@@ -57,7 +133,7 @@ rule metrics_table:
     output:
         f"{RESULTS}/tables/metrics.csv",
     log:
-        f"{RESULTS}/logs/metrics_table.log",
+        log_file("metrics_table"),
     conda:
         "../envs/neds.yaml"
     params:
@@ -74,7 +150,7 @@ rule ablation_metrics:
     output:
         f"{RESULTS}/tables/ablations.csv",
     log:
-        f"{RESULTS}/logs/tables/ablations.log",
+        log_file("ablation_metrics"),
     conda:
         "../envs/neds.yaml"
     params:
@@ -91,7 +167,7 @@ rule unit_embeddings:
     output:
         f"{RESULTS}/embeddings/{{eid}}/neds-{{mode}}-{{training}}-seed{{seed}}.h5",
     log:
-        f"{RESULTS}/logs/embeddings/{{eid}}-{{mode}}-{{training}}-seed{{seed}}.log",
+        log_file("unit_embeddings"),
     wildcard_constraints:
         training=PLAN.pattern("unit_embeddings", "training"),
     conda:
@@ -110,7 +186,7 @@ rule unit_embeddings_of_pretrained:
     output:
         f"{RESULTS}/embeddings/pretrained-{{pretraining_set}}/neds-{{mode}}-seed{{seed}}.h5",
     log:
-        f"{RESULTS}/logs/embeddings/pretrained-{{pretraining_set}}-{{mode}}-seed{{seed}}.log",
+        log_file("unit_embeddings_of_pretrained"),
     conda:
         "../envs/neds.yaml"
     params:
@@ -128,7 +204,7 @@ rule classify_regions:
         scores=f"{RESULTS}/tables/regions.csv",
         units=f"{RESULTS}/regions/units.parquet",
     log:
-        f"{RESULTS}/logs/classify_regions.log",
+        log_file("classify_regions"),
     benchmark:
         f"{RESULTS}/benchmarks/classify_regions.tsv"
     conda:
@@ -147,7 +223,7 @@ rule map_units:
     output:
         f"{RESULTS}/regions/map.parquet",
     log:
-        f"{RESULTS}/logs/map_units.log",
+        log_file("map_units"),
     benchmark:
         f"{RESULTS}/benchmarks/map_units.tsv"
     conda:

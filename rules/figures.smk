@@ -9,7 +9,7 @@ rule figure:
         pdf=shown(f"{RESULTS}/figures/{{figure}}.pdf", figure_category, figure_labels("PDF")),
         csv=shown(f"{RESULTS}/figures/{{figure}}.csv", figure_category, figure_labels("CSV")),
     log:
-        f"{RESULTS}/logs/figures/{{figure}}.log",
+        log_file("figure"),
     wildcard_constraints:
         figure=PLAN.pattern("figure", "figure"),
     conda:
@@ -32,7 +32,7 @@ rule session_figure:
         pdf=shown(f"{RESULTS}/figures/{{eid}}/{{figure}}.pdf", "Sessions", figure_labels("PDF")),
         csv=f"{RESULTS}/figures/{{eid}}/{{figure}}.csv",
     log:
-        f"{RESULTS}/logs/figures/{{eid}}-{{figure}}.log",
+        log_file("session_figure"),
     wildcard_constraints:
         figure=PLAN.pattern("session_figure", "figure"),
     conda:
@@ -55,7 +55,7 @@ rule learning_figure:
         pdf=shown(f"{RESULTS}/figures/learning/{{mode}}-{{stage}}.pdf", "Training", figure_labels("PDF")),
         csv=f"{RESULTS}/figures/learning/{{mode}}-{{stage}}.csv",
     log:
-        f"{RESULTS}/logs/figures/learning/{{mode}}-{{stage}}.log",
+        log_file("learning_figure"),
     wildcard_constraints:
         stage="pretraining|sessions",
     conda:
@@ -78,7 +78,7 @@ rule search_figure:
         pdf=shown(f"{RESULTS}/figures/tuning/{{search}}.pdf", "Training", figure_labels("PDF")),
         csv=shown(f"{RESULTS}/figures/tuning/{{search}}.csv", "Training", figure_labels("CSV")),
     log:
-        f"{RESULTS}/logs/figures/tuning/{{search}}.log",
+        log_file("search_figure"),
     wildcard_constraints:
         search="[A-Za-z0-9_-]+/[A-Za-z0-9_-]+",
     conda:
@@ -99,7 +99,7 @@ rule left_out:
     output:
         shown(f"{RESULTS}/figures/left_out.txt", "Left out", {}),
     log:
-        f"{RESULTS}/logs/figures/left_out.log",
+        log_file("left_out"),
     conda:
         "../envs/neds.yaml"
     params:

@@ -9,7 +9,7 @@ if PLAN.has("synthesize"):
             alf=directory(f"{RESULTS}/synthetic/{{eid}}/alf"),
             truth=f"{RESULTS}/synthetic/{{eid}}/truth.h5",
         log:
-            f"{RESULTS}/logs/synthesize/{{eid}}.log",
+            log_file("synthesize"),
         conda:
             "../envs/neds.yaml"
         params:
@@ -28,7 +28,7 @@ if PLAN.has("download_alf"):
         output:
             f"{RESULTS}/raw/{{eid}}.h5",
         log:
-            f"{RESULTS}/logs/download/{{eid}}.log",
+            log_file("download_alf"),
         benchmark:
             f"{RESULTS}/benchmarks/download/{{eid}}.tsv"
         conda:
@@ -52,7 +52,7 @@ if PLAN.has("download_one"):
         output:
             f"{RESULTS}/raw/{{eid}}.h5",
         log:
-            f"{RESULTS}/logs/download/{{eid}}.log",
+            log_file("download_one"),
         benchmark:
             f"{RESULTS}/benchmarks/download/{{eid}}.tsv"
         localrule: True
@@ -78,7 +78,7 @@ if PLAN.has("convert"):
         output:
             f"{RESULTS}/raw/{{eid}}.h5",
         log:
-            f"{RESULTS}/logs/download/{{eid}}.log",
+            log_file("convert"),
         benchmark:
             f"{RESULTS}/benchmarks/download/{{eid}}.tsv"
         conda:
@@ -99,7 +99,7 @@ if PLAN.has("import_arrays"):
         output:
             f"{RESULTS}/aligned/{{eid}}.h5",
         log:
-            f"{RESULTS}/logs/partition/{{eid}}.log",
+            log_file("import_arrays"),
         conda:
             "../envs/neds.yaml"
         params:
@@ -118,7 +118,7 @@ if PLAN.has("partition"):
         output:
             f"{RESULTS}/aligned/{{eid}}.h5",
         log:
-            f"{RESULTS}/logs/partition/{{eid}}.log",
+            log_file("partition"),
         benchmark:
             f"{RESULTS}/benchmarks/partition/{{eid}}.tsv"
         conda:
@@ -137,7 +137,7 @@ rule sessions_table:
     output:
         f"{RESULTS}/tables/sessions.csv",
     log:
-        f"{RESULTS}/logs/sessions_table.log",
+        log_file("sessions_table"),
     conda:
         "../envs/neds.yaml"
     params:

@@ -9,7 +9,7 @@ rule table:
         tex=f"{RESULTS}/tables/{{table}}.tex",
         html=shown(f"{RESULTS}/tables/{{table}}.html", "Tables", table_labels),
     log:
-        f"{RESULTS}/logs/tables/{{table}}.log",
+        log_file("table"),
     wildcard_constraints:
         table=PLAN.pattern("table", "table"),
     conda:
@@ -30,7 +30,7 @@ rule table_page:
     output:
         shown(f"{RESULTS}/tables/{{table}}.html", page_category, page_labels),
     log:
-        f"{RESULTS}/logs/tables/{{table}}-page.log",
+        log_file("table_page"),
     wildcard_constraints:
         table=PLAN.pattern("table_page", "table"),
     conda:
@@ -49,7 +49,7 @@ rule configuration_table:
     output:
         f"{RESULTS}/tables/configuration.csv",
     log:
-        f"{RESULTS}/logs/tables/configuration.log",
+        log_file("configuration_table"),
     conda:
         "../envs/neds.yaml"
     params:
@@ -65,7 +65,7 @@ rule software_table:
     output:
         f"{RESULTS}/tables/software.csv",
     log:
-        f"{RESULTS}/logs/tables/software.log",
+        log_file("software_table"),
     conda:
         "../envs/neds.yaml"
     params:

@@ -9,7 +9,7 @@ rule pretrain:
         last=f"{RESULTS}/models/pretrained-{{pretraining_set}}/{{mode}}/seed{{seed}}/last.safetensors",
         log_csv=f"{RESULTS}/models/pretrained-{{pretraining_set}}/{{mode}}/seed{{seed}}/log.csv",
     log:
-        f"{RESULTS}/logs/pretrain/{{pretraining_set}}-{{mode}}-seed{{seed}}.log",
+        log_file("pretrain"),
     benchmark:
         f"{RESULTS}/benchmarks/pretrain/{{pretraining_set}}-{{mode}}-seed{{seed}}.tsv"
     # First, because everything that is fine-tuned waits for it.
@@ -44,7 +44,7 @@ rule train_from_scratch:
         last=f"{RESULTS}/models/{{eid}}/{{mode}}-{{training}}/seed{{seed}}/last.safetensors",
         log_csv=f"{RESULTS}/models/{{eid}}/{{mode}}-{{training}}/seed{{seed}}/log.csv",
     log:
-        f"{RESULTS}/logs/scratch/{{eid}}-{{mode}}-{{training}}-seed{{seed}}.log",
+        log_file("train_from_scratch"),
     benchmark:
         f"{RESULTS}/benchmarks/scratch/{{eid}}-{{mode}}-{{training}}-seed{{seed}}.tsv"
     wildcard_constraints:
@@ -74,7 +74,7 @@ rule finetune:
         last=f"{RESULTS}/models/{{eid}}/{{mode}}-{{training}}/seed{{seed}}/last.safetensors",
         log_csv=f"{RESULTS}/models/{{eid}}/{{mode}}-{{training}}/seed{{seed}}/log.csv",
     log:
-        f"{RESULTS}/logs/finetune/{{eid}}-{{mode}}-{{training}}-seed{{seed}}.log",
+        log_file("finetune"),
     benchmark:
         f"{RESULTS}/benchmarks/finetune/{{eid}}-{{mode}}-{{training}}-seed{{seed}}.tsv"
     wildcard_constraints:
@@ -104,7 +104,7 @@ rule train_variant:
         last=f"{RESULTS}/models/{{eid}}/{{mode}}-{{training}}/seed{{seed}}/last.safetensors",
         log_csv=f"{RESULTS}/models/{{eid}}/{{mode}}-{{training}}/seed{{seed}}/log.csv",
     log:
-        f"{RESULTS}/logs/variants/{{eid}}-{{mode}}-{{training}}-seed{{seed}}.log",
+        log_file("train_variant"),
     benchmark:
         f"{RESULTS}/benchmarks/variants/{{eid}}-{{mode}}-{{training}}-seed{{seed}}.tsv"
     wildcard_constraints:

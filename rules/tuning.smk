@@ -9,7 +9,7 @@ rule tune_pretrain:
         best=f"{RESULTS}/tuning/pretrained-{{pretraining_set}}/{{mode}}/best.yaml",
         trials_csv=f"{RESULTS}/tuning/pretrained-{{pretraining_set}}/{{mode}}/trials.csv",
     log:
-        f"{RESULTS}/logs/tune/{{pretraining_set}}-{{mode}}.log",
+        log_file("tune_pretrain"),
     benchmark:
         f"{RESULTS}/benchmarks/tune/{{pretraining_set}}-{{mode}}.tsv"
     priority: 10
@@ -39,7 +39,7 @@ rule tune_scratch:
         best=f"{RESULTS}/tuning/{{eid}}/{{mode}}-scratch/best.yaml",
         trials_csv=f"{RESULTS}/tuning/{{eid}}/{{mode}}-scratch/trials.csv",
     log:
-        f"{RESULTS}/logs/tune/{{eid}}-{{mode}}-scratch.log",
+        log_file("tune_scratch"),
     benchmark:
         f"{RESULTS}/benchmarks/tune/{{eid}}-{{mode}}-scratch.tsv"
     conda:
@@ -68,7 +68,7 @@ rule tune_finetune:
         best=f"{RESULTS}/tuning/{{eid}}/{{mode}}-finetuned-{{pretraining_set}}/best.yaml",
         trials_csv=f"{RESULTS}/tuning/{{eid}}/{{mode}}-finetuned-{{pretraining_set}}/trials.csv",
     log:
-        f"{RESULTS}/logs/tune/{{eid}}-{{mode}}-finetuned-{{pretraining_set}}.log",
+        log_file("tune_finetune"),
     benchmark:
         f"{RESULTS}/benchmarks/tune/{{eid}}-{{mode}}-finetuned-{{pretraining_set}}.tsv"
     conda:

@@ -110,5 +110,5 @@ def test_a_figure_in_three_files(extended, aligned, tmp_path):
     settings = ("--settings", json.dumps({"modalities": [entry]}))
     run(extended, tmp_path, "workflow_scripts", "figure-rates", "--aligned", aligned, "--output", "rates", *settings)
     assert len(pd.read_csv(tmp_path / "rates.csv")) == 7
-    planned = run(extended, tmp_path, "snakemake", "-s", extended / "Snakefile", "--cores", 1, "-n", "figures")
+    planned = run(extended, tmp_path, "snakemake", "-s", extended / "Snakefile", "--cores", 1, "-np", "figures")
     assert "results/figures/rates.png" in planned

@@ -18,6 +18,7 @@ from neds.config import check_config
 from neds.config.schema import Config
 from neds.errors import UserError
 from neds.plan.captions import as_plain_text, caption_text
+from neds.plan.front_page import FrontPage
 from neds.plan.sessions import alf_files
 from neds.plan.step import options
 from neds.roster import read_sheet
@@ -147,12 +148,16 @@ HOSTILE = (
 )
 
 
-def test_nothing_that_the_user_wrote_is_markup_in_a_caption():
+def test_nothing_that_the_user_wrote_is_markup_in_a_caption(tmp_path):
     wanted = " ".join(HOSTILE.split())
     written = as_plain_text(
         {"sessions": HOSTILE, "source": HOSTILE, "modalities": [HOSTILE], "finetune_from": [HOSTILE]}
     )
     told = as_plain_text(Config().model_dump(mode="json")) | written
+    told["front_page"] = FrontPage(tmp_path)
+    (tmp_path / "tables").mkdir()
+    columns = [f'"{HOSTILE.replace(chr(34), "")}: R²{part}"' for part in ("", ", n")]
+    (tmp_path / "tables/benchmark.csv").write_text("model," + ",".join(columns) + "\nNEDS,0.5,2\n")
     told["regions"] = told["regions"] | {"classes": as_plain_text([HOSTILE])}
     for path in Path(ROOT, "rules", "captions").glob("*.rst"):
         if path.stem == "drawn":
@@ -160,7 +165,7 @@ def test_nothing_that_the_user_wrote_is_markup_in_a_caption():
         wildcards = {"table": "sessions", "eid": "e", "mode": "mm", "stage": "pretraining", "search": "a/b"}
         text = caption_text(path, config=told, wildcards=wildcards)
         if path.stem == "report":
-            assert text.count("onerror") == 3, "source, sheet and modalities"
+            assert text.count("onerror") == 4, "source, sheet, modalities, and a heading of the scores"
         page = publish_parts(text, writer="html")["html_body"]
         assert not re.search("<img|<script|href=.?javascript|system-message", page), path
         assert text.count("onerror") == unescape(re.sub(r"</?(span|tt|cite|code)[^>]*>", "", page)).count(wanted), path

@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -50,7 +51,7 @@ def test_every_import_is_a_declared_dependency_and_optional_ones_are_in_the_extr
 def test_pinned_versions_are_among_those_that_the_package_declares():
     pinned = {
         canonicalize_name(each.name): each.specifier
-        for name in ("neds.txt", "ibl.txt", "workflow.txt")
+        for name in ("neds.txt", "ibl.txt", "workflow.txt", "poyo.txt")
         for each in asked_for(name)
     }
     texts = PROJECT["dependencies"] + [text for extra in PROJECT["optional-dependencies"].values() for text in extra]
@@ -68,7 +69,11 @@ def installed_alone(tmp_path_factory) -> Path:
         "\n"
     )
     for name in filter(None, tracked):
-        if name.startswith("neds/") or name in ("pyproject.toml", "README.md", "LICENSE"):
+        if name.startswith(("neds/", "snakemake_logger_plugin_neds/")) or name in (
+            "pyproject.toml",
+            "README.md",
+            "LICENSE",
+        ):
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             (source / name).write_bytes((ROOT / name).read_bytes())
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
@@ -88,12 +93,29 @@ def neds(site: Path, *words: str, without: tuple[str, ...] = (), cwd: Path) -> s
 
 
 def test_wheel_holds_the_package_and_its_data_and_nothing_else(installed_alone):
-    assert {path.name for path in installed_alone.iterdir()} == {"neds", f"neds-{__version__}.dist-info", "bin"}
+    assert {path.name for path in installed_alone.iterdir()} == {
+        "neds",
+        "snakemake_logger_plugin_neds",
+        f"neds-{__version__}.dist-info",
+        "bin",
+    }
     package = {
         path.relative_to(ROOT / "neds") for path in (ROOT / "neds").rglob("*") if path.suffix in (".yaml", ".html")
     }
     assert all((installed_alone / "neds" / path).exists() for path in package)
     assert (installed_alone / "neds" / "py.typed").exists()
+
+
+def test_snakemake_finds_the_logger_of_an_editable_installation(tmp_path):
+    """Only packages on the path are looked at, which is not how setuptools installs by itself."""
+    for name in ("neds", "snakemake_logger_plugin_neds"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tmp_path)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--ignore-installed"]
+    subprocess.run([*pip, "--prefix", str(tmp_path / "prefix"), "--editable", str(tmp_path)], check=True)
+    (path_file,) = (tmp_path / "prefix").rglob("*neds*.pth")
+    assert path_file.read_text().strip() == str(tmp_path)
 
 
 def test_wheel_works_without_its_optional_parts_and_says_which_is_missing(installed_alone, tmp_path):

@@ -114,7 +114,10 @@ def test_report_is_one_page_with_captions_and_all_tables(results):
     for path, result in shown.items():
         assert result["caption"] and "system-message" not in result["caption"], path
         assert result["data_uri"].startswith("data:"), "nothing is left outside the page"
-    assert "synthetic sessions" in page
+    front = json.loads(re.search(r"var workflow_desc = (\".*\");", page).group(1))
+    assert "synthetic sessions" in front and "system-message" not in front
+    assert "NEDS single-session" in front and "bits per spike" in front, "the main table"
+    assert re.search(r'<img [^>]*src="data:image/png;base64,iVBOR\w', front), "the main figure"
 
 
 def test_configuration_and_software_are_listed(results):

@@ -42,12 +42,15 @@ def command(folder: Path, *arguments: object, config: dict = TINY, project: Path
     if not file.exists():
         write_text(file, text)
     parts = [Path(sys.executable).with_name("snakemake"), "--snakefile", project / "Snakefile", "--directory", folder]
-    return [str(part) for part in [*parts, "--configfile", str(file), "--cores", 2, *arguments]]
+    # Of a dry run every job is wanted, and not the table of them.
+    full = ["--printshellcmds"] if "-n" in arguments else []
+    return [str(part) for part in [*parts, "--configfile", str(file), "--cores", 2, *full, *arguments]]
 
 
-def environment(folder: Path) -> dict[str, str]:
-    """No settings of the user's; matplotlib's list of fonts is kept, which takes long to make."""
-    return os.environ | {"HOME": str(folder), "MPLCONFIGDIR": str(ROOT / ".pytest_cache/matplotlib")}
+def environment(folder: Path, project: Path = ROOT) -> dict[str, str]:
+    """No settings of the user's; the logger is the project's. The list of fonts is kept, which is slow to make."""
+    fonts = str(ROOT / ".pytest_cache/matplotlib")
+    return os.environ | {"HOME": str(folder), "MPLCONFIGDIR": fonts, "PYTHONPATH": str(project)}
 
 
 def snakemake(folder: Path, *arguments: object, check: bool = True, **options) -> str:
@@ -87,6 +90,14 @@ def jobs_of(process: subprocess.Popen) -> list[psutil.Process]:
                 if child.cmdline()[1:2] == ["-m"]:
                     found.append(child)
     return found
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Whether it is gone, or dead and not yet taken note of, which nobody may do for an orphan."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 @pytest.fixture(scope="session")

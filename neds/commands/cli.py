@@ -35,6 +35,7 @@ OPTIONAL = {
     ),
     **dict.fromkeys(("ray", "optuna"), "tune"),
     "temporaldata": "brainsets",
+    "torch_brain": "poyo",
 }
 """The extra of this package that brings a module in, for modules that only some commands need."""
 _FIRST_ENDS_WITHIN_S = 20.0

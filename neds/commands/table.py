@@ -102,9 +102,20 @@ _FIXED: dict[str, Command] = {
             "neds.baselines.{name}:predict",
         ),
         (
+            "pretrain-baseline",
+            "neds.baselines.stage:pretrain_baseline",
+            "Train the network of a baseline on the sessions that its fits start from.",
+            "neds.baselines.{name}:pretrain",
+        ),
+        (
             "evaluate",
             "neds.evaluation.stage:evaluate",
             "Score one trained model on one session's test trials.",
+        ),
+        (
+            "ensemble",
+            "neds.evaluation.ensemble:evaluate_ensemble",
+            "Score the mean of the predictions of several seeds on one session's test trials.",
         ),
         (
             "metrics-table",
@@ -190,6 +201,21 @@ _FIXED: dict[str, Command] = {
     ),
     **_group(
         "Tools",
+        (
+            "init",
+            "neds.commands.init:write_configuration",
+            "Write a commented configuration and a sessions sheet for your recordings.",
+        ),
+        (
+            "check",
+            "neds.commands.check:check_run",
+            "Say what would run, what it needs and whether that is there, before it runs.",
+        ),
+        (
+            "status",
+            "neds.commands.status:show_status",
+            "Say how the results stand: done, running, to be made again and why, failed and why.",
+        ),
         (
             "config",
             "neds.config.show:show_config",

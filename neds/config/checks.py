@@ -33,7 +33,7 @@ CHECKS = {
     loss_weight_faults: ("modalities", "training.loss_weights", "overrides"),
     ablation_faults: ("ablations", "modes", "model", "masking", "training", "overrides"),
     region_faults: ("regions",),
-    view_faults: ("views", "partition", "modalities", "custom_modalities", "source", "pretrained"),
+    view_faults: ("views", "baselines", "partition", "modalities", "custom_modalities", "source", "pretrained"),
     pretrained_faults: (
         *("pretrained", "regimes", "modes", "modalities", "custom_modalities", "source", "partition", "tune"),
         *("finetune_from", "pretraining_sets"),

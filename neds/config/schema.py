@@ -7,6 +7,7 @@ from pydantic import Field, field_validator
 
 from neds.ablations.settings import AblationSettings
 from neds.baselines.names import BaselineName
+from neds.baselines.networks.settings import RivalSettings
 from neds.baselines.registry import baselines
 from neds.benchmark.settings import BenchmarkSettings
 from neds.config.overrides import OverrideName, RunSettings, Stage, resolve
@@ -23,7 +24,7 @@ from neds.regions.settings import RegionSettings
 from neds.roster import Session, SourceName
 from neds.settings import PathText, Seed, key
 from neds.synthetic.settings import SyntheticSettings
-from neds.training.settings import TrainingSettings
+from neds.training.settings import TrainingBlock
 from neds.tuning.settings import TuneSettings
 
 Regime = Literal["scratch", "finetuned"]
@@ -94,22 +95,28 @@ class Config(FileMappings):
     shows them; else for the first set and all trials alone."""
     seeds: list[Seed] = key([0], min_length=1, when="three or more to see how much chance matters")
     """One model of each kind per seed."""
+    ensembles: bool = key(True, when="false to leave them out of tables and figures")
+    """Whether, with several seeds, the mean of the predictions of all seeds is scored too, as a model of its own
+    (docs/metrics.md)."""
     baselines: list[BaselineName] = key(
         ["psth", "linear", "glm", "rrr", "oracle", "oracle-behaviour"],
-        when="rrr-multi costs as many times rrr as there are sessions",
-        paper="linear, rrr, rrr-multi beside deep networks that are not here",
+        when="rrr-multi costs as many times rrr as there are sessions; the networks ndt2 and poyo more than NEDS",
+        paper="[linear, rrr, rrr-multi, ndt2-multi, poyo-multi]",
     )
     """Models to compare with (docs/baselines.md): psth (condition average), linear (ridge and logistic regression), glm
     (Poisson regression of spikes), rrr (reduced-rank regression of each session), rrr-multi (the same, fitted together with
     the sessions of role train; left out where there is none), oracle (true rates), oracle-behaviour (true rates with what no
-    behaviour shows averaged out: the ceiling of encoding). Both oracles are of source synthetic alone."""
+    behaviour shows averaged out: the ceiling of encoding). Both oracles are of source synthetic alone. Networks that decode:
+    ndt2, poyo (of each session; poyo needs the package torch_brain: pip install -r envs/poyo.txt), ndt2-multi, poyo-multi
+    (pretrained on the sessions of role train)."""
+    rivals: RivalSettings = Field(default_factory=RivalSettings)
     synthetic: SyntheticSettings = Field(default_factory=SyntheticSettings)
     download: DownloadSettings = Field(default_factory=DownloadSettings)
     arrays: ArraySettings = Field(default_factory=ArraySettings)
     partition: PartitionSettings = Field(default_factory=PartitionSettings)
     model: ModelSettings = Field(default_factory=ModelSettings)
     masking: MaskingSettings = Field(default_factory=MaskingSettings)
-    training: TrainingSettings = Field(default_factory=TrainingSettings)
+    training: TrainingBlock = Field(default_factory=TrainingBlock)
     overrides: dict[OverrideName, dict[str, Any]] = key(
         {"pretrain": {"training.epochs": 80}, "finetuned": {"training.shared_lr": 0.3}},
         when="for models of other sizes by stage or mode, or unimodal models trained for longer",
@@ -206,5 +213,5 @@ class Config(FileMappings):
         return resolve(self.blocks(), self.overrides, stage, mode)
 
     def blocks(self) -> RunSettings:
-        """Those that overrides, variants and searches change, as they stand in the configuration."""
+        """Those that overrides change, as they stand in the configuration."""
         return RunSettings(model=self.model, masking=self.masking, training=self.training)

@@ -1,8 +1,11 @@
-"""What the user reads at the end of a run that went through: which sessions are in it, and what was remarked of them."""
+"""What the user reads at the end of a run that went through: sessions, remarks on them, scores, and where to look."""
 
 import csv
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+
+from tabulate import tabulate
 
 _MOST_SESSIONS = 10
 _MOST_CHARACTERS = 300
@@ -29,6 +32,68 @@ def sessions_lines(table: Path) -> list[str]:
         if len(remarked) > _MOST_SESSIONS:
             lines.append(f"  and {len(remarked) - _MOST_SESSIONS} more")
     return lines
+
+
+@dataclass(frozen=True)
+class ScoresTable:
+    """Scores of all models, a row each, mean ± standard error over test sessions.
+
+    Attributes:
+        headings: "model", then target and metric of each column, e.g. "choice: balanced accuracy".
+        rows: texts, the model's name first; "-" where it has no such score.
+        n: number of test sessions, e.g. "2" or "1 to 2".
+    """
+
+    headings: list[str]
+    rows: list[list[str]]
+    n: str
+
+
+def scores_table(table: Path) -> ScoresTable | None:
+    """The main scores; None without the table, or without a score in it.
+
+    Args:
+        table: that of the benchmark, CSV (`neds.tables.benchmark`).
+    """
+    models = _read(table)
+    scores = [column for column in models[0] if f"{column}, n" in models[0]] if models else []
+    # Of categorical targets balanced accuracy is enough.
+    shown = [
+        column for column in scores if not column.endswith(": accuracy") and any(model[column] for model in models)
+    ]
+    if not shown:
+        return None
+    ns = sorted({int(float(model[f"{column}, n"])) for model in models for column in shown if model[column]})
+    rows = [[model["model"], *(_score(model, column) for column in shown)] for model in models]
+    return ScoresTable(["model", *shown], rows, f"{ns[0]}" if len(ns) == 1 else f"{ns[0]} to {ns[-1]}")
+
+
+def scores_lines(table: Path) -> list[str]:
+    """The main scores as a small table of text; none without the table."""
+    found = scores_table(table)
+    if found is None:
+        return []
+    headings = [heading.replace(": ", "\n") for heading in found.headings]
+    text = tabulate(found.rows, headers=headings, tablefmt="simple", disable_numparse=True)
+    return [f"Scores in test trials (mean ± s.e.m. over test sessions, n = {found.n}):", *text.splitlines()]
+
+
+def where_to_look(results: Path) -> list[str]:
+    """Where the results are, of those that there are."""
+    known = {
+        "Figures": results / "figures",
+        "All scores": results / "tables" / "metrics.csv",
+        "Left out, and why": results / "figures" / "left_out.txt",
+        "What each job said": results / "logs",
+    }
+    return [f"{what}: {path}" for what, path in known.items() if path.exists()]
+
+
+def _score(model: Mapping[str, str], column: str) -> str:
+    mean, error = model[column], model.get(f"{column}, s.e.m.", "")
+    if not mean:
+        return "-"
+    return f"{float(mean):.2f} ± {float(error):.2f}" if error else f"{float(mean):.2f}"
 
 
 def nothing_usable(table: Path) -> str:

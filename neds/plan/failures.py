@@ -40,13 +40,25 @@ def _entry(title: str, log: str | None) -> str:
 
 def cause(log: Path) -> str:
     """Why a job failed, in one line, as far as its log says. Killed is said only of what left no word of its own."""
-    lines = [line.rstrip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    lines = _lines(log)
+    own = complaint(log)
+    return own or (
+        "ended without a reason, so it was killed (memory, time limit, signal); last line: "
+        f"{lines[-1] if lines else '-'}"
+    )
+
+
+def complaint(log: Path) -> str:
+    """What a job's log says of why it failed, in one line; empty where it says nothing of the kind."""
+    lines = _lines(log)
     complaints = [line for line in lines if line.startswith("error: ") or "its state is saved" in line]
     if complaints:
         return complaints[-1].removeprefix("error: ")
     if any(line.startswith("Traceback ") for line in lines):
         return lines[-1]
     shell = [line for line in lines if _OF_A_PROGRAM.match(line)]
-    if shell:
-        return shell[-1]
-    return f"ended without a reason, so it was killed (memory, time limit, signal); last line: {lines[-1] if lines else '-'}"
+    return shell[-1] if shell else ""
+
+
+def _lines(log: Path) -> list[str]:
+    return [line.rstrip() for line in log.read_text(errors="replace").splitlines() if line.strip()]

@@ -59,6 +59,14 @@ class Models:
         """All models of each test session, of every seed, without the variants."""
         return [run for mode in self._config.modes for run in self._trained(mode)]
 
+    def ensembles(self) -> list[Run]:
+        """Of each model of each test session the mean of its seeds, where there are several."""
+        if not self._config.ensembles or len(self._config.seeds) < 2:
+            return []
+        return [
+            replace(run, seed=None, is_ensemble=True) for run in dict.fromkeys(map(_of_all_seeds, self.of_sessions()))
+        ]
+
     def of_variants(self) -> list[Run]:
         """The variants of each test session's multimodal model, of every seed."""
         return [
@@ -82,11 +90,12 @@ class Models:
 
     def compared(self) -> list[str]:
         """Labels of all models that the figure of scores shows: baselines, unimodal and multimodal models."""
-        return [*self.baselines, *labels(self.own(self._config.modes))]
+        return [*self.baselines, *self._with_ensembles(self.own(self._config.modes))]
 
     def tabulated(self) -> list[str]:
         """Those of the figure of scores, and the models that are fine-tuned from the other pretraining sets."""
-        return self.compared() + labels(run for mode in self._config.modes for run in self._other_sets(mode))
+        others = [run for mode in self._config.modes for run in self._other_sets(mode)]
+        return self.compared() + self._with_ensembles(others)
 
     def drawn(self, task: str) -> list[Run]:
         """The models whose predictions of encoding or decoding are drawn."""
@@ -141,6 +150,12 @@ class Models:
             for way in self._regimes(mode)
         ]
 
+    def _with_ensembles(self, runs: list[Run]) -> list[str]:
+        """Labels of models, each followed by that of its ensemble where there is one."""
+        ensembles = set(labels(self.ensembles()))
+        pairs = ((run, replace(run, is_ensemble=True)) for run in runs)
+        return [each.label for pair in pairs for each in pair if not each.is_ensemble or each.label in ensembles]
+
     def _trained(self, mode: ModeName) -> list[Run]:
         sets = [Run(mode=mode, regime="finetuned", pretraining_set=name) for name in self.sets(mode)]
         from_scratch = [Run(mode=mode, regime="scratch")]
@@ -174,6 +189,10 @@ class Models:
 
 def labels(runs: Iterable[Run]) -> list[str]:
     return [run.label for run in runs]
+
+
+def _of_all_seeds(run: Run) -> Run:
+    return replace(run, seed=None)
 
 
 def _with_trials(run: Run, number: int | str) -> Run:

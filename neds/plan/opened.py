@@ -98,6 +98,13 @@ class OpenedPlan:
         """Whether a file is one of `stale_files`, where these were asked for."""
         return path in self._stale
 
+    def reason(self, step: Step) -> str:
+        """Why a job's files are to be made again, or for the first time; empty where they are current.
+
+        Known once `stale_files` was asked for.
+        """
+        return self._state.reason(step) if self._state else ""
+
     def messages(self) -> list[str]:
         """Lines that say what is made again and why, what is left out, and what else is worth knowing before the start."""
         if self._state is None:

@@ -15,13 +15,14 @@ from neds.sharing.description import Description, read_description
 
 _ABLATIONS = ["train_variant", "ablation_metrics"]
 _SEARCHES = ["tune_pretrain", "tune_scratch", "tune_finetune"]
+_BASELINES = ["pretrain_baseline", "baseline", "network_baseline"]
 _TRAININGS = [*_SEARCHES, "pretrain", "train_from_scratch", "finetune", "train_variant"]
 TARGETS = {
     "sessions": ["partition", "import_arrays", "sessions_table"],
     "models": _TRAININGS,
-    "baselines": ["baseline"],
+    "baselines": _BASELINES,
     "ablations": [*_ABLATIONS],
-    "tables": ["sessions_table", "baseline", "evaluate", "metrics_table", "ablation_metrics", "table"],
+    "tables": ["sessions_table", *_BASELINES, "evaluate", "ensemble", "metrics_table", "ablation_metrics", "table"],
     "figures": [
         *("unit_embeddings", "unit_embeddings_of_pretrained", "classify_regions", "map_units"),
         *("figure", "session_figure", "learning_figure", "search_figure", "left_out"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from neds.config import Stage
+from neds.config import RunSettings, Stage
 from neds.model.modes import ModeName
 from neds.model.settings import DROPOUTS
 from neds.plan.models import in_view
@@ -55,7 +55,7 @@ def run_wildcards(run: Run) -> dict[str, str]:
 
 def training_run(plan: Plan, run: Run, view: str = "") -> TrainingRun:
     """Everything but the data that determines a network."""
-    settings = plan.config.run_settings(STAGES[run.regime], run.mode)
+    settings = _settings(plan, run)
     model = settings.model
     if plan.shared and run.regime == "finetuned":
         model = plan.shared.model.model_copy(update={key: getattr(model, key) for key in DROPOUTS})
@@ -64,7 +64,7 @@ def training_run(plan: Plan, run: Run, view: str = "") -> TrainingRun:
         modalities=plan.config.modalities_of(view),
         model=model,
         masking=settings.masking,
-        training=settings.training,
+        training=settings.training.of_result(),
         seed=run.seed or 0,
         train_trials=run.trials,
     )
@@ -95,8 +95,16 @@ def _values(plan: Plan, run: Run, eids: Iterable[str]) -> dict[str, Any]:
     return {"settings": plain(training_run(plan, run, view))}
 
 
-def _operational(plan: Plan) -> dict[str, Any]:
-    return {"same_torch": plan.config.same_torch}
+def _settings(plan: Plan, run: Run) -> RunSettings:
+    return plan.config.run_settings(STAGES[run.regime], run.mode)
+
+
+def _operational(plan: Plan, run: Run) -> dict[str, Any]:
+    return _memory(plan, run) | {"same_torch": plan.config.same_torch}
+
+
+def _memory(plan: Plan, run: Run) -> dict[str, Any]:
+    return {"memory": plain(_settings(plan, run).training.of_memory())}
 
 
 def _pretrained(plan: Plan, run: Run) -> Step:
@@ -106,7 +114,7 @@ def _pretrained(plan: Plan, run: Run) -> Step:
         wildcards={"pretraining_set": run.pretraining_set, "mode": run.mode, "seed": str(run.seed)},
         inputs=_tuned(plan, run) | {"aligned": _aligned(plan, run.pretraining_set)},
         values=_values(plan, run, plan.members(run.pretraining_set)),
-        operational=_operational(plan),
+        operational=_operational(plan, run),
         outputs=_outputs(folder(plan, run)),
     )
 
@@ -121,7 +129,7 @@ def _trained(plan: Plan, eid: str, run: Run) -> Step:
         wildcards={"eid": eid, **run_wildcards(run)},
         inputs=inputs,
         values=_values(plan, run, [eid]),
-        operational=_operational(plan),
+        operational=_operational(plan, run),
         outputs=_outputs(folder(plan, run, eid)),
     )
 
@@ -141,7 +149,7 @@ def _variant(plan: Plan, eid: str, run: Run) -> Step:
         wildcards={"eid": eid, **run_wildcards(run)},
         inputs=_tuned(plan, run, eid) | {"aligned": (plan.aligned(eid),)},
         values=_values(plan, run, [eid]) | {"changes": plan.models.variants[run.variant]},
-        operational=_operational(plan),
+        operational=_operational(plan, run),
         outputs=_outputs(folder(plan, run, eid)),
     )
 

@@ -8,7 +8,7 @@ from neds.files.roles import GrowingFile, InputFile, InputFiles, Operational, Ou
 from neds.gpus import take_gpus
 from neds.processes import signalled_to_stop
 from neds.training.distributed import joined
-from neds.training.settings import TrainingRun
+from neds.training.settings import MemorySettings, TrainingRun
 from neds.training.stage import run_training
 from neds.tuning.best import with_best
 from neds.validation import validated
@@ -25,6 +25,7 @@ def train_model(
     tuned: InputFile | None = None,
     changes: dict[str, Any] | None = None,
     state: StateFile | None = None,
+    memory: Operational[MemorySettings | None] = None,
     description: Operational[str] = "training",
     state_seconds: Operational[float] = 60.0,
     same_torch: Operational[bool] = False,
@@ -46,6 +47,7 @@ def train_model(
         tuned: best.yaml of a search, whose values replace those of the settings.
         changes: values by dotted key that replace all others: {"model.layers": 4}.
         state: file that holds the state while training is unfinished; unfinished.safetensors beside --best when omitted.
+        memory: how the training fits into memory: trials_at_once, recompute, memory_share.
         description: name of the run in progress messages.
         state_seconds: least time between two states to resume from.
         same_torch: begin anew rather than go on from a state that another major or minor version of torch saved.
@@ -71,6 +73,7 @@ def train_model(
             last=last,
             log_csv=log_csv,
             state=state,
+            memory=memory,
             description=description,
             processes=processes,
             should_stop=should_stop,

@@ -1,0 +1,94 @@
+"""`neds init`: a configuration and a sessions sheet to begin with."""
+
+import os
+import re
+import sys
+import uuid
+from pathlib import Path
+
+import pandas as pd
+
+from neds.download.sheet import assign_roles, write_sheet
+from neds.errors import UserError
+from neds.files.atomic import write_text
+from neds.roster import SOURCES
+from neds.validation import as_yaml
+from neds.words import counted
+
+TEMPLATES = Path(__file__).with_name("templates")
+SUFFIXES = {"nwb": (".nwb",), "brainsets": (".h5", ".hdf5"), "aligned": (".npz", ".h5")}
+"""Endings of the files of sessions, by source."""
+_NO_NAME = re.compile(r"[^A-Za-z0-9_-]+")
+
+
+def write_configuration(
+    *,
+    source: str | None = None,
+    data: Path | None = None,
+    test: float = 1,
+    output: Path = Path("mine.yaml"),
+    force: bool = False,
+) -> str:
+    """Write a commented configuration, and for recordings of your own a sessions sheet of those that are found.
+
+    Args:
+        source: synthetic, alf, one, aligned, nwb or brainsets; asked for on a terminal.
+        data: folder with your recordings: the ALF root, or the folder of the sessions' files.
+        test: how many of the sessions are held out, or which share (below 1).
+        output: configuration to write; the sheet lies beside it, with the ending .tsv.
+        force: replace the files if they exist.
+
+    Raises:
+        UserError: no known source, no recordings where they should be, or files that exist.
+    """
+    source = source or _asked()
+    if source not in SOURCES:
+        raise UserError(f"--source {source}: no such source; there are {', '.join(SOURCES)}")
+    sheet = output.with_suffix(".tsv")
+    has_sheet = source not in ("synthetic", "one")
+    for path in (output, *([sheet] if has_sheet else [])):
+        if path.exists() and not force:
+            raise UserError(f"{path} exists; name another with --output, or add --force to replace it")
+    said, n_train = "", 0
+    if has_sheet:
+        if data is None or not data.is_dir():
+            raise UserError(f"--data: name the folder with your recordings{f'; {data} is none' if data else ''}")
+        sessions = _sessions(source, data, relative_to=sheet.parent)
+        roles = assign_roles(list(sessions["eid"]), test=test, known={})
+        n_train = roles.count("train")
+        write_sheet(sheet, sessions, roles=roles, origin=f"sessions of source {source} in {data}, found by neds init")
+        said = f"{sheet}: {counted(len(roles), 'session')}, {n_train} train and {roles.count('test')} test\n"
+    values = {
+        "sheet": sheet,
+        "results": f"results-{output.stem}",
+        "data": data or "",
+        "regimes": "[scratch, finetuned]" if n_train else "[scratch]",
+    }
+    text = (TEMPLATES / f"{source}.yaml").read_text(encoding="utf-8")
+    quoted = {name: value if name == "regimes" else as_yaml(str(value)) for name, value in values.items()}
+    write_text(output, text.format(**quoted))
+    return f"{said}{output}: written; read it, change it, then `neds check --configfile {output}` says what would run"
+
+
+def _asked() -> str:
+    if not sys.stdin.isatty():
+        raise UserError(f"--source: name one of {', '.join(SOURCES)}")
+    return input(f"Where do the recordings come from ({', '.join(SOURCES)})? ").strip()
+
+
+def _sessions(source: str, data: Path, *, relative_to: Path) -> pd.DataFrame:
+    """The sessions in a folder: columns eid and path."""
+    if source == "alf":
+        found = sorted(path.parent for path in data.glob("*/Subjects/*/*/*/alf") if path.is_dir())
+        what = "no lab/Subjects/subject/date/number/alf"
+        paths = [str(path.relative_to(data)) for path in found]
+        # Of one session the same wherever its folder lies.
+        eids = [str(uuid.uuid3(uuid.NAMESPACE_URL, path)) for path in paths]
+    else:
+        found = sorted(path for path in data.rglob("*") if path.suffix in SUFFIXES[source])
+        what = f"no file that ends in {' or '.join(SUFFIXES[source])}"
+        paths = [os.path.relpath(path, relative_to) for path in found]
+        eids = [_NO_NAME.sub("-", str(path.relative_to(data).with_suffix(""))).strip("-") for path in found]
+    if not found:
+        raise UserError(f"{data}: {what} in it; name the folder with your recordings")
+    return pd.DataFrame({"eid": eids, "path": paths})

@@ -1,0 +1,45 @@
+"""Where the log of each job is."""
+
+from neds.plan.plan import Plan
+from neds.plan.step import Step
+
+LOGS = {
+    "baseline": "logs/baselines/{eid}-{baseline}.log",
+    "evaluate": "logs/evaluate/{eid}-{mode}-{training}-seed{seed}.log",
+    "metrics_table": "logs/metrics_table.log",
+    "ablation_metrics": "logs/tables/ablations.log",
+    "unit_embeddings": "logs/embeddings/{eid}-{mode}-{training}-seed{seed}.log",
+    "unit_embeddings_of_pretrained": "logs/embeddings/pretrained-{pretraining_set}-{mode}-seed{seed}.log",
+    "classify_regions": "logs/classify_regions.log",
+    "map_units": "logs/map_units.log",
+    "figure": "logs/figures/{figure}.log",
+    "session_figure": "logs/figures/{eid}-{figure}.log",
+    "learning_figure": "logs/figures/learning/{mode}-{stage}.log",
+    "search_figure": "logs/figures/tuning/{search}.log",
+    "left_out": "logs/figures/left_out.log",
+    "synthesize": "logs/synthesize/{eid}.log",
+    "download_alf": "logs/download/{eid}.log",
+    "download_one": "logs/download/{eid}.log",
+    "convert": "logs/download/{eid}.log",
+    "import_arrays": "logs/partition/{eid}.log",
+    "partition": "logs/partition/{eid}.log",
+    "sessions_table": "logs/sessions_table.log",
+    "table": "logs/tables/{table}.log",
+    "table_page": "logs/tables/{table}-page.log",
+    "configuration_table": "logs/tables/configuration.log",
+    "software_table": "logs/tables/software.log",
+    "pretrain": "logs/pretrain/{pretraining_set}-{mode}-seed{seed}.log",
+    "train_from_scratch": "logs/scratch/{eid}-{mode}-{training}-seed{seed}.log",
+    "finetune": "logs/finetune/{eid}-{mode}-{training}-seed{seed}.log",
+    "train_variant": "logs/variants/{eid}-{mode}-{training}-seed{seed}.log",
+    "tune_pretrain": "logs/tune/{pretraining_set}-{mode}.log",
+    "tune_scratch": "logs/tune/{eid}-{mode}-scratch.log",
+    "tune_finetune": "logs/tune/{eid}-{mode}-finetuned-{pretraining_set}.log",
+}
+"""Path of the log of each rule's jobs below the folder of results, with their wildcards in braces."""
+
+
+def log_of(plan: Plan, step: Step) -> str | None:
+    """Path of a job's log; None where its rule's is not known."""
+    pattern = LOGS.get(step.rule)
+    return plan.path(pattern.format(**step.wildcards)) if pattern else None
