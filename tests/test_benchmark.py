@@ -37,7 +37,7 @@ TINY = {
     "partition": {"min_trials": 5, "min_units": 2},
     "baselines": [],
 }
-RUN = ("convert", "partition", "train_from_scratch", "evaluate", "metrics_table")
+RUN = ("convert", "partition", "train_from_scratch", "evaluate", "ensemble", "metrics_table")
 SUBMITTED = ("benchmark_decoding", "benchmark_submission", "benchmark_scores")
 
 

@@ -33,7 +33,13 @@ def _model_faults(config: Config) -> Iterator[str]:
         return
     run = Run.parse(label)
     there = run is not None and run.mode in config.modes and run.regime in config.regimes
-    known = there and run is not None and run.label == label and run.mode != "encoding" and not run.trials
+    known = (
+        there
+        and run is not None
+        and run.label == label
+        and run.mode != "encoding"
+        and not (run.trials or run.is_ensemble)
+    )
     if not known or (run is not None and run.regime == "finetuned" and run.pretraining_set not in config.sets_in_use):
         yield (
             f"config key benchmark.model: {label} is no model of this configuration that decodes; take e.g. "
