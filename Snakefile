@@ -8,6 +8,7 @@ include: "rules/sessions.smk"
 include: "rules/tuning.smk"
 include: "rules/training.smk"
 include: "rules/evaluation.smk"
+include: "rules/benchmark.smk"
 include: "rules/figures.smk"
 include: "rules/tables.smk"
 include: "rules/targets.smk"
@@ -17,7 +18,7 @@ rule all:
     """Everything (the default)."""
     default_target: True
     input:
-        PLAN.targets("sessions", "models", "tables", "figures", "pages"),
+        PLAN.targets("sessions", "models", "tables", "figures", "benchmark", "pages"),
 
 
 report: "rules/captions/report.rst"

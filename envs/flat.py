@@ -16,6 +16,7 @@ FOLDER = Path(__file__).parent
 FILES = {
     "neds.yaml": ("every stage but the download", ["neds.txt"]),
     "ibl.yaml": ("the download stage", ["neds.txt", "ibl.txt"]),
+    "benchmark.yaml": ("the scores of BrainWideBench", ["benchmark.txt"]),
 }
 _HEAD = """\
 # For `snakemake --sdm conda`: {purpose}. Written by `make envs` from {sources}.

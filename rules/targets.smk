@@ -35,6 +35,12 @@ rule figures:
         PLAN.targets("figures"),
 
 
+rule benchmark:
+    """A submission to BrainWideBench, with its scores."""
+    input:
+        PLAN.targets("benchmark"),
+
+
 rule pages:
     """Pages of the tables that the report shows whole."""
     input:

@@ -81,7 +81,8 @@ def _trials(rng: np.random.Generator) -> Interval:
     movement = stimulus + rng.uniform(0.2, 0.6, N_TRIALS)
     feedback = movement + rng.uniform(0.3, 0.8, N_TRIALS)
     choice, side = rng.permutation(k) % 2, rng.permutation(k) % 2
-    contrast = rng.permutation(k) % 5
+    # Every contrast is among the trials of every split.
+    contrast = (3 * k) % 5
     valid = ~np.isin(k, NOT_VALID)
     movement[~valid], choice[~valid] = np.nan, 2
     return Interval(

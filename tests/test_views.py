@@ -194,3 +194,9 @@ def test_every_view_has_sessions_and_models_of_its_own_from_one_raw_file(tmp_pat
 def test_views_that_cannot_be_are_refused(changes, fault, tmp_path):
     with pytest.raises(UserError, match=fault):
         configured(tmp_path, **changes)
+
+
+def test_a_file_without_test_stretches_is_to_train_and_validate_on(recording):
+    names = {"train": ["ts1_train_domain"], "val": ["ts1_val_domain"], "test": ["pretrain_test_domain"]}
+    session = cut(recording, "choice", split_intervals=names)
+    assert session.usable and len(session.trials_of("train")) and not len(session.trials_of("test"))

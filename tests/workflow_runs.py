@@ -28,7 +28,7 @@ TINY = {
     "baselines": ["psth", "oracle"],
     "regions": {"projection": "pca"},
 }
-TARGETS = {"all", "sessions", "models", "baselines", "tables", "figures", "ablations", "pages"}
+TARGETS = {"all", "sessions", "models", "baselines", "tables", "figures", "ablations", "benchmark", "pages"}
 """Rules that do nothing."""
 LISTED = {"configuration_table", "software_table", "table_page"}
 """Rules of what a report lists, which follow every change of the configuration or of a score."""

@@ -61,7 +61,8 @@ def run_baseline(
     )
     predict: Callable[[AlignedSession, Given], list[Predicted]]
     predict = import_module(f"neds.baselines.{module_of(name)}").predict
-    predicted = predict(session, given) if is_usable(session) else []
+    can_be_scored = is_usable(session) and len(session.trials_of("test"))
+    predicted = predict(session, given) if can_be_scored else []
     write_evaluation(session, Identity(model=name, training="", seed=0), predicted, files)
 
 

@@ -123,6 +123,21 @@ _FIXED: dict[str, Command] = {
             "Collect the metrics of all evaluations into one table.",
         ),
         (
+            "submit-decoding",
+            "neds.benchmark.decoding:submit_decoding",
+            "Write what models decode as a submission to BrainWideBench, and the truth to score it by.",
+        ),
+        (
+            "join-submission",
+            "neds.benchmark.join:join_submission",
+            "Put the suites of a submission into one zip, and check it.",
+        ),
+        (
+            "score-submission",
+            "neds.benchmark.scoring:score_submission",
+            "Score a submission to BrainWideBench by the IBL's own scorer.",
+        ),
+        (
             "unit-embeddings",
             "neds.regions.extract:extract_embeddings",
             "Extract what a trained network has learned of each unit.",
@@ -215,6 +230,11 @@ _FIXED: dict[str, Command] = {
             "size",
             "neds.commands.size:download_size",
             "Tell how many bytes the sessions of a configuration would download.",
+        ),
+        (
+            "benchmark-sheet",
+            "neds.benchmark.sheet:write_sheet",
+            "Write a sessions sheet of a folder of BrainWideBench's files.",
         ),
         (
             "export-brainsets",

@@ -1,6 +1,7 @@
 """Every check of what the keys of a configuration say together."""
 
 from neds.config.checked import Checked
+from neds.config.checks_benchmark import benchmark_faults
 from neds.config.checks_data import (
     alignment_faults,
     gap_faults,
@@ -43,10 +44,14 @@ CHECKS = {
         *("evaluation", "modes", "modalities", "custom_modalities", "model", "masking", "training", "overrides"),
     ),
     region_faults: ("regions",),
-    view_faults: ("views", "partition", "modalities", "custom_modalities", "source", "pretrained"),
+    view_faults: ("views", "baselines", "partition", "modalities", "custom_modalities", "source", "pretrained"),
     pretrained_faults: (
         *("pretrained", "regimes", "modes", "modalities", "custom_modalities", "source", "partition", "tune"),
         *("finetune_from", "pretraining_sets"),
+    ),
+    benchmark_faults: (
+        *("benchmark", "seeds", "train_trials", "modes", "regimes", "source", "partition", "views", "finetune_from"),
+        "pretrained",
     ),
     space_faults: ("tune", "modes", "model", "masking", "training", "overrides"),
     roster_faults: ("source", "sessions", "synthetic", "regimes", "pretraining_sets", "finetune_from", "pretrained"),

@@ -4,6 +4,7 @@ import re
 
 from pydantic import ValidationError
 
+from neds.baselines.registry import baselines
 from neds.config.checked import Checked
 from neds.config.schema import Config
 from neds.roster import ROLES
@@ -57,6 +58,11 @@ def view_faults(checked: Checked) -> list[str]:
         faults.append("config key views: your own arrays are cut already; list each window as a session of its own")
     if config.views and config.pretrained:
         faults.append("config key views: a shared model has one window, and there are several; leave pretrained out")
+    pretrained = [name for name in config.baselines if baselines()[name].is_pretrained]
+    if config.views and pretrained:
+        faults.append(
+            f"config key baselines: {pretrained[0]} is pretrained on one window, and there are several views; remove it"
+        )
     if config.views and "lfp" in config.modalities:
         faults.append("config key views: LFP is read around one window; take lfp off modalities, or leave views out")
     return faults

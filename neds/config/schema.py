@@ -9,6 +9,7 @@ from neds.ablations.settings import AblationSettings
 from neds.baselines.names import BaselineName
 from neds.baselines.networks.settings import RivalSettings
 from neds.baselines.registry import baselines
+from neds.benchmark.settings import BenchmarkSettings
 from neds.config.overrides import OverrideName, RunSettings, Stage, resolve
 from neds.conversion.settings import MAPPINGS, FileMapping, FileMappings
 from neds.download.settings import EXTRAS, DownloadSettings
@@ -137,6 +138,7 @@ class Config(FileMappings):
     regions: RegionSettings = Field(default_factory=RegionSettings)
     ablations: AblationSettings = Field(default_factory=AblationSettings)
     figures: FiguresSettings = Field(default_factory=FiguresSettings)
+    benchmark: BenchmarkSettings = Field(default_factory=BenchmarkSettings)
 
     @field_validator("results")
     @classmethod

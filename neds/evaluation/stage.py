@@ -54,7 +54,8 @@ def evaluate(
     identity = Identity(model=model, training=training, seed=seed)
     files = EvaluationFiles(metrics, units, predictions)
     session = read_aligned(aligned)
-    skipped = session.reason or read_checkpoint(checkpoint, with_weights=False)[0].skipped
+    no_test = "" if len(session.trials_of("test")) else "no test trials in its file"
+    skipped = session.reason or no_test or read_checkpoint(checkpoint, with_weights=False)[0].skipped
     if skipped:
         log.warning("session %s is not evaluated: %s", session.eid, skipped)
         write_evaluation(session, identity, [], files)

@@ -28,7 +28,8 @@ def require_known(
             continue
         is_known = np.greater_equal(array, 0) if modalities[name].kind == "categorical" else np.isfinite(array)
         known = np.any(is_known.reshape(len(array), -1), axis=1)
-        lacking = [what for index, what in enumerate(SPLITS) if not known[split == index].any()]
+        own = [known[split == index] for index in range(len(SPLITS))]
+        lacking = [what for what, of_split in zip(SPLITS, own, strict=True) if len(of_split) and not of_split.any()]
         if lacking:
             raise Unusable(f"{name} is unknown in all trials of {', '.join(lacking)}", dropped)
 

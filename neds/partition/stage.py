@@ -133,7 +133,7 @@ def _aligned(header: AlignedSession, raw: RawSession, settings: PartitionSetting
     split, kept, between = split_trials(cut.edges[:, [0, -1]], eid=raw.eid, settings=settings, intervals=raw.intervals)
     cut, split = cut.only(kept, between), split[kept]
     require_trials(len(cut.rows), len(cut.table), settings, cut.dropped)
-    require_splits(split, cut.dropped)
+    require_splits(split, cut.dropped, of_file=settings.split == "file")
     training = split == SPLITS.index("train")
 
     windowed = spikes_in_windows(raw.spike_times, raw.spike_units, cut.edges)

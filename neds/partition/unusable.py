@@ -52,9 +52,14 @@ def require_trials(n_trials: int, n_before: int, settings: PartitionSettings, dr
         )
 
 
-def require_splits(split: np.ndarray, dropped: dict[str, int]) -> None:
-    """Refuse a session whose trials (K,), given by index into SPLITS, leave a split empty."""
-    empty = [name for index, name in enumerate(SPLITS) if not (split == index).any()]
+def require_splits(split: np.ndarray, dropped: dict[str, int], *, of_file: bool = False) -> None:
+    """Refuse a session whose trials (K,), given by index into SPLITS, leave a split empty.
+
+    Args:
+        of_file: the source's file says the splits, and may have no test.
+    """
+    needed = SPLITS[:2] if of_file else SPLITS
+    empty = [name for index, name in enumerate(needed) if not (split == index).any()]
     if empty:
         raise Unusable(f"no trials left for {', '.join(empty)}; lower split_gap_s or split_blocks", dropped)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from neds.baselines.registry import baselines
+from neds.plan.benchmark import left_out_tasks
 from neds.plan.drawn import Condition, Drawn, Wildcards
 from neds.plan.figures import FIGURES
 from neds.plan.step import Step
@@ -21,6 +22,7 @@ PAGES = {
     "metrics": "every score",
     "regions": "regions told from embeddings",
     "ablations": "every score of the ablations",
+    "benchmark_wide": "scores of BrainWideBench",
     "configuration": "configuration",
     "software": "versions of the software",
 }
@@ -65,6 +67,7 @@ def left_out_messages(plan: Plan) -> list[str]:
     ]
     lines += [f"figures/metrics and tables/benchmark: without {part}" for part in _absent_models(plan)]
     unable = [name for name in plan.config.baselines if name not in plan.models.baselines]
+    lines += left_out_tasks(plan)
     return lines + [f"baseline {name}: left out; it needs {_NEEDED[baselines()[name].needs]}" for name in unable]
 
 
@@ -149,6 +152,7 @@ def _lists(plan: Plan) -> Iterator[Step]:
         outputs={"output": plan.path("tables", "software.csv")},
     )
     absent = {"ablations": not plan.models.variants}
+    absent["benchmark_wide"] = plan.config.benchmark.label is None
     absent["regions"] = bool(drawn_by_name("regions").missing(plan))
     for name, title in PAGES.items():
         if not absent.get(name):

@@ -7,7 +7,7 @@ from itertools import chain
 
 from neds.config import Config
 from neds.modalities import Modality
-from neds.plan import drawings, evaluation, sessions, training
+from neds.plan import benchmark, drawings, evaluation, sessions, training
 from neds.plan.models import Models
 from neds.plan.step import Step, Wildcards, step_key
 from neds.roster import Session
@@ -27,6 +27,7 @@ TARGETS = {
         *("unit_embeddings", "unit_embeddings_of_pretrained", "classify_regions", "map_units"),
         *("figure", "session_figure", "learning_figure", "search_figure", "left_out"),
     ],
+    "benchmark": ["benchmark_decoding", "benchmark_submission", "benchmark_scores"],
     "pages": ["configuration_table", "software_table", "table_page"],
 }
 """The rules whose files each target asks for."""
@@ -140,4 +141,5 @@ class Plan:
         return {step.key: step for step in self.steps}
 
     def _all(self) -> Iterator[Step]:
-        return chain(sessions.steps(self), training.steps(self), evaluation.steps(self), drawings.steps(self))
+        stages = (sessions, training, evaluation, benchmark, drawings)
+        return chain.from_iterable(stage.steps(self) for stage in stages)

@@ -1,0 +1,144 @@
+"""What a file of BrainWideBench says of the first suite: which trials are scored, and their true values.
+
+Shapes: K scored trials, m stretches, n samples.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from neds.benchmark.protocol import BIN_S, N_BINS, TEST_DOMAIN, UNIT_FILTERING, Task
+from neds.errors import UserError
+from neds.files import hdf5
+
+_CLOCK_S = 1e-9
+"""As torch_brain rounds times to samples."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The trials of a task that are scored.
+
+    Attributes:
+        trial_id: (K,) int64, row of each in the file's trials.
+        start_s: (K,) first moment of its window.
+        values: (K, 1) class indices, or (K, 50, 1) values as they are scored; float32.
+        known: (K, 50) which of these count; None where all do.
+        timestamps: (K, 50) float32 times of the samples from the beginning of the window on; None for a value per trial.
+        mean, std: of a trace that is z-scored; else 0 and 1.
+    """
+
+    trial_id: np.ndarray
+    start_s: np.ndarray
+    values: np.ndarray
+    known: np.ndarray | None = None
+    timestamps: np.ndarray | None = None
+    mean: float = 0.0
+    std: float = 1.0
+
+
+class Recording:
+    """An open file of the benchmark. Every reading raises UserError for a file that lacks what the benchmark's have."""
+
+    def __init__(self, path: Path, handle: h5py.File) -> None:
+        self._path, self._handle = path, handle
+        described = self._at("brainset").attrs
+        self.unit_filtering = str(described.get("unit_filtering", ""))
+        self.dataset_version = str(described.get("derived_version", ""))
+        if self.unit_filtering not in UNIT_FILTERING:
+            raise UserError(
+                f"{path}: says no unit_filtering of {', '.join(UNIT_FILTERING)}; it is no file of BrainWideBench"
+            )
+
+    def scored(self, task: Task) -> Scored:
+        """The trials of a task that are scored, in the order of their numbers."""
+        trial_id = self._array(f"{task.interval}/trial_index").astype(np.int64)
+        windows_s = self._stretches(task.interval)
+        chosen = _meet(windows_s, self._stretches(TEST_DOMAIN))
+        if task.series:
+            chosen &= _meet(windows_s, self._stretches(f"{task.series}/domain"))
+            return self._of_series(task, trial_id[chosen], windows_s[chosen, 0])
+        values = self._array(task.values)[chosen].astype(np.float32)[:, None]
+        return Scored(trial_id[chosen], windows_s[chosen, 0], values)
+
+    def _of_series(self, task: Task, trial_id: np.ndarray, start_s: np.ndarray) -> Scored:
+        group = self._at(task.series)
+        rate_hz, first_s = float(group.attrs["sampling_rate"]), self._stretches(f"{task.series}/domain")[0, 0]
+        if abs(rate_hz * BIN_S - 1) > _CLOCK_S:
+            raise UserError(f"{self._path}: {task.series} has {rate_hz:g} samples per second, the benchmark's have 50")
+        series = self._array(task.values)
+        place = (start_s - first_s) * rate_hz
+        first = np.where(np.abs(place - np.round(place)) < _CLOCK_S, np.round(place), np.ceil(place)).astype(int)
+        rows = first[:, None] + np.arange(N_BINS)
+        # Of a window that the series covers in part there is nothing of the shape that is scored.
+        whole = (first >= 0) & (rows[:, -1] < len(series))
+        known = self._array(task.known).astype(bool)[rows.clip(0, len(series) - 1)] if task.known else None
+        if known is not None:
+            whole &= known.any(axis=1)
+        rows, start_s = rows[whole], start_s[whole]
+        mean, std = self._normalisation(task)
+        values = series[rows].astype(np.float64)
+        values = np.round(values / rate_hz) if task.kind == "log_counts" else (values - mean) / std
+        return Scored(
+            trial_id[whole],
+            start_s,
+            values.astype(np.float32)[..., None],
+            known[whole] if known is not None else None,
+            (first_s + rows / rate_hz - start_s[:, None]).astype(np.float32),
+            mean,
+            std,
+        )
+
+    def _normalisation(self, task: Task) -> tuple[float, float]:
+        if not task.normalised:
+            return 0.0, 1.0
+        group = self._at(task.normalised)
+        found = [group.attrs.get(name, group.get(name)) for name in ("mean", "std")]
+        if any(value is None for value in found):
+            raise UserError(f"{self._path}: {task.normalised} has no mean and std")
+        mean, std = (float(np.asarray(value[()] if isinstance(value, h5py.Dataset) else value)) for value in found)
+        return mean, std
+
+    def _stretches(self, place: str) -> np.ndarray:
+        return np.column_stack([self._array(f"{place}/{end}").astype(np.float64) for end in ("start", "end")])
+
+    def _array(self, place: str) -> np.ndarray:
+        return self._at(place)[:]
+
+    def _at(self, place: str) -> h5py.Group:
+        if place not in self._handle:
+            raise UserError(
+                f"{self._path}: the file has no {place}; is it one of BrainWideBench's evaluation sessions?"
+            )
+        return self._handle[place]
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Recording]:
+    """Open a file of the benchmark for as long as the block runs.
+
+    Raises:
+        UserError: it is damaged, or none of the benchmark's.
+    """
+    try:
+        handle = h5py.File(path, "r")
+    except OSError as error:
+        raise UserError(f"{path}: damaged, or no HDF5 file ({' '.join(str(error).split())})") from None
+    with handle:
+        hdf5.refuse_foreign(handle, path)
+        try:
+            yield Recording(path, handle)
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise UserError(f"{path}: no whole file of BrainWideBench ({' '.join(str(error).split())})") from None
+
+
+def _meet(windows_s: np.ndarray, stretches_s: np.ndarray) -> np.ndarray:
+    """Whether each window (K, 2) has time in common with one of the stretches (m, 2)."""
+    shared_s = np.minimum(windows_s[:, None, 1], stretches_s[:, 1]) - np.maximum(
+        windows_s[:, None, 0], stretches_s[:, 0]
+    )
+    return (shared_s > 0).any(axis=1) if len(stretches_s) else np.zeros(len(windows_s), bool)

@@ -1,0 +1,59 @@
+"""Settings of a submission to BrainWideBench. Light: importing this imports no stage."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from neds.settings import Seed, Settings, key
+
+Suite = Literal["ts1", "ts2", "ts3"]
+FEWEST_SEEDS = 3
+
+
+class BenchmarkSettings(Settings):
+    """A submission to BrainWideBench (docs/benchmark.md)."""
+
+    label: Annotated[str, Field(pattern="^[A-Za-z0-9_-]+$")] | None = key(
+        None, when="to make a submission; it is then called so"
+    )
+    """Name of the submission, results/benchmark/<label>.zip; null for none."""
+    suites: list[Suite] = key(["ts1"], min_length=1, when="with what the configuration trains")
+    """ts1: decoding, from views with the windows of its tasks; ts3: brain regions, from the embeddings of models that are
+    fine-tuned from one pretrained network."""
+    model: str | None = key(None, when="when several kinds of models are trained")
+    """Which model is submitted, by its label in the tables, e.g. neds-mm-finetuned-all; null for the multi-session one, or
+    the single-session one where there is no other."""
+    missing: Literal["error", "mean"] = key(
+        "error", when="mean where the benchmark scores a trial of which not all was recorded"
+    )
+    """What to do with a trial that the benchmark scores and that is not among the test trials of the session: error refuses
+    the submission and names it; mean submits the mean of the predictions, and counts it in the table of coverage."""
+
+
+class SubmittedRun(Settings):
+    """A model of one view of a recording, whose predictions are submitted."""
+
+    view: str
+    seed: Seed
+
+
+class DecodingRun(Settings):
+    """Everything but the files that determines what is submitted of a recording to the first suite."""
+
+    label: str
+    eid: str
+    """Of the recording."""
+    views: dict[str, str]
+    """View of each task."""
+    runs: list[SubmittedRun]
+    """Models, in the order of the files of their predictions."""
+    missing: Literal["error", "mean"]
+
+
+class ScoresRun(Settings):
+    """Everything but the files that determines a table of scores."""
+
+    model: str
+    """Label of the model in the table of our own scores."""
+    views: dict[str, str]
+    """View of each task of the first suite."""

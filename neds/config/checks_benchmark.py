@@ -1,0 +1,77 @@
+"""Checks of a submission to BrainWideBench."""
+
+from collections.abc import Iterator
+
+from neds.benchmark.protocol import BIN_S, TASKS, TEST_DOMAIN, evaluation_sessions
+from neds.benchmark.settings import FEWEST_SEEDS
+from neds.config.checked import Checked
+from neds.config.schema import Config
+from neds.run import Run
+
+
+def benchmark_faults(checked: Checked) -> list[str]:
+    config = checked.config
+    if config.benchmark.label is None:
+        return []
+    return [*_seed_faults(config), *_model_faults(config), *_leaks(checked), *_protocol_faults(config)]
+
+
+def _seed_faults(config: Config) -> Iterator[str]:
+    seeds = sorted(config.seeds)
+    if len(seeds) < FEWEST_SEEDS or seeds != list(range(seeds[0], seeds[0] + len(seeds))):
+        yield (
+            f"config key seeds: BrainWideBench takes {FEWEST_SEEDS} seeds or more that follow one another, e.g. [43, 44, 45]"
+        )
+    if "all" not in config.train_trials:
+        yield "config key train_trials: models of all trials are submitted to BrainWideBench; add all"
+
+
+def _model_faults(config: Config) -> Iterator[str]:
+    if (label := config.benchmark.model) is None:
+        if set(config.modes) == {"encoding"}:
+            yield "config key modes: an encoding model decodes nothing for BrainWideBench; add mm or decoding"
+        return
+    run = Run.parse(label)
+    there = run is not None and run.mode in config.modes and run.regime in config.regimes
+    known = (
+        there
+        and run is not None
+        and run.label == label
+        and run.mode != "encoding"
+        and not (run.trials or run.is_ensemble)
+    )
+    if not known or (run is not None and run.regime == "finetuned" and run.pretraining_set not in config.sets_in_use):
+        yield (
+            f"config key benchmark.model: {label} is no model of this configuration that decodes; take e.g. "
+            f"neds-{config.modes[0]}-{config.regimes[0]}{'-all' if config.regimes[0] == 'finetuned' else ''}"
+        )
+
+
+def _leaks(checked: Checked) -> Iterator[str]:
+    """Sessions that models would be pretrained on and are evaluated. Those of role test never are."""
+    if "finetuned" not in checked.config.regimes:
+        return
+    train = {session.recording for session in checked.sessions if session.role == "train"}
+    if leaked := sorted(train & evaluation_sessions()):
+        yield (
+            f"sessions: {', '.join(leaked[:3])}{', ...' if len(leaked) > 3 else ''} of role train: BrainWideBench evaluates "
+            "them, so that no model may be pretrained on them; give them role test, or take them off the sheet"
+        )
+
+
+def _protocol_faults(config: Config) -> Iterator[str]:
+    if config.source != "brainsets":
+        yield f"config key benchmark: files of BrainWideBench are of source brainsets, this is {config.source}"
+        return
+    if "ts1" not in config.benchmark.suites:
+        return
+    cut = config.partition
+    if cut.split != "file" or cut.split_intervals.get("test", [])[:1] != [TEST_DOMAIN]:
+        yield f"config key partition.split_intervals: the benchmark tests on {TEST_DOMAIN}; with split file, set test to it"
+    if abs(cut.bin_s - BIN_S) > 1e-9:
+        yield f"config key partition.bin_s: bins of the benchmark are of {BIN_S:g} s"
+    if cut.trace_values != "samples":
+        yield "config key partition.trace_values: the benchmark scores samples as they stand in the file; set it to samples"
+    windows = {(c.align, round(c.window_start_s, 6), round(c.window_end_s, 6)) for c in config.cuttings().values()}
+    if not any((task.align, task.start_s, task.end_s) in windows for task in TASKS.values()):
+        yield "config key views: none has the window of a task of the benchmark (docs/benchmark.md lists them)"
