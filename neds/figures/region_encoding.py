@@ -24,6 +24,8 @@ from neds.modalities import Modality, by_name
 from neds.words import counted
 
 _COLOR_MAP = "viridis"
+_FRAME_COLOR = "white"
+"""That of no model, and seen on the colours of all but the best scores."""
 _NO_REGIONS = ("", "root", "void")
 _MOST_REGIONS = 40
 
@@ -87,7 +89,9 @@ def plot_region_inputs(ax: Axes, scores: np.ndarray, *, inputs: Sequence[str]) -
             ax.text(column, row, f"{value:.2f}", ha="center", va="center", color=color, fontsize=6)
         if np.isfinite(values[1:]).any():
             best = 1 + int(np.nanargmax(values[1:]))
-            ax.add_patch(Rectangle((best - 0.46, row - 0.46), 0.92, 0.92, fill=False, color="#D55E00", linewidth=1.2))
+            ax.add_patch(
+                Rectangle((best - 0.46, row - 0.46), 0.92, 0.92, fill=False, color=_FRAME_COLOR, linewidth=1.4)
+            )
     ax.axvline(0.5, color="white", linewidth=2)
     ax.set_xticks(range(len(inputs)), [textwrap.fill(name, 11) for name in inputs])
     ax.spines[:].set_visible(False)
@@ -126,6 +130,7 @@ def region_encoding_figure(
     plot_region_scores(left, drawn[drawn["all_inputs"]], regions)
     drawn_regions = own.set_index("region").loc[regions]
     left.set_yticks(range(len(regions)), [f"{name} ({n})" for name, n in drawn_regions["n_units"].items()])
+    left.set_ylabel("brain region (units)")
     left.set_xlabel(f"{METRIC_TITLES['bits_per_spike']}, all inputs")
     by_input = drawn[drawn["label"] == model].pivot(index="region", columns="inputs", values="mean").loc[regions]
     everything = drawn_regions["inputs"].iloc[0]
@@ -135,7 +140,9 @@ def region_encoding_figure(
     )
     right.set_yticks([])
     right.set_title(f"{model_title(model)}, by input")
-    fig.colorbar(image, ax=right, label=METRIC_TITLES["bits_per_spike"], pad=0.02, aspect=15)
+    below_zero = "min" if by_input.min(axis=None) < 0 else "neither"
+    label = f"{METRIC_TITLES['bits_per_spike']}, mean over units"
+    fig.colorbar(image, ax=right, label=textwrap.fill(label, 16), pad=0.02, aspect=15, extend=below_zero)
     legend_below(fig, *left.get_legend_handles_labels())
     ours = labels_of(units) == model
     n_all = len(units[ours].drop_duplicates(["eid", "target", "unit"]))
@@ -153,7 +160,7 @@ def _note(drawn: pd.DataFrame, min_units: int, *, n_left_out: int, n_all: int) -
     if n_left_out:
         regions = counted(n_left_out, "region")
         note += f" {regions} not drawn: under {min_units} units, or beyond the {_MOST_REGIONS} largest."
-    return note + "\nFrame: the one input that alone predicts a region best."
+    return note + "\nWhite frame: the one input that alone predicts a region best."
 
 
 def draw_region_encoding(*, units: InputFiles, settings: RegionEncodingDrawing, output: FigureStem) -> None:

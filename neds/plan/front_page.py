@@ -29,7 +29,7 @@ class FrontPage(dict[str, str]):
 
     @property
     def figure(self) -> list[str]:
-        """The main figure as an address that holds it, in lines of a length that docutils takes; empty where there is none."""
+        """The main figure as an address that holds it, in lines that docutils takes; empty where there is none."""
         path = self._results / "figures" / "metrics.png"
         if not path.is_file():
             return []
