@@ -34,6 +34,7 @@ OPTIONAL = {
         ("one", "brainbox", "iblatlas", "ibldsp", "ibllib", "iblutil", "neuropixel", "requests", "spikeglx"), "one"
     ),
     **dict.fromkeys(("ray", "optuna"), "tune"),
+    **dict.fromkeys(("tensorboardX", "wandb"), "loggers"),
 }
 """The extra of this package that brings a module in, for modules that only some commands need."""
 _FIRST_ENDS_WITHIN_S = 20.0

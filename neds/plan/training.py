@@ -93,7 +93,7 @@ def _values(plan: Plan, run: Run) -> dict[str, Any]:
 
 
 def _operational(plan: Plan) -> dict[str, Any]:
-    return {"same_torch": plan.config.same_torch}
+    return {"same_torch": plan.config.same_torch, "loggers": list(plan.config.loggers)}
 
 
 def _pretrained(plan: Plan, run: Run) -> Step:
