@@ -51,6 +51,6 @@ bench: .venv/test.stamp  ## measure on this CPU, which should be idle, and write
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
 	touch $@
 
-.venv/test.stamp: .venv/run.stamp envs/test.txt envs/docs.txt
+.venv/test.stamp: .venv/run.stamp envs/test.txt envs/poyo.txt envs/docs.txt
 	$(BIN)/python -m pip install --quiet --requirement envs/test.txt --requirement envs/docs.txt
 	touch $@

@@ -29,8 +29,9 @@ from neds.model.network import NEDS, Design
 from neds.model.precision import Precision
 from neds.partition.statistics import training_statistics
 from neds.training.distributed import alone
-from neds.training.loop import _beginning, _trials_at_once
-from neds.training.settings import TrainingRun
+from neds.training.loop import _beginning
+from neds.training.memory import trials_at_once
+from neds.training.settings import MemorySettings, TrainingRun
 from neds.training.step import add_gradients
 
 DEVICE, TINY = torch.device(os.environ.get("DEVICE", "cuda")), os.environ.get("TINY") == "1"
@@ -97,7 +98,14 @@ def run_of(model: dict[str, Any], **training: Any) -> TrainingRun:
 class Training:
     """A network on a device, and steps of its training as the loop makes them."""
 
-    def __init__(self, paths: list[Path], run: TrainingRun, device: torch.device, precision: Precision):
+    def __init__(
+        self,
+        paths: list[Path],
+        run: TrainingRun,
+        device: torch.device,
+        precision: Precision,
+        memory: MemorySettings | None = None,
+    ):
         sessions = [read_aligned(path) for path in paths]
         self.store, self.run, self.device = TrialStore(sessions, names=list(PAPER), device=device), run, device
         torch.manual_seed(0)
@@ -106,7 +114,8 @@ class Training:
         self.network.to(device).train()
         self.state = _beginning(self.network, self.store, run.training)
         self.state.progress.precision = precision
-        self.at_once = _trials_at_once(self.state, self.store, run, None, alone(device), "check")
+        memory, n_trials = memory or MemorySettings(), min(run.training.batch_size, self.store.n_trials("train"))
+        self.at_once = trials_at_once(memory, self.state, self.store, run, {}, alone(device), n_trials, "check")
         self.batches = self._batches()
 
     def _batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -117,7 +126,7 @@ class Training:
 
     def add_gradients(self, rows: tuple[np.ndarray, np.ndarray]) -> torch.Tensor:
         return add_gradients(
-            self.network, self.state, self.store, *rows, self.run, None, alone(self.device), self.at_once
+            self.network, self.state, self.store, *rows, self.run, {}, alone(self.device), self.at_once
         )
 
     def step(self) -> None:
@@ -197,8 +206,8 @@ def numerics() -> dict[str, Any]:
         ("bf16", DEVICE, "bf16", 32),
     ]
     for name, device, precision, at_once in cases:
-        run = run_of(ONE | NO_DROPOUT, batch_size=32, trials_at_once=at_once)
-        training = Training([single(index) for index in range(3)], run, device, precision)
+        run, memory = run_of(ONE | NO_DROPOUT, batch_size=32), MemorySettings(trials_at_once=at_once)
+        training = Training([single(index) for index in range(3)], run, device, precision, memory)
         sums = training.add_gradients(next(training.batches)).cpu()
         gradients = {
             name: p.grad.float().cpu() for name, p in training.network.named_parameters() if p.grad is not None

@@ -59,13 +59,13 @@ class Study:
         return ["pretrain", "finetuned"] if self.pretrain else ["scratch"]
 
     def run(self, stage: Stage, changes: dict[str, Any], seed: int) -> TrainingRun:
-        blocks = load_config([]).config.run_settings(stage, self.mode).model_dump()
+        blocks = load_config([]).config.run_settings(stage, self.mode).of_result()
         return TrainingRun(
             mode=self.mode,
             modalities=list(read_aligned(self.sessions[0]).modalities),
             seed=seed,
             train_trials=None if stage == "pretrain" else self.train_trials,
-            **with_changes(blocks, changes),
+            **with_changes({name: block.model_dump() for name, block in blocks.items()}, changes),
         )
 
     def rows(self, name: str, changes: dict[str, Any], seed: int, folder: Path) -> Iterator[dict[str, Any]]:

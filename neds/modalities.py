@@ -94,6 +94,7 @@ CLASSES = {
     "choice": ["right", "left"],
     "block": ["0.2", "0.5", "0.8"],
     "reward": ["no", "yes"],
+    "stimulus_contrast": ["0", "0.0625", "0.125", "0.25", "1"],
     "contrast": ["-1", "-0.25", "-0.125", "-0.0625", "0", "0.0625", "0.125", "0.25", "1"],
 }
 """Of the IBL's modalities that are computed from numbers. They stand apart from the registry, whose labels and other entries
@@ -118,6 +119,12 @@ BUILT_IN = {
             kind="categorical",
             classes=CLASSES["contrast"],
             label="signed contrast (right positive)",
+        ),
+        Modality(
+            name="stimulus_contrast",
+            kind="categorical",
+            classes=CLASSES["stimulus_contrast"],
+            label="contrast of the stimulus",
         ),
     )
 }

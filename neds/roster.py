@@ -6,7 +6,8 @@ import hashlib
 import re
 import uuid
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -32,7 +33,8 @@ class Session:
     """One line of the roster.
 
     `path` locates the recording within its source and is empty where the EID does; `linked` are further files that the
-    recording's own may have links to; `index` is the number of a generated session within its data set.
+    recording's own may have links to; `index` is the number of a generated session within its data set. Of a session that
+    is one view of a recording the EID ends with `_<view>`.
     """
 
     eid: str
@@ -40,6 +42,20 @@ class Session:
     path: str = ""
     linked: tuple[str, ...] = ()
     index: int = 0
+    view: str = ""
+
+    @property
+    def recording(self) -> str:
+        """The EID without the view."""
+        return self.eid.removesuffix(f"_{self.view}") if self.view else self.eid
+
+
+def in_views(sessions: Iterable[Session], views: Iterable[str]) -> list[Session]:
+    """Every session once for each view, those of a session after one another; as they are where there is no view."""
+    names = list(views)
+    if not names:
+        return list(sessions)
+    return [replace(session, eid=f"{session.eid}_{view}", view=view) for session in sessions for view in names]
 
 
 def synthetic_sessions(settings: SyntheticSettings) -> list[Session]:

@@ -9,11 +9,11 @@ from neds.model.modes import ModeName
 Regime = Literal["scratch", "finetuned", "pretrained"]
 
 _NAME = re.compile("[A-Za-z0-9_-]+")
-_LIKE_AN_ENDING = re.compile("(^|-)([0-9]+trials|seed[0-9]+)$")
+_LIKE_AN_ENDING = re.compile("(^|-)([0-9]+trials|ensemble|seed[0-9]+)$")
 _MODEL = re.compile(
     r"neds-(?P<mode>mm|encoding|decoding)-"
     r"(?:(?P<scratch>scratch)(?:-(?P<variant>.+?))??|(?P<regime>finetuned|pretrained)-(?P<set>.+?))"
-    r"(?:-(?P<trials>[0-9]+)trials)?(?:-seed(?P<seed>[0-9]+))?"
+    r"(?:-(?P<trials>[0-9]+)trials)?(?:(?P<ensemble>-ensemble)|-seed(?P<seed>[0-9]+))?"
 )
 
 
@@ -28,6 +28,7 @@ class Run:
         trials: number of training trials; None for all.
         variant: of an ablation, by name; empty for the unchanged model.
         seed: of the training; None for all seeds.
+        is_ensemble: whether it is the mean of the predictions of all seeds; it has no seed then.
     """
 
     mode: ModeName
@@ -36,6 +37,7 @@ class Run:
     trials: int | None = None
     variant: str = ""
     seed: int | None = None
+    is_ensemble: bool = False
 
     @property
     def model(self) -> str:
@@ -44,9 +46,10 @@ class Run:
 
     @property
     def training(self) -> str:
-        """The column `training` of tables, e.g. scratch, scratch-wide, finetuned-all-50trials."""
+        """The column `training` of tables, e.g. scratch, scratch-wide, finetuned-all-50trials, scratch-ensemble."""
         trials = "" if self.trials is None else f"{self.trials}trials"
-        return "-".join(part for part in (self.regime, self.pretraining_set, self.variant, trials) if part)
+        ensemble = "ensemble" if self.is_ensemble else ""
+        return "-".join(part for part in (self.regime, self.pretraining_set, self.variant, trials, ensemble) if part)
 
     @property
     def label(self) -> str:
@@ -67,7 +70,8 @@ class Run:
     def details(self) -> list[str]:
         """What tells it from others of its family; a set of all sessions goes without saying."""
         named = [self.variant, "" if self.pretraining_set == "all" else self.pretraining_set]
-        return [part for part in named if part] + ([] if self.trials is None else [f"{self.trials} trials"])
+        trials = [] if self.trials is None else [f"{self.trials} trials"]
+        return [part for part in named if part] + trials + (["ensemble"] if self.is_ensemble else [])
 
     @classmethod
     def parse(cls, text: str) -> "Run | None":
@@ -82,11 +86,12 @@ class Run:
             trials=int(found["trials"]) if found["trials"] else None,
             variant=found["variant"] or "",
             seed=int(found["seed"]) if found["seed"] else None,
+            is_ensemble=bool(found["ensemble"]),
         )
 
 
 def name_fault(name: str) -> str:
     """What keeps a pretraining set or a variant from being called so; empty where nothing does."""
     if not _NAME.fullmatch(name) or _LIKE_AN_ENDING.search(name):
-        return "a name may hold letters, digits, - and _, and may not end like 50trials or seed0"
+        return "a name may hold letters, digits, - and _, and may not end like 50trials, seed0 or ensemble"
     return ""

@@ -25,6 +25,60 @@ rule baseline:
         " --predictions {output.predictions:q} {params.recipe} 2>&1 | tee {log:q}"
 
 
+rule pretrain_baseline:
+    """Train the network of a baseline on the sessions of role train."""
+    input:
+        unpack(needs("pretrain_baseline")),
+    output:
+        f"{RESULTS}/models/baselines/{{baseline}}.safetensors",
+    log:
+        log_file("pretrain_baseline"),
+    benchmark:
+        f"{RESULTS}/benchmarks/baselines/pretrain-{{baseline}}.tsv"
+    wildcard_constraints:
+        baseline=PLAN.pattern("pretrain_baseline", "baseline"),
+    # Every test session's fit waits for it.
+    priority: 10
+    conda:
+        "../envs/neds.yaml"
+    threads: share_of_cores("pretrain_baseline")
+    resources:
+        gpu_percent=100,
+    params:
+        files=read_options("pretrain_baseline"),
+        recipe=recipe("pretrain_baseline"),
+    shell:
+        "python -m workflow_scripts pretrain-baseline {params.files} --output {output:q}"
+        " --gpu-percent {resources.gpu_percent} {params.recipe} 2>&1 | tee {log:q}"
+
+
+rule network_baseline:
+    """Fit the network of a baseline to a test session and score it."""
+    input:
+        unpack(needs("network_baseline")),
+    output:
+        metrics=f"{RESULTS}/evaluation/{{eid}}/{{baseline}}/metrics.csv",
+        units=f"{RESULTS}/evaluation/{{eid}}/{{baseline}}/units.parquet",
+        predictions=f"{RESULTS}/evaluation/{{eid}}/{{baseline}}/predictions.h5",
+    log:
+        log_file("network_baseline"),
+    benchmark:
+        f"{RESULTS}/benchmarks/baselines/{{eid}}-{{baseline}}.tsv"
+    wildcard_constraints:
+        baseline=PLAN.pattern("network_baseline", "baseline"),
+    conda:
+        "../envs/neds.yaml"
+    threads: share_of_cores("network_baseline")
+    resources:
+        gpu_percent=100,
+    params:
+        files=read_options("network_baseline"),
+        recipe=recipe("network_baseline"),
+    shell:
+        "python -m workflow_scripts baseline {params.files} --metrics {output.metrics:q} --units {output.units:q}"
+        " --predictions {output.predictions:q} --gpu-percent {resources.gpu_percent} {params.recipe} 2>&1 | tee {log:q}"
+
+
 rule evaluate:
     """Score a trained model on the test trials of its session."""
     input:
@@ -47,6 +101,28 @@ rule evaluate:
     shell:
         "python -m workflow_scripts evaluate --aligned {input.aligned:q} --checkpoint {input.checkpoint:q}"
         " --metrics {output.metrics:q} --units {output.units:q} --predictions {output.predictions:q}"
+        " {params.recipe} 2>&1 | tee {log:q}"
+
+
+rule ensemble:
+    """Score the mean of the predictions of all seeds of a model."""
+    input:
+        unpack(needs("ensemble")),
+    output:
+        metrics=f"{RESULTS}/evaluation/{{eid}}/neds-{{mode}}-{{training}}/metrics.csv",
+        units=f"{RESULTS}/evaluation/{{eid}}/neds-{{mode}}-{{training}}/units.parquet",
+        predictions=f"{RESULTS}/evaluation/{{eid}}/neds-{{mode}}-{{training}}/predictions.h5",
+    log:
+        log_file("ensemble"),
+    wildcard_constraints:
+        training=PLAN.pattern("ensemble", "training"),
+    conda:
+        "../envs/neds.yaml"
+    params:
+        recipe=recipe("ensemble"),
+    shell:
+        "python -m workflow_scripts ensemble --aligned {input.aligned:q} --predictions {input.predictions:q}"
+        " --metrics {output.metrics:q} --units {output.units:q} --output {output.predictions:q}"
         " {params.recipe} 2>&1 | tee {log:q}"
 
 

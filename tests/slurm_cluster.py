@@ -203,7 +203,7 @@ def _free_ports(number: int) -> list[int]:
     return ports
 
 
-def wait_until(condition: Callable[[], bool], what: str, *, seconds: float = 3600.0) -> None:
+def wait_until(condition: Callable[[], bool], what: str, *, seconds: float = 900.0) -> None:
     """Wait until `condition` holds.
 
     Raises:

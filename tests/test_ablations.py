@@ -88,6 +88,7 @@ def faults(**values) -> str:
     [
         ({"tables": ["scheme"]}, "config key ablations.tables.0: must be schemes, size or embeddings, not 'scheme'"),
         ({"variants": {"x": {"model.layer": 2}}}, "variants.x.model.layer: no key that a variant may change"),
+        ({"variants": {"x": {"training.recompute": True}}}, "x.training.recompute: no key that a variant may change"),
         ({"variants": {"x": {"seeds": [3]}}}, "ablations.variants.x.seeds: no key that a variant may change"),
         ({"variants": {"x": {"model.layers": "two"}}}, "variants.x.model.layers: must be a whole number, not 'two'"),
         ({"variants": {"x": {"masking.weights.encodin": 0.0}}}, "ablations.variants.x.masking.weights.encodin"),

@@ -61,7 +61,7 @@ def step(
     """A step on a batch; returns the gradients of each session in it."""
     state, store, run = made
     trials = np.arange(len(sessions))
-    sums = add_gradients(state.model, state, store, np.array(sessions), trials, run, None, alone(CPU), 99)
+    sums = add_gradients(state.model, state, store, np.array(sessions), trials, run, {}, alone(CPU), 99)
     whole = {name: parameter.grad for name, parameter in state.model.named_parameters()}
     as_weights = NEDS(state.model.design, state.model.session_shapes)
     with torch.no_grad():

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from neds.model.settings import ModelSettings
-from neds.model.transformer import Attention, rotary_angles
+from neds.model.transformer import Attention, rotary_turns
 
 P, D = 20, 8
 
@@ -16,7 +16,7 @@ def attention(**settings) -> Attention:
 
 def attended(module: Attention, x: torch.Tensor, seed: int = 1) -> torch.Tensor:
     torch.manual_seed(seed)
-    return module(x, *rotary_angles(torch.arange(x.shape[1]), D // 2, 100.0))
+    return module(x, rotary_turns(torch.arange(x.shape[1]), D // 2, 100.0))
 
 
 def test_dropped_keys_are_the_same_for_all_queries_and_differ_between_heads_and_trials():

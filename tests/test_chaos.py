@@ -13,7 +13,7 @@ import psutil
 import pytest
 from safetensors import safe_open
 
-from tests.workflow_runs import jobs_of, snakemake, start
+from tests.workflow_runs import has_ended, jobs_of, snakemake, start
 
 pytestmark = pytest.mark.slow
 
@@ -42,8 +42,10 @@ def kill(how: str, process: subprocess.Popen, rng: np.random.Generator) -> bool:
             victim = fresh[int(rng.integers(len(fresh)))]
             try:
                 what = victim.cmdline()[2]
-                while sum(victim.cpu_times()[:2]) < cpu_s:
+                while sum(victim.cpu_times()[:2]) < cpu_s and not has_ended(victim):
                     time.sleep(0.01)
+                if has_ended(victim):
+                    raise psutil.NoSuchProcess(victim.pid)
                 if how.startswith("job"):
                     victim.send_signal(signal.SIGKILL if how == "job" else signal.SIGTERM)
                 elif how == "snakemake":

@@ -63,5 +63,5 @@ def test_schema_for_editors_takes_what_the_workflow_takes():
         {"download": {"lfp": {"x": 1}}},
     ):
         assert list(validator.iter_errors(wrong)), wrong
-    described = validator.schema["$defs"]["TrainingSettings"]["properties"]["epochs"]
+    described = validator.schema["$defs"]["TrainingBlock"]["properties"]["epochs"]
     assert described["description"] == "Passes over the training trials." and described["paper"].startswith("2000")

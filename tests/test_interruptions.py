@@ -12,7 +12,7 @@ import torch
 from neds.model.checkpoint import read_checkpoint
 from neds.training.settings import TrainingRun
 from neds.training.stage import run_training
-from tests.workflow_runs import TINY, jobs_of, snakemake, start
+from tests.workflow_runs import TINY, has_ended, jobs_of, snakemake, start
 
 pytestmark = pytest.mark.slow
 
@@ -22,7 +22,7 @@ LONG = {"config": TINY | {"overrides": {"pretrain": {"training.epochs": 150, "tr
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 3600
+    end = time.monotonic() + 900
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.02)
@@ -53,7 +53,7 @@ def test_pretraining_survives_kill_lock_and_signal(copy_of_finished, tmp_path):
     (job,) = jobs_of(process)
     process.kill()
     process.wait()
-    wait_for(lambda: not job.is_running())
+    wait_for(lambda: has_ended(job))
     assert state.exists() and not (folder / target).exists()
     assert "its state is saved" in (folder / LOG).read_text()
 

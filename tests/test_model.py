@@ -252,6 +252,23 @@ def test_model_starts_at_the_null_model(layout):
     assert torch.allclose(predictions.logits["block"].softmax(-1), frequency.expand(6, -1), atol=1e-4)
 
 
+@pytest.mark.parametrize("mode", ["mm", "encoding", "decoding"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_output_is_predicted_alone_as_with_the_others(layout, mode):
+    """Though the last layer then encodes only those tokens that it is read from."""
+    model, store = make_model(
+        make_session(names=WITH_STIMULUS), make_session("mouse2", names=WITH_STIMULUS), mode=mode, **layout
+    )
+    batch = whole_batch(store)
+    hidden = masks(model, batch).hidden
+    together = model(batch, hidden)
+    for name in model.design.mode.outputs:
+        alone = model(batch, hidden, [name])
+        for of_all, own in zip(vars(together).values(), vars(alone).values(), strict=True):
+            assert own.keys() == {name} & of_all.keys()
+            assert all(torch.allclose(own[name], of_all[name], atol=1e-5) for name in own)
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_new_session_takes_over_what_sessions_share(layout):
     pretrained, _ = make_model(make_session(), make_session("mouse2"), seed=1, **layout)
@@ -264,14 +281,13 @@ def test_new_session_takes_over_what_sessions_share(layout):
 
 def test_wheel_and_whisker_of_one_bin_have_the_same_rotary_angle():
     """Attention scores depend on the distance in time bins alone, whatever the modality."""
-    from neds.model.transformer import rotary_angles, rotate
+    from neds.model.transformer import rotary_turns, rotated
 
-    cos, sin = rotary_angles(torch.arange(5).repeat(2), 8, 100.0)
-    assert torch.equal(cos[:5], cos[5:]) and torch.equal(sin[:5], sin[5:])
+    turns = rotary_turns(torch.arange(5).repeat(2), 8, 100.0)
+    assert torch.equal(turns[:5], turns[5:])
     query, key = torch.randn(1, 1, 1, 8), torch.randn(1, 1, 1, 8)
     scores = [
-        (rotate(query, cos[i : i + 1], sin[i : i + 1]) * rotate(key, cos[j : j + 1], sin[j : j + 1])).sum()
-        for i, j in ((0, 2), (1, 3), (2, 4))
+        (rotated(query, turns[i : i + 1]) * rotated(key, turns[j : j + 1])).sum() for i, j in ((0, 2), (1, 3), (2, 4))
     ]
     assert torch.allclose(scores[0], scores[1], atol=1e-5) and torch.allclose(scores[1], scores[2], atol=1e-5)
 
@@ -279,7 +295,7 @@ def test_wheel_and_whisker_of_one_bin_have_the_same_rotary_angle():
 def test_attention_starts_local():
     """At the start, the nearer a bin the higher its weight, whatever the modality; locality 0 prefers none."""
     from neds.model.settings import ModelSettings
-    from neds.model.transformer import Encoder, rotary_angles, rotate
+    from neds.model.transformer import Encoder, rotary_turns
 
     @torch.no_grad()
     def first_logits(locality: float) -> torch.Tensor:
@@ -287,10 +303,8 @@ def test_attention_starts_local():
         encoder = Encoder(settings)
         attention = encoder.layers[0].attention
         torch.nn.init.zeros_(attention.query_key.weight)
-        cos, sin = rotary_angles(torch.arange(8).repeat(2), encoder.head_dim, settings.rotary_base)
-        query, key = (
-            rotate(attention._split(x), cos, sin) for x in attention.query_key(torch.randn(1, 16, 32)).chunk(2, -1)
-        )
+        turns = rotary_turns(torch.arange(8).repeat(2), encoder.head_dim, settings.rotary_base)
+        query, key = attention.queries_and_keys(torch.randn(1, 16, 32), turns)
         return (query @ key.transpose(-1, -2))[0, 0, 0] / encoder.head_dim**0.5
 
     logits = first_logits(4.0)

@@ -184,7 +184,9 @@ def test_order_of_the_sheet_changes_no_pretraining():
     assert first == second
 
 
-@pytest.mark.parametrize("name", ["neds-mm-scratch", "neds-decoding-finetuned-a-set-50trials-seed3"])
+@pytest.mark.parametrize(
+    "name", ["neds-mm-scratch", "neds-decoding-finetuned-a-set-50trials-seed3", "neds-mm-scratch-ensemble"]
+)
 def test_a_run_is_what_its_name_says(name):
     run = Run.parse(name)
     assert run.name == name
@@ -212,7 +214,7 @@ def test_all_parts_of_a_run_are_in_its_name():
     ]
     assert len({run.name for run in runs}) == len(runs)
     assert [Run.parse(run.name) for run in runs] == runs
-    for ambiguous in ("wide-50trials", "wide-seed1", "seed1", "50trials", "a b", ""):
+    for ambiguous in ("wide-50trials", "wide-ensemble", "wide-seed1", "seed1", "50trials", "a b", ""):
         assert name_fault(ambiguous)
 
 

@@ -15,7 +15,7 @@ from neds.model.modes import preset
 from neds.model.network import NEDS, Design
 from neds.model.settings import MaskingSettings, ModelSettings
 from neds.model.stitching import SessionShape
-from neds.training.scaling import error_scales
+from neds.training.scaling import loss_scales
 from neds.training.settings import TrainingSettings
 from neds.training.state import SHARED, TrainingState
 from tests.aligned_sessions import WITH_STIMULUS, make_session
@@ -165,7 +165,8 @@ def test_spikes_of_an_encoder_are_read_from_all_tokens_of_a_bin_side_by_side():
     batch = store.batch(np.zeros(4, dtype=int), np.arange(4))
     with torch.no_grad():
         weight[:, 64:96] = torch.randn(7, 32)
-        rates = model._read_out(h_BMTD, torch.empty(4, 0, 32), batch).log_rates["spikes"]
+        encoded = dict(zip(model.layout.inputs, h_BMTD.unbind(1), strict=True))
+        rates = model._read_out(["spikes"], encoded, batch).log_rates["spikes"]
         expected = h_BMTD[:, 2] @ weight[:, 64:96].T + model.stitchers.readouts["spikes"].map.bias[:7]
     assert torch.allclose(rates, expected, atol=1e-5)
 
@@ -175,9 +176,9 @@ def test_every_site_of_dropout_acts_in_training_alone(site):
     others = dict.fromkeys(("token_dropout", "mlp_dropout", "unit_dropout"), 0.0)
     model, _ = made(**others | {site: 0.5})
     layer = model.encoder.layers[0]
-    x_BPD, cos, sin = torch.randn(2, 6, 32), torch.ones(6, 8), torch.zeros(6, 8)
-    assert not torch.equal(layer.train()(x_BPD, cos, sin), layer(x_BPD, cos, sin))
-    assert torch.equal(layer.eval()(x_BPD, cos, sin), layer(x_BPD, cos, sin))
+    x_BPD, turns = torch.randn(2, 6, 32), torch.ones(6, 1, 8, dtype=torch.complex64)
+    assert not torch.equal(layer.train()(x_BPD, turns), layer(x_BPD, turns))
+    assert torch.equal(layer.eval()(x_BPD, turns), layer(x_BPD, turns))
 
 
 @pytest.mark.parametrize(("scaling", "length"), [("unit_range", 1), ("symmetric_range", 2)])
@@ -186,7 +187,7 @@ def test_errors_of_scaled_behaviours(scaling, length):
     model, store = made()
     sessions = [make_session(names=WITH_STIMULUS), make_session("mouse2", n_units=40, names=WITH_STIMULUS)]
     sessions[0].values["wheel_speed"][sessions[0].trials_of("test")] *= 100
-    scales = error_scales(sessions, store.modalities, scaling, device=CPU)
+    scales = loss_scales(sessions, store.modalities, TrainingSettings(loss_scaling=scaling), device=CPU)
     batch = store.batch(np.repeat([0, 1], 8), np.tile(np.arange(8), 2))
     with torch.no_grad():
         predictions = model(batch, torch.ones(16, 6, store.n_bins, dtype=torch.bool))
@@ -194,7 +195,7 @@ def test_errors_of_scaled_behaviours(scaling, length):
         mean.add_(torch.randn(mean.shape))
     target = {name: torch.rand(16, 1 if m.per_trial else store.n_bins) < 0.5 for name, m in store.modalities.items()}
     target = {name: mask.expand(16, store.n_bins) for name, mask in target.items()}
-    terms = loss_terms(store.modalities, predictions, batch, target, error_scales=scales)
+    terms = loss_terms(store.modalities, predictions, batch, target, scales=scales, per_token=True)
     plain = loss_terms(store.modalities, predictions, batch, target)
 
     total = 0.0
@@ -214,8 +215,9 @@ def test_errors_of_scaled_behaviours(scaling, length):
     assert terms["choice"][0] == plain["choice"][0] and 0 < terms["stimulus"][0] != plain["stimulus"][0]
 
 
-def test_standardised_errors_need_no_scales():
-    assert error_scales([make_session()], {}, "standardised", device=CPU) is None
+def test_paper_losses_need_no_scales():
+    settings = TrainingSettings(loss_scaling="standardised", count_loss="per_value")
+    assert loss_scales([make_session()], make_session().modalities, settings, device=CPU) == {}
 
 
 @pytest.mark.parametrize(("cycled", "expected"), [(True, (0.95, 0.85, 0.95)), (False, (0.9, 0.9, 0.9))])

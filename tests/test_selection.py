@@ -12,7 +12,7 @@ from neds.model.checkpoint import read_checkpoint
 from neds.model.modes import preset
 from neds.model.network import NEDS, Design
 from neds.model.settings import MaskingSettings, ModelSettings
-from neds.training.calibration import LARGEST_FACTOR, calibrate
+from neds.training.calibration import LARGEST_FACTOR, calibrate, recalibrated
 from neds.training.deviance import unexplained_deviance
 from neds.training.loop import _optimizer
 from neds.training.settings import TrainingSettings
@@ -199,3 +199,21 @@ def test_weight_decay_is_of_all_matrices_whatever_a_modality_is_called():
     names = {name for name, parameter in model.named_parameters() if id(parameter) in decayed}
     assert {"stitchers.tokens.speed_norm.maps.0.weight", "stitchers.readouts.speed_norm.map.weight"} <= names
     assert "encoder.norm.weight" not in names and "encoder.layers.0.mlp_norm.weight" not in names
+
+
+def test_calibration_by_few_trials_leaves_what_is_right_and_mends_what_is_not():
+    """Of noisy values around right predictions, chance alone would change the factor in every session."""
+    session, rng = make_session(n_trials=60), np.random.default_rng(0)
+    trials = session.trials_of("val")
+    std = session.statistics["wheel_speed"]["std"]
+
+    def factor(slope: float) -> float:
+        predicted = rng.normal(size=(len(trials), session.n_bins, 1))
+        noise = rng.normal(size=predicted.shape) + rng.normal(size=(len(trials), 1, 1))
+        session.values["wheel_speed"][trials] = std * (slope * predicted + noise)
+        found = recalibrated(session, "wheel_speed", std * predicted, trials)
+        return float(np.std(found) / np.std(std * predicted))
+
+    right = np.array([factor(1.0) for _ in range(40)])
+    assert np.mean(np.isclose(right, 1)) > 0.5
+    assert np.mean([factor(0.3) for _ in range(40)]) == pytest.approx(0.3, abs=0.15)

@@ -110,7 +110,9 @@ def start(folder: Path, cluster: Cluster, *arguments: str, **variables: str) -> 
 
 def finish(snakemake: subprocess.Popen, folder: Path) -> None:
     try:
-        assert snakemake.wait(timeout=3600) == 0, (folder / "printed.txt").read_text()
+        assert snakemake.wait(timeout=1200) == 0, (folder / "printed.txt").read_text()
+    except subprocess.TimeoutExpired:
+        pytest.fail((folder / "printed.txt").read_text())
     finally:
         snakemake.kill()
 
@@ -168,9 +170,9 @@ def ordeal(cluster, tmp_path_factory) -> Ordeal:
         end_at(cluster, running[warned]["id"], seconds=130)
         wait_until(lambda: state_of(cluster, running[warned]["id"]) != "STOPPED", "SLURM has warned")
         # At its next look this one's time is over, before it could leave upon a warning.
-        end_at(cluster, running[limited]["id"], seconds=10)
-        wait_until(lambda: state_of(cluster, running[limited]["id"]) == "TIMEOUT", "the time is over")
-        snakemake.wait(timeout=3600)
+        end_at(cluster, running[limited]["id"], seconds=2)
+        wait_until(lambda: state_of(cluster, running[limited]["id"]) != "STOPPED", "the time is over")
+        snakemake.wait(timeout=1200)
     finally:
         snakemake.kill()
     cluster.start_node(nodes[lost])

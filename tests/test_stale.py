@@ -131,7 +131,7 @@ def test_files_that_are_not_there_are_told_with_every_place_that_names_them(tmp_
         (changed("partition", bin_s=0.2), PARTITIONED | OVERVIEW),
         (changed("model", dim=32), TRAINED | OVERVIEW),
         (TINY | {"seeds": [1]}, TRAINED),
-        (TINY | {"seeds": [0, 1]}, MODELS | SEEDS),
+        (TINY | {"seeds": [0, 1]}, MODELS | SEEDS | {"ensemble": 4}),
         (TINY | {"train_trials": [20, "all"]}, MODELS | {"data_efficiency": 1, "left_out": 1}),
         (
             TINY | {"pretraining_sets": {"one": 1}, "finetune_from": ["all", "one"]},
@@ -152,13 +152,14 @@ def test_files_that_are_not_there_are_told_with_every_place_that_names_them(tmp_
         (TINY | {"partition": TINY["partition"] | {"unusable": "error"}}, {}),
         (TINY | {"custom_modalities": {"tail": {"kind": "continuous"}}}, {}),
         (TINY | {"results": "./results/"}, {}),
+        (changed("training", trials_at_once=2, recompute=True, memory_share=0.1), {}),
     ],
     ids=[
         *("same", "EID for testing added", "EID for testing removed", "EID for pretraining added"),
         *("EID for pretraining removed", "bin width", "model size", "seed", "seed added", "training trials"),
         *("pretraining set", "epochs of fine-tuning", "rate of pretraining", "rate of a mode", "baseline removed"),
         *("held-out sessions", "map of units", "variant", "database that is not asked", "what stops the workflow"),
-        *("modality that is not used", "other spelling of the results"),
+        *("modality that is not used", "other spelling of the results", "how trainings fit into memory"),
     ],
 )  # fmt: skip
 def test_change_of_the_configuration(config, jobs, finished, tmp_path):

@@ -9,6 +9,9 @@ import pytest
 
 from neds.baselines.registry import baselines
 from neds.commands.table import all_commands
+from neds.model.checkpoint import Checkpoint, write_checkpoint
+from tests.aligned_sessions import make_session
+from tests.test_model import make_model
 
 ROOT = Path(__file__).parents[1]
 HEAVY = {"pandas", "scipy", "sklearn", "matplotlib", "torch", "ray", "umap", "numba", "ibllib", "pynwb"}
@@ -34,6 +37,8 @@ USES = {
     "glm": {"pandas", "scipy"},
     "rrr": {"pandas", "scipy"},
     "rrr-multi": {"pandas", "scipy"},
+    **dict.fromkeys(("ndt2", "ndt2-multi"), NETWORK),
+    **dict.fromkeys(("poyo", "poyo-multi"), NETWORK | {"ray"}),
 }
 """What a command or a baseline loads before it computes; the others pandas alone, figures matplotlib too."""
 
@@ -57,3 +62,14 @@ def test_commands_load_only_what_they_use():
         usual = {"pandas", "matplotlib"} if name.startswith("figure-") else {"pandas"}
         alike[frozenset(USES.get(name, usual))].add(module)
     assert {used: loaded_by(group) for used, group in alike.items()} == {used: used for used in alike}
+
+
+@pytest.mark.parametrize("init", ["scaled", "public_code"])
+def test_network_is_loaded_without_torchs_compiler(init, tmp_path):
+    """It costs two seconds, and torch asks for it where shapes alone are drawn at random."""
+    model, store = make_model(make_session(), init=init)
+    write_checkpoint(tmp_path / "model", Checkpoint(model.design, store.shapes), model.state_dict())
+    code = "import sys; from pathlib import Path; from neds.model.checkpoint import load_network"
+    code += "; load_network(Path(sys.argv[1])); print(*{'torch._dynamo', 'sympy'} & sys.modules.keys())"
+    command = [sys.executable, "-c", code, str(tmp_path / "model")]
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split() == []

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,13 +11,16 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from neds.data.store import TrialStore
 from neds.errors import UserError
+from neds.model.batch import Predictions
 from neds.model.loss import loss_terms, target_numbers
 from neds.model.modes import preset
 from neds.model.network import NEDS, Design
 from neds.model.settings import MaskingSettings
+from neds.partition.statistics import training_statistics
 from neds.training.distributed import alone
-from neds.training.memory import explained, trial_step, trials_that_fit
-from neds.training.settings import TrainingRun
+from neds.training.memory import explained, trial_step, trials_at_once, trials_that_fit
+from neds.training.scaling import loss_scales
+from neds.training.settings import CountLoss, MemorySettings, TrainingRun, TrainingSettings
 from neds.training.state import SHARED, TrainingState
 from neds.training.step import add_gradients
 from tests.aligned_sessions import WITH_STIMULUS, make_session
@@ -54,7 +58,7 @@ def gradients(made: tuple[TrainingState, TrialStore, TrainingRun], at_once: int)
     state, store, run = made
     state.model.zero_grad()
     sessions, trials = np.repeat([0, 1, 2], [5, 1, 6]), np.arange(12)
-    sums = add_gradients(state.model, state, store, sessions, trials, run, None, alone(CPU), at_once)
+    sums = add_gradients(state.model, state, store, sessions, trials, run, {}, alone(CPU), at_once)
     return {name: parameter.grad for name, parameter in state.model.named_parameters()} | {"sums": sums}
 
 
@@ -155,6 +159,25 @@ def test_step_that_finds_what_fits_changes_nothing():
     assert all(torch.equal(value, before[name]) for name, value in gradients(made, 12).items())
 
 
+def test_resumed_run_takes_what_it_began_with_unless_that_is_too_much_for_this_gpu(monkeypatch, caplog):
+    room = 8
+    monkeypatch.setattr("neds.training.memory.trials_that_fit", lambda step, n_trials: min(n_trials, room))
+    state, store, run = make_state()
+
+    def found(**memory: int) -> int:
+        on_gpu = alone(torch.device("cuda"))
+        return trials_at_once(MemorySettings(**memory), state, store, run, None, on_gpu, 12, "pretraining")
+
+    assert found() == state.progress.trials_at_once == 8
+    room = 12
+    assert found() == 8
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
+    room = 4
+    assert found() == state.progress.trials_at_once == 4
+    assert "began with 8 trials at once, of which 4 fit this GPU" in caplog.text
+    assert found(trials_at_once=6) == 6
+
+
 @pytest.mark.parametrize(
     ("at_once", "advice"), [(64, "trials_at_once 32 or less, training.recompute true"), (1, "try training.recompute")]
 )
@@ -171,3 +194,27 @@ def test_largest_batch_is_of_the_session_with_most_units():
     sessions, trials = store.widest("train", 100)
     assert set(sessions) == {1} and len(trials) == 100
     assert set(trials) == set(store.trials[1]["train"])
+
+
+def test_loss_per_spike_is_that_of_a_spike_whatever_else_is_silent():
+    """Bins and units without a spike, rightly predicted, make a loss per value small and leave one per spike as it is."""
+
+    def loss(n_silent: int, count_loss: CountLoss) -> float:
+        session = make_session(names=("spikes",))
+        counts = np.pad(session.values["spikes"], [(0, 0), (0, 0), (0, n_silent)])
+        training = np.isin(np.arange(len(counts)), session.trials_of("train"))
+        statistics = training_statistics({"spikes": counts}, session.modalities, training)
+        session = replace(
+            session, values={"spikes": counts}, statistics=statistics, units=make_session(n_units=7 + n_silent).units
+        )
+        store = TrialStore([session], names=["spikes"], device=CPU)
+        batch = store.batch(np.zeros(12, dtype=int), session.trials_of("train")[:12])
+        log_rates = torch.where(torch.arange(7 + n_silent) < 7, 0.0, -20.0).expand(batch.counts["spikes"].shape)
+        predictions = Predictions(log_rates={"spikes": log_rates}, means={}, logits={}, scalars={})
+        scales = loss_scales([session], store.modalities, TrainingSettings(count_loss=count_loss), device=CPU)
+        target = {"spikes": torch.ones(12, store.n_bins, dtype=torch.bool)}
+        total, number = loss_terms(store.modalities, predictions, batch, target, scales=scales)["spikes"]
+        return float(total / number)
+
+    assert loss(21, "per_spike") == pytest.approx(loss(0, "per_spike"), rel=1e-5)
+    assert loss(21, "per_value") == pytest.approx(loss(0, "per_value") / 4, rel=1e-5)

@@ -11,6 +11,7 @@ from neds.data.reading import read_sessions
 from neds.files.aligned import counts_bytes, read_aligned, write_aligned
 from neds.files.stored import StoredCounts
 from neds.model.known import session_digest
+from neds.training.settings import MemorySettings
 from tests.aligned_sessions import make_session, unusable_session
 from tests.test_training import assert_same_run, settings, train_to
 
@@ -59,8 +60,12 @@ def test_counts_stay_in_files_that_would_take_more_than_their_share(
 def test_training_gives_the_same_weights(tmp_path):
     """Also with the statistics of fewer training trials, and with scores of validation trials."""
     sessions = make_session(), make_session("mouse2", n_units=4)
-    held, stored = (settings(epochs=2, memory_share=share) | {"train_trials": 20} for share in (1.0, 1e-12))
-    assert_same_run(train_to(tmp_path / "held", held, *sessions), train_to(tmp_path / "stored", stored, *sessions))
+    values = settings(epochs=2) | {"train_trials": 20}
+    held, stored = (
+        train_to(tmp_path / str(share), values, *sessions, memory=MemorySettings(memory_share=share))
+        for share in (1.0, 1e-12)
+    )
+    assert_same_run(held, stored)
 
 
 def test_trial_is_one_chunk_of_its_file(files):

@@ -23,7 +23,7 @@ from neds.model.checkpoint import load_network, read_checkpoint
 from neds.provenance import read_stamp
 from neds.training.distributed import alone
 from neds.training.resume import Progress, load_state, save_state
-from neds.training.settings import TrainingRun
+from neds.training.settings import MemorySettings, TrainingRun
 from neds.training.stage import run_training
 from tests.aligned_sessions import make_session, unusable_session
 
@@ -46,7 +46,12 @@ def settings(*, mode="mm", seed=0, model=(), **training) -> dict:
     }
 
 
-def train_to(folder, values: dict, *sessions, pretrained=None, should_stop=lambda: False, same_torch=False):
+def train_to(folder, values: dict, *sessions, **how):
+    """Train in a folder.
+
+    Args:
+        how: further arguments of `run_training`.
+    """
     folder.mkdir(exist_ok=True)
     paths = []
     for session in sessions:
@@ -58,9 +63,7 @@ def train_to(folder, values: dict, *sessions, pretrained=None, should_stop=lambd
         best=folder / "best.safetensors",
         last=folder / "last.safetensors",
         log_csv=folder / "log.csv",
-        pretrained=pretrained,
-        should_stop=should_stop,
-        same_torch=same_torch,
+        **how,
     )
     return folder
 
@@ -209,6 +212,18 @@ def test_state_of_another_torch_goes_on_with_a_warning_or_not_at_all(same_torch,
     assert any("resumed after epoch" in line for line in said) != same_torch
 
 
+def test_resumed_run_holds_as_many_trials_at_once_as_it_began_with(tmp_path, caplog):
+    """Dropout draws other values with another number, and on another GPU another number may fit."""
+    caplog.set_level("INFO")
+    values, session = settings(epochs=4), make_session()
+    in_parts = MemorySettings(trials_at_once=3)
+    calm = train_to(tmp_path / "calm", values, session, memory=in_parts)
+    with pytest.raises(Interrupted):
+        train_to(tmp_path / "stopped", values, session, memory=in_parts, should_stop=after(12))
+    assert_same_run(calm, train_to(tmp_path / "stopped", values, session))
+    assert "goes through the 8 trials of a batch with 3 at once" in caplog.text
+
+
 def test_best_checkpoint_is_the_one_of_the_best_validation(tmp_path):
     train_to(tmp_path, settings(epochs=20, lr=2e-2, keep="best"), make_session())
     log = pd.read_csv(tmp_path / "log.csv")
@@ -242,7 +257,7 @@ def test_sessions_with_different_bins_are_refused(tmp_path):
 
 
 def training_together(folder, values: dict, number: int, *sessions) -> list[str]:
-    """Command that trains in `number` processes, over gloo."""
+    """Command that trains in `number` processes, over gloo, with 20 trials at once in each."""
     folder.mkdir(exist_ok=True)
     paths = [folder / f"{session.eid}.h5" for session in sessions]
     for path, session in zip(paths, sessions, strict=True):
@@ -250,16 +265,16 @@ def training_together(folder, values: dict, number: int, *sessions) -> list[str]
     command = [sys.executable, "-m", "workflow_scripts", "train-together", "--processes", number]
     command += ["--aligned", *paths, "--settings", json.dumps(values)]
     command += ["--best", folder / "best.safetensors", "--last", folder / "last.safetensors"]
-    command += ["--log-csv", folder / "log.csv", "--state-seconds", 0]
+    command += ["--log-csv", folder / "log.csv", "--state-seconds", 0, "--memory", '{"trials_at_once": 20}']
     return [str(part) for part in command]
 
 
 @pytest.fixture(scope="module")
 def unequal_sessions() -> tuple[dict, list]:
-    """Settings with parts of batches and a last batch of one trial, and the sessions."""
+    """Settings with a last batch of one trial, and the sessions."""
     sessions = [make_session(n_trials=60), make_session("mouse2", n_units=4, n_trials=33)]
     n_train = sum(len(session.trials_of("train")) for session in sessions)
-    return settings(epochs=30, batch_size=n_train - 1, trials_at_once=20, model=NO_DROPOUT), sessions
+    return settings(epochs=30, batch_size=n_train - 1, model=NO_DROPOUT), sessions
 
 
 @pytest.fixture(scope="module")
@@ -275,8 +290,7 @@ def test_two_processes_train_as_one_does(unequal_sessions, trained_by_two, tmp_p
     a last batch of one trial for two processes.
     """
     values, sessions = unequal_sessions
-    at_once = values | {"training": values["training"] | {"trials_at_once": "auto"}}
-    one = train_to(tmp_path, at_once, *sessions)
+    one = train_to(tmp_path, values, *sessions)
     logs = [pd.read_csv(folder / "log.csv").drop(columns=TIMES) for folder in (one, trained_by_two)]
     pd.testing.assert_frame_equal(*logs, rtol=1e-3, atol=1e-4)
     assert read_stamp(trained_by_two / "best.safetensors").output == "best"

@@ -83,6 +83,7 @@ def test_papers_space_is_valid():
     ("tune", "message"),
     [
         ({"space": {"model.dmi": {"choice": [8]}}}, "space.model.dmi: cannot be searched; did you mean model.dim?"),
+        ({"space": {"training.trials_at_once": {"choice": [8]}}}, "space.training.trials_at_once: cannot be searched"),
         ({"space": {"training.epochs": {"choice": [8]}}}, "space.training.epochs: cannot be searched"),
         ({"space": {"model.dim": {"choice": [128, 100]}}}, "space.model: value {'dim': 100} cannot be used: dim (100)"),
         ({"space": {"model.layers": {"uniform": [1, 3.5]}}}, "space.model.layers: value 1.0 cannot be used"),
@@ -129,14 +130,17 @@ def test_asha_stops_poor_trials_and_outlives_failed_ones(tmp_path):
 def test_killed_search_goes_on_without_repeating_trials(tmp_path):
     """The whole process group is killed (SIGKILL) in the middle, and the search is started again."""
     parts = command(tmp_path, tuning(epochs=10))
-    process = subprocess.Popen(parts, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    before = ""
-    while "2 of 4 trials ended" not in before:
-        assert process.poll() is None
-        before += process.stderr.readline()
+    printed = tmp_path / "printed"
+    # To a file: a pipe would end only with the last of Ray's processes, which are not all of the group.
+    with open(printed, "w") as stderr:
+        process = subprocess.Popen(parts, stderr=stderr, start_new_session=True)
+    while "2 of 4 trials ended" not in printed.read_text():
+        assert process.poll() is None, printed.read_text()
+        time.sleep(0.05)
     time.sleep(0.3)
     os.killpg(process.pid, signal.SIGKILL)
-    before += process.communicate()[1]
+    process.wait()
+    before = printed.read_text()
     assert not (tmp_path / "best.yaml").exists()
 
     done = subprocess.run(parts, capture_output=True, text=True)

@@ -92,6 +92,14 @@ def jobs_of(process: subprocess.Popen) -> list[psutil.Process]:
     return found
 
 
+def has_ended(process: psutil.Process) -> bool:
+    """Whether it is gone, or dead and not yet taken note of, which nobody may do for an orphan."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Path:
     """Folder of a finished run of TINY, to look at. All processes that run tests share one."""

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from neds.ablations.changes import key_faults, with_changes
-from neds.config.overrides import is_shape
+from neds.config.overrides import RunSettings, is_shape
 from neds.config.schema import Config
 from neds.data.store import TrialStore
 from neds.errors import UserError
@@ -143,8 +143,15 @@ class Model:
         faults |= {key: "is of the pretrained model's shape, which stays" for key in changes if is_shape(key)}
         if faults:
             raise UserError("\n".join(f"settings: {key}: {text}" for key, text in faults.items()))
-        values = {"mode": mode, "modalities": list(design.modalities), "seed": seed}
-        run = validated(TrainingRun, values | with_changes(defaults.model_dump(), changes), where="settings")
+        chosen = validated(RunSettings, with_changes(defaults.model_dump(), changes), where="settings")
+        run = TrainingRun(
+            mode=mode,
+            modalities=list(design.modalities),
+            model=chosen.model,
+            masking=chosen.masking,
+            training=chosen.training.of_result(),
+            seed=seed,
+        )
         with tempfile.TemporaryDirectory(prefix="neds-finetune-") as made:
             folder = Path(made)
             write_aligned(folder / "session.h5", session)
@@ -158,6 +165,7 @@ class Model:
                     last=folder / "last.safetensors",
                     log_csv=folder / "log.csv",
                     pretrained=folder / "pretrained.safetensors",
+                    memory=chosen.training.of_memory(),
                     description=f"fine-tuning on {session.eid}",
                 )
             except UserError as error:

@@ -2,9 +2,10 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from neds.baselines.networks.settings import RivalSettings
 from neds.files.aligned import AlignedSession, read_aligned
 
 log = logging.getLogger(__name__)
@@ -17,10 +18,16 @@ class Given:
     Attributes:
         truth: true rates of a synthetic session.
         others: aligned files of the sessions to fit with.
+        raw: raw files of the sessions, called by their EIDs.
+        pretrained: weights to start from.
+        settings: of the networks.
     """
 
     truth: Path | None = None
     others: Sequence[Path] = ()
+    raw: Sequence[Path] = ()
+    pretrained: Path | None = None
+    settings: RivalSettings = field(default_factory=RivalSettings)
 
     def usable_others(self) -> list[AlignedSession]:
         """The other sessions that can be used."""

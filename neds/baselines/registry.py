@@ -26,6 +26,10 @@ class Baseline:
         color: in figures.
         summary: what it is, in a few words.
         needs: conditions: trials of task conditions; truth: true rates; others: sessions of role train to fit with.
+        settings: of a network, its block under `rivals`.
+        reads_spike_times: whether it reads raw files where the source has any.
+        is_pretrained: whether its file also has `pretrain`, which trains one network on the sessions of role train, from
+            which every test session's starts.
         decodes_classes: whether it gives probabilities of classes.
         is_reference: whether figures show it as a line that the others are measured by.
     """
@@ -36,6 +40,9 @@ class Baseline:
     color: str
     summary: str
     needs: Literal["", "conditions", "truth", "others"] = ""
+    settings: str = ""
+    reads_spike_times: bool = False
+    is_pretrained: bool = False
     decodes_classes: bool = True
     is_reference: bool = False
 

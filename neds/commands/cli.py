@@ -35,6 +35,8 @@ OPTIONAL = {
     ),
     **dict.fromkeys(("ray", "optuna"), "tune"),
     **dict.fromkeys(("tensorboardX", "wandb"), "loggers"),
+    "temporaldata": "brainsets",
+    "torch_brain": "poyo",
 }
 """The extra of this package that brings a module in, for modules that only some commands need."""
 _FIRST_ENDS_WITHIN_S = 20.0

@@ -23,5 +23,10 @@ def download_size(*, configfile: Path) -> str:
     from neds.download.amount import amounts, summary
 
     cache_dir = Path(config.download.cache_dir or f"{config.results}/one_cache")
-    table = amounts([session.eid for session in sessions], cache_dir=cache_dir, settings=config.download_settings())
+    eids = list(dict.fromkeys(session.recording for session in sessions))
+    table = amounts(
+        eids,
+        cache_dir=cache_dir,
+        settings=config.download_settings(),
+    )
     return summary(table, cache_dir=cache_dir)

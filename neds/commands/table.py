@@ -102,9 +102,20 @@ _FIXED: dict[str, Command] = {
             "neds.baselines.{name}:predict",
         ),
         (
+            "pretrain-baseline",
+            "neds.baselines.stage:pretrain_baseline",
+            "Train the network of a baseline on the sessions that its fits start from.",
+            "neds.baselines.{name}:pretrain",
+        ),
+        (
             "evaluate",
             "neds.evaluation.stage:evaluate",
             "Score one trained model on one session's test trials.",
+        ),
+        (
+            "ensemble",
+            "neds.evaluation.ensemble:evaluate_ensemble",
+            "Score the mean of the predictions of several seeds on one session's test trials.",
         ),
         (
             "metrics-table",
@@ -204,6 +215,11 @@ _FIXED: dict[str, Command] = {
             "size",
             "neds.commands.size:download_size",
             "Tell how many bytes the sessions of a configuration would download.",
+        ),
+        (
+            "export-brainsets",
+            "neds.conversion.brainsets_export:export_brainsets",
+            "Write raw files as files that torch_brain and brainsets read.",
         ),
         (
             "completion",

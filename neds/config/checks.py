@@ -8,17 +8,19 @@ from neds.config.checks_data import (
     modality_faults,
     results_faults,
     source_faults,
+    split_faults,
 )
 from neds.config.checks_models import ablation_faults, loss_weight_faults, override_faults, space_faults
 from neds.config.checks_pretrained import pretrained_faults
-from neds.config.checks_sessions import region_faults, repetitions, roster_faults
+from neds.config.checks_sessions import region_faults, repetitions, roster_faults, view_faults
 
 __all__ = ["CHECKS", "Checked"]
 
 CHECKS = {
     results_faults: ("results",),
     modality_faults: ("modalities", "custom_modalities", "baselines", "source", "partition"),
-    alignment_faults: ("source", "partition.align"),
+    alignment_faults: ("source", "partition.align", "views"),
+    split_faults: ("source", "partition.split"),
     gap_faults: ("partition.longest_gap_s", "custom_modalities"),
     mapping_faults: ("source", "nwb", "brainsets", "modalities", "custom_modalities"),
     override_faults: ("overrides", "model", "masking", "training"),
@@ -30,6 +32,7 @@ CHECKS = {
     loss_weight_faults: ("modalities", "training.loss_weights", "overrides"),
     ablation_faults: ("ablations", "modes", "model", "masking", "training", "overrides"),
     region_faults: ("regions",),
+    view_faults: ("views", "partition", "modalities", "custom_modalities", "source", "pretrained"),
     pretrained_faults: (
         *("pretrained", "regimes", "modes", "modalities", "custom_modalities", "source", "partition", "tune"),
         *("finetune_from", "pretraining_sets"),

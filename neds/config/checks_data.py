@@ -78,10 +78,22 @@ def _shared_factors_fault(config: Config, modalities: dict[str, Modality]) -> st
 
 
 def alignment_faults(checked: Checked) -> list[str]:
-    event = checked.config.partition.align
-    if checked.config.source in ("synthetic", "alf", "one") and event not in (*IBL_EVENTS, NO_EVENT):
-        hint = did_you_mean(event, list(IBL_EVENTS), otherwise=f"known are {', '.join(IBL_EVENTS)}, and {NO_EVENT}")
-        return [f"config key partition.align: the IBL's trials have no event {event}; {hint}"]
+    config = checked.config
+    if config.source not in ("synthetic", "alf", "one"):
+        return []
+    events = {f"views.{name}.align": view.align for name, view in config.views.items()}
+    faults = []
+    for key, event in (events or {"partition.align": config.partition.align}).items():
+        if event not in (*IBL_EVENTS, NO_EVENT):
+            hint = did_you_mean(event, list(IBL_EVENTS), otherwise=f"known are {', '.join(IBL_EVENTS)}, and {NO_EVENT}")
+            faults.append(f"config key {key}: the IBL's trials have no event {event}; {hint}")
+    return faults
+
+
+def split_faults(checked: Checked) -> list[str]:
+    config = checked.config
+    if config.partition.split == "file" and config.source != "brainsets":
+        return [f"config key partition.split: files of source {config.source} have no splits; choose random or blocks"]
     return []
 
 

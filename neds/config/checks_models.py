@@ -76,7 +76,7 @@ def space_faults(checked: Checked) -> list[str]:
     tune = checked.config.tune
     faults: dict[str, None] = {}
     for name, stage, mode in _searches(checked.config):
-        blocks = _blocks(checked.config.run_settings(stage, mode))
+        blocks = checked.config.run_settings(stage, mode).of_result()
         if name == "finetune_space":
             del blocks["model"]
         for fault in faults_of_space(tune.search_for(stage).space, blocks):
@@ -99,7 +99,7 @@ def ablation_faults(checked: Checked) -> list[str]:
     if override_faults(checked):
         return []
     config = checked.config
-    faults = variant_faults(config.ablations, _blocks(config.run_settings("scratch", "mm")))
+    faults = variant_faults(config.ablations, config.run_settings("scratch", "mm").of_result())
     asked = [*config.ablations.tables, *config.ablations.variants]
     if asked and "mm" not in config.modes:
         faults.append(f"config key ablations: {asked[0]} is of the multimodal model; add mm to modes")

@@ -1,4 +1,8 @@
-"""Checks of the sessions that a configuration wants, and of lists."""
+"""Checks of the sessions that a configuration wants, of views, and of lists."""
+
+import re
+
+from pydantic import ValidationError
 
 from neds.config.checked import Checked
 from neds.config.schema import Config
@@ -31,9 +35,36 @@ def region_faults(checked: Checked) -> list[str]:
     ]
 
 
+def view_faults(checked: Checked) -> list[str]:
+    config, faults = checked.config, []
+    for name, view in config.views.items():
+        key = f"config key views.{name}"
+        if not re.fullmatch("[A-Za-z0-9-]+", name):
+            faults.append(f"{key}: the name of a view may hold letters, digits and - only")
+        try:
+            cut = view.cutting(config.partition)
+        except ValidationError as error:
+            faults += [f"{key}: {fault['msg'].removeprefix('Value error, ')}" for fault in error.errors()]
+            continue
+        own = config.modalities_of(name)
+        unknown = [modality for modality in own if modality not in config.modalities]
+        faults += [f"{key}.modalities: modalities has no {modality}; name it there" for modality in unknown]
+        if len(own) < 2:
+            faults.append(f"{key}.modalities: name two or more, of which one is read and one predicted")
+        fault = "" if unknown else cut.fault_of({n: m for n, m in config.modality_registry().items() if n in own})
+        faults += [f"{key}.{fault}"] if fault else []
+    if config.views and config.source == "aligned":
+        faults.append("config key views: your own arrays are cut already; list each window as a session of its own")
+    if config.views and config.pretrained:
+        faults.append("config key views: a shared model has one window, and there are several; leave pretrained out")
+    if config.views and "lfp" in config.modalities:
+        faults.append("config key views: LFP is read around one window; take lfp off modalities, or leave views out")
+    return faults
+
+
 def roster_faults(checked: Checked) -> list[str]:
     """Faults of what the configuration wants of the sessions, where their roles could be read."""
-    roles = {session.eid: session.role for session in checked.sessions}
+    roles = {session.recording: session.role for session in checked.sessions}
     if not roles or not set(roles.values()) <= set(ROLES):
         return []
     faults = []

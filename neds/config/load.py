@@ -17,7 +17,7 @@ from neds.config.schema import Config
 from neds.config.yaml_files import read_config_file
 from neds.errors import UserError
 from neds.model.modes import ModeName
-from neds.roster import Session, read_sheet, synthetic_sessions
+from neds.roster import Session, in_views, read_sheet, synthetic_sessions
 from neds.validation import fault_lines, overlap, place_in
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -102,7 +102,7 @@ def _load(layers: Sequence[Layer], *, base: Path | None) -> Loaded:
             faults += check(checked)
     if faults:
         raise UserError("\n".join(dict.fromkeys(faults)))
-    return Loaded(config, sessions, _origins(config, merged), merged.gave_way)
+    return Loaded(config, in_views(sessions, config.views), _origins(config, merged), merged.gave_way)
 
 
 def _origins(config: Config, merged: Merged) -> dict[str, str]:

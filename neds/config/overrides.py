@@ -7,7 +7,7 @@ from neds.ablations.changes import Changes, with_changes
 from neds.model.modes import ModeName
 from neds.model.settings import DROPOUTS, MaskingSettings, ModelSettings
 from neds.settings import Settings
-from neds.training.settings import TrainingSettings
+from neds.training.settings import TrainingBlock
 
 Stage = Literal["pretrain", "scratch", "finetuned"]
 OverrideName = Literal[
@@ -25,7 +25,11 @@ class RunSettings(Settings):
 
     model: ModelSettings
     masking: MaskingSettings
-    training: TrainingSettings
+    training: TrainingBlock
+
+    def of_result(self) -> dict[str, Settings]:
+        """What of each block determines a trained network, which variants may change and searches may draw."""
+        return {"model": self.model, "masking": self.masking, "training": self.training.of_result()}
 
 
 def combinations() -> Iterator[tuple[Stage, ModeName]]:

@@ -7,6 +7,7 @@ from pydantic import Field, field_validator
 
 from neds.ablations.settings import AblationSettings
 from neds.baselines.names import BaselineName
+from neds.baselines.networks.settings import RivalSettings
 from neds.baselines.registry import baselines
 from neds.config.overrides import OverrideName, RunSettings, Stage, resolve
 from neds.conversion.settings import MAPPINGS, FileMapping, FileMappings
@@ -16,13 +17,14 @@ from neds.modalities import Modality
 from neds.modalities import resolve as resolve_modalities
 from neds.model.modes import ModeName
 from neds.model.settings import MaskingSettings, ModelSettings
-from neds.partition.settings import ArraySettings, PartitionSettings
+from neds.partition.settings import NO_EVENT, ArraySettings, PartitionSettings
+from neds.partition.views import ViewSettings
 from neds.regions.settings import RegionSettings
 from neds.roster import Session, SourceName
 from neds.settings import PathText, Seed, key
 from neds.synthetic.settings import SyntheticSettings
 from neds.training.loggers import LoggerName
-from neds.training.settings import TrainingSettings
+from neds.training.settings import TrainingBlock
 from neds.tuning.settings import TuneSettings
 
 Regime = Literal["scratch", "finetuned"]
@@ -56,6 +58,12 @@ class Config(FileMappings):
     custom_modalities: dict[str, dict[str, Any]] = key({}, when="for what your own data hold beside the built-in ones")
     """Modalities of your own data, by name: {kind: continuous | categorical | scalar | counts, width, classes, label,
     unit}; scalar is one number per trial."""
+    views: dict[str, ViewSettings] = key(
+        {}, when="for several windows per session, e.g. one before the movement and one after the feedback"
+    )
+    """View -> {align, window_start_s, window_end_s, modalities}: every session is cut once for each view, in the place of
+    the window of `partition`, into a session called <eid>_<view>, and has models of its own in each. modalities: null for
+    all."""
     modes: list[ModeName] = key(
         ["mm"], min_length=1, when="to train unimodal models too", paper="[mm, encoding, decoding]"
     )
@@ -87,22 +95,28 @@ class Config(FileMappings):
     shows them; else for the first set and all trials alone."""
     seeds: list[Seed] = key([0], min_length=1, when="three or more to see how much chance matters")
     """One model of each kind per seed."""
+    ensembles: bool = key(True, when="false to leave them out of tables and figures")
+    """Whether, with several seeds, the mean of the predictions of all seeds is scored too, as a model of its own
+    (docs/metrics.md)."""
     baselines: list[BaselineName] = key(
         ["psth", "linear", "glm", "rrr", "oracle", "oracle-behaviour"],
-        when="rrr-multi costs as many times rrr as there are sessions",
-        paper="linear, rrr, rrr-multi beside deep networks that are not here",
+        when="rrr-multi costs as many times rrr as there are sessions; the networks ndt2 and poyo more than NEDS",
+        paper="[linear, rrr, rrr-multi, ndt2-multi, poyo-multi]",
     )
     """Models to compare with (docs/baselines.md): psth (condition average), linear (ridge and logistic regression), glm
     (Poisson regression of spikes), rrr (reduced-rank regression of each session), rrr-multi (the same, fitted together with
     the sessions of role train; left out where there is none), oracle (true rates), oracle-behaviour (true rates with what no
-    behaviour shows averaged out: the ceiling of encoding). Both oracles are of source synthetic alone."""
+    behaviour shows averaged out: the ceiling of encoding). Both oracles are of source synthetic alone. Networks that decode:
+    ndt2, poyo (of each session; poyo needs the package torch_brain: pip install -r envs/poyo.txt), ndt2-multi, poyo-multi
+    (pretrained on the sessions of role train)."""
+    rivals: RivalSettings = Field(default_factory=RivalSettings)
     synthetic: SyntheticSettings = Field(default_factory=SyntheticSettings)
     download: DownloadSettings = Field(default_factory=DownloadSettings)
     arrays: ArraySettings = Field(default_factory=ArraySettings)
     partition: PartitionSettings = Field(default_factory=PartitionSettings)
     model: ModelSettings = Field(default_factory=ModelSettings)
     masking: MaskingSettings = Field(default_factory=MaskingSettings)
-    training: TrainingSettings = Field(default_factory=TrainingSettings)
+    training: TrainingBlock = Field(default_factory=TrainingBlock)
     overrides: dict[OverrideName, dict[str, Any]] = key(
         {"pretrain": {"training.epochs": 80}, "finetuned": {"training.shared_lr": 0.3}},
         when="for models of other sizes by stage or mode, or unimodal models trained for longer",
@@ -146,7 +160,18 @@ class Config(FileMappings):
     @property
     def has_conditions(self) -> bool:
         """Whether there are trials of task conditions, over which averages can be taken."""
-        return self.source == "aligned" or not self.partition.cuts_windows
+        events = [view.align for view in self.views.values()] or [self.partition.align]
+        return self.source == "aligned" or NO_EVENT not in events
+
+    def cuttings(self) -> dict[str, PartitionSettings]:
+        """How recordings are cut in each view; "" stands for the only one where none is named."""
+        if not self.views:
+            return {"": self.partition}
+        return {name: view.cutting(self.partition) for name, view in self.views.items()}
+
+    def modalities_of(self, view: str) -> list[str]:
+        """The modalities of the models of a view."""
+        return (self.views[view].modalities if view else None) or self.modalities
 
     def download_settings(self) -> DownloadSettings:
         """Those of the download, what is left to modalities and partition filled in, what nothing reads as by default."""
@@ -178,16 +203,18 @@ class Config(FileMappings):
         """What models are fine-tuned from, by name: pretraining sets, or somebody else's model."""
         return [os.path.basename(os.path.normpath(self.pretrained))] if self.pretrained else self.finetune_from
 
-    def pretraining_eids(self, name: str, sessions: list[Session]) -> list[str]:
-        """EIDs of a pretraining set, in the order of the sheet (or of the list that defines it)."""
-        train = [session.eid for session in sessions if session.role == "train"]
+    def pretraining_eids(self, name: str, sessions: list[Session], view: str = "") -> list[str]:
+        """EIDs of a pretraining set in a view, in the order of the sheet (or of the list that defines it)."""
+        train = {
+            session.recording: session.eid for session in sessions if session.role == "train" and session.view == view
+        }
         members = self.pretraining_sets.get(name, len(train))
-        return members if isinstance(members, list) else train[:members]
+        return [train[eid] for eid in members] if isinstance(members, list) else list(train.values())[:members]
 
     def run_settings(self, stage: Stage, mode: ModeName) -> RunSettings:
         """Settings of the network, the masking and the training of a stage and mode, overrides applied."""
         return resolve(self.blocks(), self.overrides, stage, mode)
 
     def blocks(self) -> RunSettings:
-        """Those that overrides, variants and searches change, as they stand in the configuration."""
+        """Those that overrides change, as they stand in the configuration."""
         return RunSettings(model=self.model, masking=self.masking, training=self.training)

@@ -92,6 +92,7 @@ def _session(path: Path, handle: h5py.File, mapping: FileMapping) -> SourceSessi
         trials=None if trials is None or "start" not in trials else _columns(trials, len(trials["start"])),
         tables=[name for name, group in handle.items() if _kind(group) == "Interval"],
         recorded=_recorded(handle, n_units),
+        intervals=_intervals(handle, without=mapping.trials_table),
         remarks={"spikes": "; ".join(lost)} if lost else {},
     )
 
@@ -103,6 +104,21 @@ def _recorded(handle: h5py.File, n_units: int) -> Recorded | None:
         if domain_s is not None:
             return recorded_of([domain_s] * n_units, np.zeros((0, 2)))
     return None
+
+
+def _intervals(group: h5py.Group, *, without: str, prefix: str = "") -> dict[str, np.ndarray]:
+    """Every Interval (m, 2) by its path, but for the table of trials and those of series; what has no start and end is left
+    out.
+    """
+    found: dict[str, np.ndarray] = {}
+    for name, item in group.items():
+        if not isinstance(item, h5py.Group) or f"{prefix}{name}" == without:
+            continue
+        if _kind(item) == "Data":
+            found |= _intervals(item, without=without, prefix=f"{prefix}{name}/")
+        elif _kind(item) == "Interval" and {"start", "end"} <= item.keys() and item["start"].shape == item["end"].shape:
+            found[f"{prefix}{name}"] = np.column_stack([item[end][:].astype(np.float64) for end in ("start", "end")])
+    return found
 
 
 def _domain(handle: h5py.File, place: str) -> np.ndarray | None:

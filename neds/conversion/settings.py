@@ -40,6 +40,10 @@ class FileMapping(Settings):
     values: Meanings | None = key(None, when="when the file's values are not the names of the classes")
     """Column in the raw file -> {value in the file: what it stands for}: a class name, or a number; "" for unknown. A
     categorical column without an entry is read by what its values are declared to mean (docs/files.md)."""
+    event_rates: list[str] | None = key(None, when="for events that a file holds as a rate in each sample")
+    """Modalities of kind counts whose series is a rate, in events per second, of each sample."""
+    known_where: dict[str, str] | None = key(None, when="when the file marks bad samples")
+    """Modality -> path of a series of truth values on the same clock; where it is false the modality is unknown."""
     example: ClassVar[str]
     missing_series: Literal["error", "skip"]
     """When a file lacks a series: error stops the workflow; skip makes the session unusable where a modality needs it."""
@@ -81,6 +85,12 @@ _BRAIN_WIDE_BENCH = {
         "left_paw_speed": "paws/left_paw_speed",
         "right_paw_speed": "paws/right_paw_speed",
         "licking_rate": "licks/licking_rate",
+        "licks": "licks/licking_rate",
+    },
+    "event_rates": ["licks"],
+    "known_where": {
+        "left_paw_speed": "paws/is_left_paw_confident",
+        "right_paw_speed": "paws/is_right_paw_confident",
     },
     "trials": {
         "intervals_0": "start",
@@ -109,7 +119,11 @@ _BRAIN_WIDE_BENCH = {
         "channel": "channels",
         "label": "label",
     },
-    "values": {"choice": {"0": "right", "1": "left", "2": ""}},
+    "values": {
+        "choice": {"0": "right", "1": "left", "2": ""},
+        "reward": {"0": "no", "1": "yes"},
+        "stimulus_contrast": {"0": "0", "1": "0.0625", "2": "0.125", "3": "0.25", "4": "1"},
+    },
 }
 """As brainbench-org/ibl-bwb, ibl_brain_wide_bench_2026/pipeline.py writes it."""
 

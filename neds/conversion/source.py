@@ -37,6 +37,7 @@ class SourceSession:
         unit_of: physical unit of the values of the series at a path; empty where the file does not say.
         tables: names of the tables of trials that are there.
         recorded: when the units were recorded; None where the file does not say.
+        intervals: (m, 2) lists of stretches of time that the file has by a name, such as those of its splits.
         remarks: what was dropped in reading, by what it is of.
     """
 
@@ -52,6 +53,7 @@ class SourceSession:
     trials: dict[str, np.ndarray] | None = None
     tables: list[str] = field(default_factory=list)
     recorded: Recorded | None = None
+    intervals: dict[str, np.ndarray] = field(default_factory=dict)
     remarks: dict[str, str] = field(default_factory=dict)
 
 
@@ -126,6 +128,20 @@ def source_trace(times: np.ndarray, values: np.ndarray) -> tuple[Trace, list[str
     if not len(trace.times):
         raise UnusableSeries("it has no samples")
     return Trace(trace.times, small), remarks
+
+
+def events_of_rate(trace: Trace) -> Trace:
+    """The events (n,) of which a trace says how many per second there were in each sample, at the times of the samples.
+
+    It may begin or end in the middle of nothing: where it has samples, events would have been seen.
+    """
+    step_s = float(np.median(np.diff(trace.times))) if len(trace.times) > 1 else 1.0
+    numbers = np.nan_to_num(np.round(trace.values.reshape(-1) * step_s)).clip(min=0).astype(int)
+    times = np.repeat(trace.times, numbers)
+    observed_s = (
+        trace.observed_s if trace.observed_s is not None else np.array([[trace.times[0], trace.times[-1] + step_s]])
+    )
+    return Trace(times, np.ones(len(times), np.float32), observed_s)
 
 
 def recorded_of(intervals: list[np.ndarray], invalid_s: np.ndarray) -> Recorded:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from neds.conversion.settings import MAPPINGS, RAW_UNITS, ConvertRun, FileMapping, FormatName, UnitColumn
-from neds.conversion.source import NoSuchSeries, SourceSession, UnusableSeries
+from neds.conversion.source import NoSuchSeries, SourceSession, UnusableSeries, events_of_rate
 from neds.conversion.units import conversion, is_known
 from neds.errors import UserError
 from neds.files.md5 import md5_of
@@ -23,6 +23,7 @@ from neds.files.roles import InputFile, InputFiles, OutputFile
 from neds.modalities import Modality
 from neds.partition.array_values import categorical, meanings, value_names
 from neds.validation import validated
+from neds.words import counted
 
 Reader = Callable[..., AbstractContextManager[SourceSession]]
 _log = logging.getLogger(__name__)
@@ -63,11 +64,12 @@ def convert(
         raise UserError(f"{path}: is {what}")
     if not path.is_file():
         raise UserError(f"{path}: no such file; correct the path in the sessions sheet")
-    mapping = validated(MAPPINGS[format], settings.mapping, where="mapping").filled()
+    given = validated(MAPPINGS[format], settings.mapping, where="mapping")
     # A reader is imported only where it is used: pynwb takes long to.
     reader: Reader = import_module(f"neds.conversion.{format}").opened
     others = [Path(other) for other in linked]
-    with reader(path, mapping, **({"linked": others} if others else {})) as source:
+    with reader(path, given.filled(), **({"linked": others} if others else {})) as source:
+        mapping = _in_file(given, source)
         converted = _Conversion(path, format, mapping, source)
         traces, problems = converted.traces(
             RAW_UNITS | {m.name: m.unit for m in settings.modalities if m.kind == "continuous"}
@@ -98,8 +100,21 @@ def convert(
                 "readings": converted.readings,
             },
             recorded=source.recorded,
+            intervals=source.intervals,
         ),
     )
+
+
+def _in_file(given: FileMapping, source: SourceSession) -> FileMapping:
+    """The mapping, with those of the format's usual columns that the file has. Columns that the user names must be there."""
+    mapping = given.filled()
+    there = {"trials": source.trials or {}, "units": source.units}
+    usual = {
+        table: {name: column for name, column in getattr(mapping, table).items() if column in columns}
+        for table, columns in there.items()
+        if getattr(given, table) is None and getattr(mapping, table) is not None
+    }
+    return mapping.model_copy(update=usual)
 
 
 class _Conversion:
@@ -122,6 +137,9 @@ class _Conversion:
                 trace, remarks = self._source.series(place)
                 traces[name], changed = self._in_unit(name, trace, units.get(name, ""))
                 remarks += changed
+                remarks += self._mask(name, traces)
+                if name in (self._mapping.event_rates or []):
+                    traces[name] = events_of_rate(traces[name])
             except (NoSuchSeries, UnusableSeries) as problem:
                 what = f"no series {place}" if isinstance(problem, NoSuchSeries) else f"series {place} cannot be used"
                 if self._mapping.missing_series == "error":
@@ -132,6 +150,23 @@ class _Conversion:
             if remarks:
                 self.remarks[name] = "; ".join(remarks)
         return traces, problems
+
+    def _mask(self, name: str, traces: dict[str, Trace]) -> list[str]:
+        """Make those samples of a trace unknown of which another series of the same clock says so; a remark."""
+        place = (self._mapping.known_where or {}).get(name)
+        if place is None:
+            return []
+        trace = traces[name]
+        try:
+            known, _ = self._source.series(place)
+        except NoSuchSeries:
+            return [f"all samples taken as known, as there is no series {place}"]
+        if len(known.times) != len(trace.times):
+            raise UnusableSeries(f"{place} has {len(known.times)} samples, it has {len(trace.times)}")
+        unknown = known.values.reshape(len(known.times)) == 0
+        values = np.where(unknown.reshape(-1, *[1] * (trace.values.ndim - 1)), np.nan, trace.values)
+        traces[name] = replace(trace, values=values.astype(np.float32))
+        return [f"{counted(int(unknown.sum()), 'sample')} unknown by {place}"] if unknown.any() else []
 
     def _in_unit(self, name: str, trace: Trace, wanted: str) -> tuple[Trace, list[str]]:
         """A series in the unit of its modality, and what was done to it.

@@ -102,6 +102,22 @@ def read_predictions(path: Path) -> tuple[np.ndarray, dict[tuple[str, str], np.n
         return handle["trials"][:], arrays
 
 
+def read_predicted(path: Path) -> tuple[np.ndarray, list[Predicted]]:
+    """As `read_predictions`, by task with what it observed.
+
+    Raises:
+        UserError: as `read_predictions`.
+    """
+    with hdf5.opened(path, file_format=FORMAT, version=VERSION) as handle:
+        predicted = []
+        for name in ("encoding", "decoding"):
+            arrays = {target: dataset[:] for target, dataset in handle.get(name, {}).items()}
+            if arrays:
+                observed = handle[name][next(iter(arrays))].attrs["inputs"].split("+")
+                predicted.append(Predicted(Task(name, tuple(observed), tuple(arrays)), arrays))
+        return handle["trials"][:], predicted
+
+
 def _unit_table(session: AlignedSession, table: pd.DataFrame, known: dict[str, object]) -> pd.DataFrame:
     """The scores of units, with what is known of them and of their prediction."""
     columns = [c for c in _UNIT_COLUMNS if c in session.units and len(session.units) == len(table)]

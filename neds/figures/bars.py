@@ -49,7 +49,8 @@ def plot_metric_bars(
         if style.is_reference:
             ax.axhline(mean, color=style.color, linewidth=0.9, linestyle=(0, (4, 2)), label=style.title, zorder=1)
             continue
-        ax.bar(position, mean, width=0.78, color=style.color, label=style.title, zorder=2)
+        bar: dict[str, Any] = {"hatch": style.hatch, "edgecolor": "white", "linewidth": 0} if style.hatch else {}
+        ax.bar(position, mean, width=0.78, color=style.color, label=style.title, zorder=2, **bar)
         if np.isfinite(sem):
             ax.errorbar(position, mean, yerr=sem, color="black", linewidth=0.9, capsize=2, capthick=0.9, zorder=4)
         spread = np.linspace(-0.22, 0.22, len(own)) if len(own) > 1 else np.zeros(1)

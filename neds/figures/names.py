@@ -38,8 +38,6 @@ EVENT_TITLES = {
 # is trained from scratch, a multi-session model is pretrained on other sessions and fine-tuned; a unimodal model only
 # encodes or only decodes.
 MODEL_TITLES = {
-    "NDT2": "NDT2 multi-session",
-    "POYO+": "POYO+ multi-session",
     "neds-encoding-scratch": "unimodal NEDS single-session",
     "neds-decoding-scratch": "unimodal NEDS single-session",
     "neds-encoding-finetuned": "unimodal NEDS multi-session",

@@ -15,7 +15,12 @@ PAPER_ROWS_NOTE = " (paper): as published, over ten IBL sessions (other data)."
 PAPER_NOTE = "Diamonds: means ± s.e.m. of the paper, over its ten IBL sessions (other data)."
 
 _TABLES = {
-    "table_10_multi_session": {"RRR": "rrr-multi", "NDT2": "NDT2", "POYO+": "POYO+", "NEDS": "neds-mm-finetuned"},
+    "table_10_multi_session": {
+        "RRR": "rrr-multi",
+        "NDT2": "ndt2-multi",
+        "POYO+": "poyo-multi",
+        "NEDS": "neds-mm-finetuned",
+    },
     "single_session": {"NEDS": "neds-mm-scratch"},
 }
 

@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 
 from neds.baselines.registry import SAID, shown_baselines
 from neds.figures.names import model_family, model_title
+from neds.run import Run
 
 WIDTH_IN = 7.1
 """Width of a figure over two columns of a journal page."""
@@ -33,11 +34,15 @@ HIDDEN_COLOR = "#8C8C8C"
 
 @dataclass(frozen=True)
 class ModelStyle:
-    """How a model appears in every figure. A reference bounds the others and is drawn as a dashed line, not a bar."""
+    """How a model appears in every figure. A reference bounds the others and is drawn as a dashed line, not a bar.
+
+    `hatch` tells a bar from that of another model of its colour.
+    """
 
     title: str
     color: str
     is_reference: bool = False
+    hatch: str = ""
 
 
 # The colours of Okabe and Ito, but wine for yellow, which vanishes on white: people with any common colour blindness tell
@@ -111,7 +116,8 @@ def model_style(label: str) -> ModelStyle:
     if baseline:
         return ModelStyle(model_title(label), baseline.color, is_reference=baseline.is_reference)
     color = _COLORS.get(family, _COLORS_OF_OTHERS[zlib.crc32(family.encode()) % len(_COLORS_OF_OTHERS)])
-    return ModelStyle(model_title(label), color)
+    run = Run.parse(label)
+    return ModelStyle(model_title(label), color, hatch="////" if run and run.is_ensemble else "")
 
 
 def paper_marker(**more: Any) -> dict[str, Any]:

@@ -67,6 +67,8 @@ class RawSession:
             loaders, spike sorting used per probe; "problems" (why something is absent), "remarks" (what was dropped, mended
             or guessed) and "readings" (how values of columns were read), by what they are of.
         recorded: when the units were recorded; None where the source does not say.
+        intervals: (m, 2) first and last moment of the stretches of each list that the source has by a name, such as those of
+            its own splits, as they stand there.
     """
 
     eid: str
@@ -80,6 +82,7 @@ class RawSession:
     traces: dict[str, Trace] = field(default_factory=dict)
     provenance: dict = field(default_factory=dict)
     recorded: Recorded | None = None
+    intervals: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def write_raw(path: Path, session: RawSession) -> None:
@@ -105,6 +108,8 @@ def write_raw(path: Path, session: RawSession) -> None:
             handle.create_dataset("recorded/intervals_s", data=session.recorded.intervals_s.astype(np.float64))
             handle.create_dataset("recorded/sets", data=session.recorded.sets.astype(np.int32))
             handle.create_dataset("recorded/of_unit", data=session.recorded.of_unit.astype(np.int32))
+        for name, stretches_s in session.intervals.items():
+            handle.create_dataset(f"intervals/{name}", data=stretches_s.astype(np.float64))
         for name, trace in session.traces.items():
             group = handle.create_group(f"traces/{name}")
             group.create_dataset("times", data=trace.times.astype(np.float64), compression="lzf", shuffle=True)
@@ -140,4 +145,13 @@ def read_raw(path: Path) -> RawSession:
             recorded=Recorded(**{name: handle[f"recorded/{name}"][:] for name in ("intervals_s", "sets", "of_unit")})
             if "recorded" in handle
             else None,
+            intervals=_intervals(handle["intervals"]) if "intervals" in handle else {},
         )
+
+
+def _intervals(group: h5py.Group, prefix: str = "") -> dict[str, np.ndarray]:
+    """Lists of stretches by their path in the group."""
+    found: dict[str, np.ndarray] = {}
+    for name, item in group.items():
+        found |= _intervals(item, f"{prefix}{name}/") if isinstance(item, h5py.Group) else {f"{prefix}{name}": item[:]}
+    return found

@@ -1,6 +1,6 @@
 """The tokens of a trial: which input modalities have one for every patch of bins, and which have one for the whole trial."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -45,6 +45,20 @@ class Layout:
     def n_values(self, name: str) -> int:
         """How many vectors a modality is mapped to before bins are joined in patches: T, or 1 for the whole trial."""
         return 1 if name in self.whole else self.n_bins
+
+    def inputs_read_for(self, outputs: Collection[str]) -> tuple[str, ...]:
+        """Inputs, in their order, from whose tokens outputs are read: their own, or all for an output without tokens in the
+        bins.
+        """
+        own = tuple(name for name in self.binned if name in outputs)
+        return own if len(own) == len(outputs) else self.inputs
+
+    def indices(self, inputs: Sequence[str], device: torch.device) -> Tensor | None:
+        """Places of the tokens of some `binned` inputs in the sequence; None for those of all inputs."""
+        if len(inputs) == len(self.inputs):
+            return None
+        firsts = [self.binned.index(name) * self.n_patches for name in inputs]
+        return torch.cat([torch.arange(first, first + self.n_patches, device=device) for first in firsts])
 
     def times(self, device: torch.device) -> Tensor:
         """Time of every token in bins, (tokens,): the middle of its patch, or of the trial.

@@ -16,7 +16,8 @@ def loss_terms(
     batch: Batch,
     target: dict[str, Tensor],
     *,
-    error_scales: Mapping[str, Tensor] | None = None,
+    scales: Mapping[str, Tensor] | None = None,
+    per_token: bool = False,
 ) -> dict[str, tuple[Tensor, Tensor]]:
     """Summed loss and number of summed values (see `target_numbers`), by predicted modality.
 
@@ -24,17 +25,20 @@ def loss_terms(
 
     Args:
         target: (B, T) of each modality, True where it is to be predicted.
-        error_scales: (S, width) of each continuous and scalar modality, factors of its errors by session. With them a
-            value per trial counts as T values, once for each of its tokens, as in the paper's public code.
+        scales: (S, width or 1) of some modalities, factors by session of its errors, or of its loss for counts.
+        per_token: a value per trial counts as T values, once for each of its tokens, as in the paper's public code.
     """
+    scales = scales or {}
     sums: dict[str, Tensor] = {}
     for name, log_rate in predictions.log_rates.items():
         nll = F.poisson_nll_loss(log_rate.float(), batch.counts[name], log_input=True, reduction="none")
+        if name in scales:
+            nll = nll * scales[name][batch.sessions][:, None]
         sums[name] = ((nll * batch.columns[name][:, None]).sum(-1) * target[name]).sum()
     for name, mean in predictions.means.items():
         error = mean.float() - batch.continuous[name]
-        if error_scales is not None:
-            error = error * error_scales[name][batch.sessions][:, None]
+        if name in scales:
+            error = error * scales[name][batch.sessions][:, None]
         squared = (error.square() * batch.columns[name][:, None]).sum(-1)
         sums[name] = (squared * target[name]).sum()
     for name, logits in predictions.logits.items():
@@ -42,10 +46,10 @@ def loss_terms(
         sums[name] = (nll * target[name].any(-1)).sum()
     for name, value in predictions.scalars.items():
         error = value.float() - batch.scalar[name]
-        if error_scales is not None:
-            error = error * error_scales[name][batch.sessions, 0]
+        if name in scales:
+            error = error * scales[name][batch.sessions, 0]
         sums[name] = (error.square() * target[name].any(-1)).sum()
-    numbers = target_numbers(modalities, batch, target, per_token=error_scales is not None)
+    numbers = target_numbers(modalities, batch, target, per_token=per_token)
     return {name: (sums[name], numbers[name]) for name in modalities if name in sums}
 
 

@@ -3,6 +3,7 @@
 Shapes: B trials, M input modalities (those of `Layout.binned` or `Layout.whole`), T bins, Q patches of bins, D model width.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ from neds.model.layout import layout_of
 from neds.model.modes import Mode
 from neds.model.public_code import draw_as_public_code
 from neds.model.settings import ModelSettings
-from neds.model.stitching import READOUTS, SessionShape, Stitchers
+from neds.model.stitching import READOUTS, SessionShape, Stitchers, small_embedding
 from neds.model.transformer import Encoder
 
 
@@ -76,10 +77,10 @@ class NEDS(nn.Module):
             layout=self.layout,
         )
         self.token_dropout = nn.Dropout(settings.token_dropout)
-        self.mask_vector = nn.Parameter(0.02 * torch.randn(settings.dim))
+        self.mask_vector = small_embedding(settings.dim)
         # Drawn whether used or not, so that a model without one of them starts with all its other weights the same.
-        position = nn.Parameter(0.02 * torch.randn(len(self.layout.binned), design.n_bins, settings.dim))
-        modality = nn.Parameter(0.02 * torch.randn(len(inputs), settings.dim))
+        position = small_embedding(len(self.layout.binned), design.n_bins, settings.dim)
+        modality = small_embedding(len(inputs), settings.dim)
         self.register_parameter("position", position if settings.position_embedding else None)
         self.register_parameter("modality", modality if settings.modality_embedding else None)
         self.encoder = Encoder(settings)
@@ -89,17 +90,18 @@ class NEDS(nn.Module):
         self.told = nn.Linear(settings.dim, settings.dim, bias=False) if self.layout.whole else None
         if self.told is not None:
             nn.init.zeros_(self.told.weight)
-        if settings.init == "public_code":
+        if settings.init == "public_code" and not self.mask_vector.is_meta:
             draw_as_public_code(self, settings)
         order = list(design.modalities)
         self.input_rows = [order.index(name) for name in inputs]
 
-    def forward(self, batch: Batch, hidden: Tensor) -> Predictions:
-        """Predict every output modality.
+    def forward(self, batch: Batch, hidden: Tensor, outputs: Collection[str] | None = None) -> Predictions:
+        """Predict output modalities.
 
         Args:
             hidden: (B, all modalities, T), True where a value must not be seen. The rows of modalities that the
                 model does not read are ignored.
+            outputs: those to predict; all when omitted. The last layer encodes no tokens that none of them is read from.
         """
         n_binned, hidden = len(self.layout.binned), torch.stack([hidden[:, row] for row in self.input_rows], dim=1)
         x_BMTD = self._embed(batch, hidden[:, :n_binned], slice(n_binned), self.position)
@@ -110,10 +112,12 @@ class NEDS(nn.Module):
             of_trial = self._embed(batch, hidden[:, n_binned:].any(-1, keepdim=True), slice(n_binned, None))
             told = self.told(of_trial.sum(1, keepdim=True))
             tokens = torch.cat([self._patches(x_BMTD + told), of_trial.flatten(1, 2)], dim=1)
-        h_BPD = self.encoder(tokens, self.layout.times(tokens.device))
-        n_patch_tokens = n_binned * self.layout.n_patches
-        h_BMQD = h_BPD[:, :n_patch_tokens].unflatten(1, (n_binned, self.layout.n_patches))
-        return self._read_out(h_BMQD, h_BPD[:, n_patch_tokens:], batch)
+        wanted = [name for name in self.stitchers.readouts if outputs is None or name in outputs]
+        read = self.layout.inputs_read_for(wanted)
+        device = tokens.device
+        h_BRD = self.encoder(tokens, self.layout.times(device), self.layout.indices(read, device))
+        encoded = h_BRD.split([self.layout.n_tokens_of(name) for name in read], dim=1)
+        return self._read_out(wanted, dict(zip(read, encoded, strict=True)), batch)
 
     def _patches(self, x_BMTD: Tensor) -> Tensor:
         """Tokens (B, M x Q, D) of vectors of bins."""
@@ -130,19 +134,18 @@ class NEDS(nn.Module):
             x = x + self.modality[inputs, None]
         return x + self.stitchers.session[batch.sessions][:, inputs, None]
 
-    def _read_out(self, h_BMQD: Tensor, h_BMD: Tensor, batch: Batch) -> Predictions:
+    def _read_out(self, wanted: list[str], encoded: dict[str, Tensor], batch: Batch) -> Predictions:
         """An output that has tokens in the bins is read from them, another from the input tokens of a bin, all together.
 
         Args:
-            h_BMQD: encoded patches of the inputs that have some.
-            h_BMD: encoded tokens of the whole trial.
+            encoded: tokens (B, Q or 1, D) of the inputs that are read.
         """
-        layout = self.layout
+        binned = self.layout.binned
         by_kind: dict[Kind, dict[str, Any]] = {kind: {} for kind in READOUTS}
-        together = self._together(h_BMQD, h_BMD) if self.stitchers.readouts.keys() - set(layout.binned) else None
-        for name, readout in self.stitchers.readouts.items():
-            h = self._bins(h_BMQD[:, layout.binned.index(name)]) if name in layout.binned else together
-            by_kind[self.design.modalities[name].kind][name] = readout(h, batch)
+        together = self._together(encoded) if set(wanted) - set(binned) else None
+        for name in wanted:
+            h = self._bins(encoded[name]) if name in binned else together
+            by_kind[self.design.modalities[name].kind][name] = self.stitchers.readouts[name](h, batch)
         return Predictions(
             log_rates=by_kind["counts"],
             means=by_kind["continuous"],
@@ -154,13 +157,15 @@ class NEDS(nn.Module):
         """Vectors (..., T, D) of the bins of encoded patches (..., Q, D)."""
         return self.patches.part(h_Q)[..., : self.layout.n_bins, :] if self.patches else h_Q
 
-    def _together(self, h_BMQD: Tensor, h_BMD: Tensor) -> Tensor:
+    def _together(self, encoded: dict[str, Tensor]) -> Tensor:
         """The tokens that cover a bin, those of the whole trial among them: their mean (B, T, D), or side by side."""
-        of_trial = h_BMD[:, :, None].expand(-1, -1, self.layout.n_bins, -1)
-        h_BMTD = torch.cat([self._bins(h_BMQD), of_trial], dim=1)
+        covering = [
+            self._bins(h) if name in self.layout.binned else h.expand(-1, self.layout.n_bins, -1)
+            for name, h in encoded.items()
+        ]
         if self.design.settings.readout_without_tokens == "concatenated":
-            return h_BMTD.transpose(1, 2).flatten(2)
-        return h_BMTD.mean(1)
+            return torch.cat(covering, dim=-1)
+        return torch.stack(covering, dim=1).mean(1)
 
     def adopt(self, pretrained: "NEDS") -> None:
         """Take over all that sessions share from `pretrained`; the session embeddings start at the mean of its own."""

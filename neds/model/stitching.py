@@ -21,6 +21,14 @@ _LEAST_RATE = 1e-3
 _LEAST_FREQUENCY = 1e-2
 
 
+def small_embedding(*shape: int) -> nn.Parameter:
+    """An embedding that starts from N(0, 0.02^2), or has its shape alone on the device meta, where torch would load its
+    compiler to draw nothing.
+    """
+    empty = torch.empty(shape)
+    return nn.Parameter(empty if empty.is_meta else 0.02 * empty.normal_())
+
+
 @dataclass(frozen=True)
 class SessionShape:
     """What the model must know of a session before it sees data.
@@ -241,4 +249,4 @@ class Stitchers(nn.Module):
         self.readouts = nn.ModuleDict(
             {m.name: READOUTS[m.kind](m, width[m.name], sessions, layout.n_bins) for m in outputs}
         )
-        self.session = nn.Parameter(0.02 * torch.randn(len(sessions), len(inputs), settings.dim))
+        self.session = small_embedding(len(sessions), len(inputs), settings.dim)

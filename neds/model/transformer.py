@@ -1,6 +1,6 @@
 """The encoder that all sessions share: pre-norm transformer with rotary embedding of the time bin.
 
-Shapes: B trials, P tokens of a trial, H heads, D model width.
+Shapes: B trials, P tokens of a trial, R of them whose encoding is read, H heads, D model width, d = D / H.
 """
 
 import torch
@@ -11,18 +11,18 @@ from torch.utils.checkpoint import checkpoint
 from neds.model.settings import ModelSettings
 
 
-def rotary_angles(times: Tensor, head_dim: int, base: float) -> tuple[Tensor, Tensor]:
-    """Cosine and sine (P, head_dim / 2) of the rotary angles of tokens at `times` (P,), in bins (Su et al. 2021)."""
+def rotary_turns(times: Tensor, head_dim: int, base: float) -> Tensor:
+    """Complex factors (P, 1, d / 2) of length 1 by which tokens at `times` (P,), in bins, are turned (Su et al. 2021)."""
     frequency = base ** (-torch.arange(0, head_dim, 2, device=times.device) / head_dim)
-    angle = times[:, None].float() * frequency
-    return angle.cos(), angle.sin()
+    angle = times[:, None, None].float() * frequency
+    return torch.polar(torch.ones_like(angle), angle)
 
 
-def rotate(x_BHPd: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Turn the pairs (x[i], x[i + d/2]) of every token by its angles."""
-    first, second = x_BHPd.chunk(2, dim=-1)
-    cos, sin = cos.to(x_BHPd.dtype), sin.to(x_BHPd.dtype)
-    return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)
+def rotated(x_BPHd: Tensor, turns: Tensor) -> Tensor:
+    """Turn the pairs of neighbouring values (x[2i], x[2i + 1]) of every token by its angles."""
+    # As complex numbers, which takes one pass over memory. There are none of half precision.
+    pairs = torch.view_as_complex(x_BPHd.to(turns.real.dtype).unflatten(-1, (-1, 2)))
+    return torch.view_as_real(pairs * turns).flatten(-2).to(x_BPHd.dtype)
 
 
 def depth_scale(settings: ModelSettings) -> float:
@@ -56,15 +56,34 @@ class Attention(nn.Module):
         self.out = nn.Linear(settings.dim, settings.dim)
         self.output_dropout = nn.Dropout(settings.attention_output_dropout)
 
-    def forward(self, x_BPD: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        query, key = (self._split(x) for x in self.query_key(x_BPD).chunk(2, dim=-1))
-        query, key, value = rotate(query, cos, sin), rotate(key, cos, sin), self._split(self.value(x_BPD))
+    def forward(self, x_BPD: Tensor, turns: Tensor, read: Tensor | None = None) -> Tensor:
+        """Attend to all tokens from those at the indices `read` (R,), (B, R, D); from all when omitted."""
+        query, key = self.queries_and_keys(x_BPD, turns, read)
+        value = self._split(self.value(x_BPD))
         dropout = self.dropout if self.training else 0.0
         if dropout and self.dropout_of == "keys":
             key, value = _some_keys(key, value, share=1 - dropout)
             dropout = 0.0
         attended = F.scaled_dot_product_attention(query, key, value, dropout_p=dropout)
         return self.out(self.output_dropout(attended.transpose(1, 2).flatten(2)))
+
+    def queries_and_keys(self, x_BPD: Tensor, turns: Tensor, read: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Queries (B, H, R, d) and keys (B, H, P, d), turned by the times of their tokens."""
+        weight, bias = (self._pairs_beside_each_other(each) for each in (self.query_key.weight, self.query_key.bias))
+        if read is None:
+            both = rotated(F.linear(x_BPD, weight, bias).unflatten(-1, (2 * self.heads, -1)), turns)
+            query, key = both.transpose(1, 2).chunk(2, dim=1)
+            return query, key
+        (for_queries, for_keys), (query_bias, key_bias) = weight.chunk(2), bias.chunk(2)
+        query = self._turned(F.linear(x_BPD[:, read], for_queries, query_bias), turns[read])
+        return query, self._turned(F.linear(x_BPD, for_keys, key_bias), turns)
+
+    def _turned(self, x_BPD: Tensor, turns: Tensor) -> Tensor:
+        return rotated(x_BPD.unflatten(-1, (self.heads, -1)), turns).transpose(1, 2)
+
+    def _pairs_beside_each_other(self, x: Tensor) -> Tensor:
+        """Weights or biases of queries and keys, in which i and i + d/2 of a head are a pair, in the order of `rotated`."""
+        return x.unflatten(0, (2 * self.heads, 2, -1)).transpose(1, 2).flatten(0, 2)
 
     def _split(self, x_BPD: Tensor) -> Tensor:
         return x_BPD.unflatten(-1, (self.heads, -1)).transpose(1, 2)
@@ -81,10 +100,12 @@ class Layer(nn.Module):
         self.dropout = nn.Dropout(settings.mlp_dropout)
         self.output_dropout = nn.Dropout(settings.mlp_output_dropout)
 
-    def forward(self, x_BPD: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        x_BPD = x_BPD + self.attention(self.attention_norm(x_BPD), cos, sin)
-        hidden = self.dropout(F.gelu(self.up(self.mlp_norm(x_BPD))))
-        return x_BPD + self.output_dropout(self.down(hidden))
+    def forward(self, x_BPD: Tensor, turns: Tensor, read: Tensor | None = None) -> Tensor:
+        """Tokens (B, R, D) at the indices `read` (R,); all when omitted."""
+        attended = self.attention(self.attention_norm(x_BPD), turns, read)
+        x_BRD = (x_BPD if read is None else x_BPD[:, read]) + attended
+        hidden = self.dropout(F.gelu(self.up(self.mlp_norm(x_BRD))))
+        return x_BRD + self.output_dropout(self.down(hidden))
 
 
 class Encoder(nn.Module):
@@ -118,12 +139,22 @@ class Encoder(nn.Module):
             nn.init.xavier_uniform_(layer.attention.value.weight, gain=scale * 2**0.5)
             nn.init.zeros_(layer.attention.value.bias)
 
-    def forward(self, x_BPD: Tensor, times: Tensor) -> Tensor:
-        """Encode tokens (B, P, D) at `times` (P,), in bins; returns (B, P, D)."""
-        cos, sin = rotary_angles(times, self.head_dim, self.rotary_base)
-        for layer in self.layers:
+    def forward(self, x_BPD: Tensor, times: Tensor, read: Tensor | None = None) -> Tensor:
+        """Encode tokens (B, P, D) at `times` (P,), in bins.
+
+        Args:
+            read: (R,) indices of the tokens to return; the others serve as keys in the last layer, and no more. All when
+                omitted.
+
+        Returns:
+            (B, R, D), in the order of `read`.
+        """
+        turns = rotary_turns(times, self.head_dim, self.rotary_base)
+        last = len(self.layers) - 1
+        for index, layer in enumerate(self.layers):
+            inputs = x_BPD, turns, read if index == last else None
             if self.recomputes and torch.is_grad_enabled():
-                x_BPD = checkpoint(layer, x_BPD, cos, sin, use_reentrant=False)
+                x_BPD = checkpoint(layer, *inputs, use_reentrant=False)
             else:
-                x_BPD = layer(x_BPD, cos, sin)
+                x_BPD = layer(*inputs)
         return self.norm(x_BPD)

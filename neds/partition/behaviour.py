@@ -20,6 +20,9 @@ from neds.signals.stretches import inside, merged, unbounded
 from neds.signals.wheel import NoVelocity, wheel_traces
 from neds.words import counted
 
+_CLOCK_S = 1e-6
+"""Times that a clock of equal steps gives are equal to rounding."""
+
 
 @dataclass(frozen=True)
 class Events:
@@ -141,6 +144,14 @@ def _contrast(raw: RawSession, settings: PartitionSettings) -> Measured:
     return _read("contrast", "trials.contrastRight, contrastLeft", signed, _classes_as_numbers("contrast"))
 
 
+def _stimulus_contrast(raw: RawSession, settings: PartitionSettings) -> Measured:
+    """Contrast whatever the side."""
+    right, left = _column(raw, "contrastRight"), _column(raw, "contrastLeft")
+    unsigned = np.where(np.isnan(right) & np.isnan(left), np.nan, np.nan_to_num(right) + np.nan_to_num(left))
+    source = "trials.contrastRight, contrastLeft"
+    return _read("stimulus_contrast", source, unsigned, _classes_as_numbers("stimulus_contrast"))
+
+
 def _classes_as_numbers(name: str) -> list[float]:
     return [float(label) for label in CLASSES[name]]
 
@@ -178,6 +189,7 @@ RECIPES: dict[str, Callable[[RawSession, PartitionSettings], Measured]] = {
     "block": _block,
     "reward": _reward,
     "contrast": _contrast,
+    "stimulus_contrast": _stimulus_contrast,
 }
 
 
@@ -234,7 +246,8 @@ def align_behaviour(
     edges: np.ndarray,
     *,
     longest_gap_s: float | None = None,
-    holes: Literal["drop", "mask"] = "drop",
+    holes: Literal["drop", "mask", "keep"] = "drop",
+    trace_values: Literal["interpolated", "samples"] = "interpolated",
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Values of one behaviour in K trials, and which of these trials it cannot serve.
 
@@ -243,12 +256,12 @@ def align_behaviour(
         edges: (K, T + 1) bin edges in seconds.
         longest_gap_s: longest time between two samples of a trace, or without observation of events, that is bridged; None:
             any.
-        holes: drop trials in which a trace is unknown in part, or mask these bins.
+        holes: drop trials in which a trace is unknown in part; mask: drop those in which all of it is; keep: drop none.
+        trace_values: interpolated linearly at the right edge of each bin; or the sample in the bin, where there is one.
 
     Returns:
-        Continuous (K, T, width) float32, a trace interpolated linearly at the right edge of each bin, NaN where it is
-        unknown; counts (K, T, 1) of events in [left edge, right edge); or categorical (K,) class indices or scalar (K,)
-        numbers. And masks (K,) of the trials to be dropped, by reason.
+        Continuous (K, T, width) float32, NaN where it is unknown; counts (K, T, 1) of events in [left edge, right edge); or
+        categorical (K,) class indices or scalar (K,) numbers. And masks (K,) of the trials to be dropped, by reason.
     """
     if isinstance(measured.data, Events):
         counts = np.diff(np.searchsorted(measured.data.times, edges), axis=1)
@@ -261,11 +274,16 @@ def align_behaviour(
     uncovered = np.maximum(trace.times[0] - at_s, at_s - trace.times[-1]) > bin_s * (1 + 1e-6)
     far = _nearest_sample_s(trace.times, edges[:, [0, -1]]).max(axis=1, initial=0) > bin_s * (1 + 1e-6)
     columns = trace.values.reshape(len(trace.times), -1).T
-    values = np.stack([np.interp(at_s, trace.times, v).astype(np.float32) for v in columns], axis=-1)
+    if trace_values == "samples":
+        values = _samples_in(trace.times, columns, edges)
+    else:
+        values = np.stack([np.interp(at_s, trace.times, v).astype(np.float32) for v in columns], axis=-1)
     nan = ~np.isfinite(values).all(axis=2)
     hole = _in_holes(trace.times, at_s, longest_gap_s)
     values[hole | uncovered] = np.nan
     source = measured.source
+    if holes == "keep":
+        return values, {}
     if holes == "mask":
         return values, {f"{source} is unknown in the whole window": (nan | hole | uncovered).all(axis=1)}
     in_hole = hole.any(axis=1)
@@ -273,6 +291,16 @@ def align_behaviour(
     return values, reasons | (
         {f"{source} has a hole of more than {longest_gap_s:g} s": in_hole} if in_hole.any() else {}
     )
+
+
+def _samples_in(times: np.ndarray, columns: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """The samples (K, T, width) from the beginning of each window on, one for each bin; NaN where it lies in another bin."""
+    rows = np.searchsorted(times, edges[:, 0] - _CLOCK_S)[:, None] + np.arange(edges.shape[1] - 1)
+    at = rows.clip(max=len(times) - 1)
+    in_bin = (rows < len(times)) & (times[at] >= edges[:, :-1] - _CLOCK_S) & (times[at] < edges[:, 1:] + _CLOCK_S)
+    values = np.moveaxis(columns[:, at], 0, -1).astype(np.float32)
+    values[~in_bin] = np.nan
+    return values
 
 
 def _unobserved(

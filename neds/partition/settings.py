@@ -21,6 +21,7 @@ NO_EVENT = "none"
 LONGEST_BIN_S = 10.0
 LONGEST_WINDOW_S = 600.0
 """More would be milliseconds."""
+SplitName = Literal["train", "val", "test"]
 Axes = Literal["trials,units,bins", "trials,bins,units"]
 
 
@@ -61,15 +62,15 @@ class PartitionSettings(Settings):
     """A unit is kept when its mean rate in the window over the training trials is above this."""
     min_label: float = key(0.0, ge=0, le=1, when="1 to keep well isolated units alone", paper="0", public_code="0")
     """Lowest IBL quality label (share of criteria passed) of a unit that is kept; 0 keeps all, also unlabelled ones."""
-    trial_rule: Literal["neds", "bwm", "all"] = key(
+    trial_rule: Literal["neds", "bwm", "valid", "all"] = key(
         "neds",
         when="all for other tasks, bwm to compare with the Brain-Wide Map",
         paper="bwm by its text",
         public_code="neds",
     )
     """neds: first movement 0 to 10 s after the stimulus and feedback within 10 s of the go cue, as in the public code;
-    bwm: first movement 0.08 to 2 s after the stimulus, as in the Brain-Wide Map; all: every trial whose event is known, of
-    whatever task."""
+    bwm: first movement 0.08 to 2 s after the stimulus, as in the Brain-Wide Map; valid: those that the trials' own column
+    `is_valid` says; all: every trial whose event is known, of whatever task."""
     whisker_camera: Literal["left", "right", "auto"] = key(
         "auto", when="to take the same side everywhere", public_code="right"
     )
@@ -82,8 +83,19 @@ class PartitionSettings(Settings):
     )
     """Modality -> longest time between two known samples of its trace that is bridged by interpolation, and `others` for
     those not named; in a longer one, and longer than three usual intervals, values are unknown. null: all are bridged."""
-    holes: Literal["drop", "mask"] = key("drop", when="mask when many trials have holes")
-    """Trials in whose window a trace is unknown in part: drop them, or mask those bins (NaN)."""
+    holes: Literal["drop", "mask", "keep"] = key(
+        "drop", when="mask when many trials have holes; keep when no trial may be dropped"
+    )
+    """Trials in whose window a trace is unknown in part: drop them, or mask those bins (NaN). With mask a trial is dropped
+    in which all of a trace is unknown, with keep none."""
+    trace_values: Literal["interpolated", "samples"] = key(
+        "interpolated",
+        when="samples for traces of one sample per bin, as in BrainWideBench",
+        paper="interpolated",
+        public_code="interpolated",
+    )
+    """Value of a trace in a bin: interpolated linearly at the right edge of the bin; or the sample that lies in the bin,
+    the first of the window in the first bin, unknown where a bin has none."""
     component_variance: float = key(0.99, gt=0, le=1, when="lower to spare tokens' width", public_code="0.99")
     """Share of the variance that the principal components of a modality with many values per bin (LFP) hold together."""
     max_components: int = key(50, ge=1, when="with component_variance")
@@ -92,11 +104,20 @@ class PartitionSettings(Settings):
     """A session with fewer kept trials is unusable."""
     min_units: int = key(10, ge=1, when="lower for sparse recordings")
     """A session with fewer kept units is unusable."""
-    split: Literal["random", "blocks"] = key(
-        "random", when="blocks when signals drift slowly, and for align none", paper="random", public_code="random"
+    split: Literal["random", "blocks", "file"] = key(
+        "random",
+        when="blocks when signals drift slowly, and for align none; file for source brainsets with splits of its own",
+        paper="random",
+        public_code="random",
     )
     """random: trial by trial, as in the paper; blocks: contiguous trials, so that what drifts slowly tells a model nothing
-    of the trials that it is tested on."""
+    of the trials that it is tested on; file: by the stretches of time that the source's file has for each split."""
+    split_intervals: dict[SplitName, list[str]] = key(
+        {"train": ["train_domain"], "val": ["valid_domain"], "test": ["test_domain"]},
+        when="with split file, e.g. {train: [ts1_train_domain], val: [ts1_val_domain], test: [ts1_test_domain]}",
+    )
+    """Split file: how the file calls the stretches of each split; of several names the first that it has counts. A trial
+    belongs to the split whose stretches its window meets, and is dropped where that is none, or two."""
     split_blocks: int = key(3, ge=1, when="more for long sessions")
     """Split blocks: how many blocks of each split lie spread over the session."""
     overlap: Literal["drop", "refuse", "allow"] = key("drop", when="refuse or allow, when no trial may be lost")
@@ -156,8 +177,8 @@ class PartitionSettings(Settings):
             raise ValueError(
                 "align none cuts windows that start at 0; set window_start_s to 0 and window_end_s to their length"
             )
-        if self.cuts_windows and self.split != "blocks":
-            raise ValueError("align none needs split: blocks, so that no moment is in windows of two splits")
+        if self.cuts_windows and self.split == "random":
+            raise ValueError("align none needs split: blocks or file, so that no moment is in windows of two splits")
         if self.window_step_s is not None and not self.cuts_windows:
             raise ValueError("window_step_s is for windows; set align to none, or leave it null")
         return self

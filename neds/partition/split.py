@@ -4,6 +4,7 @@ Shapes: K trials, B boundaries between blocks of different splits.
 """
 
 import hashlib
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -11,25 +12,33 @@ from neds.files.aligned import SPLITS
 from neds.partition.settings import PartitionSettings
 from neds.partition.trials import drop_by_first_reason
 from neds.partition.unusable import Unusable
+from neds.signals.stretches import merged
 
 _CLOCK_S = 1e-6
 """Windows that meet may overlap by rounding."""
 
 
 def split_trials(
-    spans_s: np.ndarray, *, eid: str, settings: PartitionSettings
+    spans_s: np.ndarray, *, eid: str, settings: PartitionSettings, intervals: Mapping[str, np.ndarray] | None = None
 ) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
     """Split trials as the settings say, by their times, the EID and the seed alone.
 
     Args:
         spans_s: (K, 2) first and last moment of each trial's window, in seconds.
+        intervals: (m, 2) stretches that the source's file has by a name.
 
     Returns:
         Index (K,) into SPLITS, mask (K,) of the trials kept, and the number dropped by reason.
 
     Raises:
-        Unusable: windows of different splits overlap, and the settings refuse that.
+        Unusable: windows of different splits overlap, and the settings refuse that; or the file has no stretches of a split.
     """
+    if settings.split == "file":
+        split, tests = assign_stretches(
+            spans_s,
+            stretches_of_splits({str(name): own for name, own in settings.split_intervals.items()}, intervals or {}),
+        )
+        return split, *drop_by_first_reason(tests, len(spans_s), prefix="trials")
     if settings.split == "blocks":
         split, near = assign_blocks(
             spans_s,
@@ -43,6 +52,46 @@ def split_trials(
         return split, *drop_by_first_reason({reason: near}, len(spans_s), prefix="trials")
     split = assign_split(len(spans_s), eid=eid, seed=settings.split_seed, fractions=settings.split_fractions)
     return split, *without_overlap(spans_s, split, settings)
+
+
+def stretches_of_splits(names: Mapping[str, list[str]], intervals: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    """The stretches (m, 2) of each of SPLITS, of the first of its names that a file has.
+
+    Raises:
+        Unusable: it has none of them.
+    """
+    found = []
+    for split in SPLITS:
+        wanted = names.get(split, [])
+        there = next((name for name in wanted if name in intervals), None)
+        if there is None:
+            listed = ", ".join(intervals) or "none"
+            raise Unusable(
+                f"the file has no stretches {' or '.join(wanted) or '(split_intervals names none)'} for "
+                f"{split}; it has {listed}"
+            )
+        found.append(merged(intervals[there]))
+    return found
+
+
+def assign_stretches(spans_s: np.ndarray, stretches: list[np.ndarray]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Split by the stretches (m, 2) of each of SPLITS.
+
+    Returns:
+        Index (K,) into SPLITS, and masks (K,) of the trials to be dropped, by reason.
+    """
+    meets = np.column_stack([_meets(spans_s, own) for own in stretches])
+    number = meets.sum(axis=1)
+    reasons = {"in no split of the file": number == 0, "in two splits of the file": number > 1}
+    return meets.argmax(axis=1).astype(np.uint8), reasons
+
+
+def _meets(spans_s: np.ndarray, stretches: np.ndarray) -> np.ndarray:
+    """Whether each span (K, 2) shares time with one of the stretches (m, 2), which are in order and apart."""
+    if not len(stretches):
+        return np.zeros(len(spans_s), bool)
+    row = np.searchsorted(stretches[:, 1], spans_s[:, 0] + _CLOCK_S, side="right")
+    return (row < len(stretches)) & (stretches[row.clip(max=len(stretches) - 1), 0] < spans_s[:, 1] - _CLOCK_S)
 
 
 def without_overlap(

@@ -41,6 +41,7 @@ def partition(
     raw: InputFile,
     settings: PartitionRun,
     output: OutputFile,
+    view: str = "",
     unusable: Operational[Literal["skip", "error"]] | None = None,
 ) -> None:
     """Cut the recording in the file `raw` into trials and bins, and write the aligned file `output`.
@@ -51,6 +52,7 @@ def partition(
         raw: raw session file.
         settings: keys `modalities` (list of registry entries) and `partition` (config block).
         output: aligned session file to write.
+        view: which of several windows of the recording this is; its EID becomes <eid>_<view>.
         unusable: what to do with an unusable session, in place of what `partition` says of it.
 
     Raises:
@@ -72,7 +74,7 @@ def partition(
     readings = [f"{what}: {how}" for what, how in told["readings"].items()]
     require_measured(modalities, session)
     header = AlignedSession(
-        eid=session.eid,
+        eid=f"{session.eid}_{view}" if view else session.eid,
         subject=session.subject,
         lab=session.lab,
         bin_s=cutting.bin_s,
@@ -128,7 +130,7 @@ def _aligned(header: AlignedSession, raw: RawSession, settings: PartitionSetting
         raise Unusable(f"no spikes{download_problems(raw)}")
     _require_seconds(raw, header, settings)
     cut = _recorded(_with_behaviour(_cut(raw, settings), header, raw, settings), raw, settings)
-    split, kept, between = split_trials(cut.edges[:, [0, -1]], eid=raw.eid, settings=settings)
+    split, kept, between = split_trials(cut.edges[:, [0, -1]], eid=raw.eid, settings=settings, intervals=raw.intervals)
     cut, split = cut.only(kept, between), split[kept]
     require_trials(len(cut.rows), len(cut.table), settings, cut.dropped)
     require_splits(split, cut.dropped)
@@ -234,7 +236,12 @@ def _with_behaviour(cut: _Cut, header: AlignedSession, raw: RawSession, settings
             readings.append(measured.reading)
         gap_s = settings.longest_gap_s.get(name, settings.longest_gap_s.get("others"))
         values[name], failures = align_behaviour(
-            measured, cut.rows, cut.edges, longest_gap_s=gap_s, holes=settings.holes
+            measured,
+            cut.rows,
+            cut.edges,
+            longest_gap_s=gap_s,
+            holes=settings.holes,
+            trace_values=settings.trace_values,
         )
         tests |= failures
     served, unserved = drop_by_first_reason(tests, len(cut.rows), prefix="trials")

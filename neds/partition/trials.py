@@ -13,6 +13,7 @@ from neds.partition.unusable import Unusable
 KNOWN_COLUMNS = ("stimOn_times", "choice", "feedback_times", "probabilityLeft", "firstMovement_times", "feedbackType")
 REACTION_S = {"neds": (0.0, 10.0), "bwm": (0.08, 2.0)}
 MAX_FEEDBACK_DELAY_S = 10.0
+VALID = "is_valid"
 
 
 def keep_trials(trials: pd.DataFrame, settings: PartitionSettings) -> tuple[np.ndarray, dict[str, int]]:
@@ -28,6 +29,8 @@ def keep_trials(trials: pd.DataFrame, settings: PartitionSettings) -> tuple[np.n
         Unusable: the table lacks a column that the rule needs.
         UserError: the alignment event holds no times.
     """
+    if settings.trial_rule == "valid":
+        return _keep_valid(trials, settings)
     of_task = settings.trial_rule != "all"
     known = dict.fromkeys((settings.align, *(KNOWN_COLUMNS if of_task else ())))
     missing = [column for column in (*known, *(["goCue_times"] if of_task else [])) if column not in trials]
@@ -47,6 +50,15 @@ def keep_trials(trials: pd.DataFrame, settings: PartitionSettings) -> tuple[np.n
     if settings.trial_rule == "neds":
         delay_s = (trials["feedback_times"] - trials["goCue_times"]).to_numpy()
         tests[f"feedback later than {MAX_FEEDBACK_DELAY_S:g} s after the go cue"] = delay_s > MAX_FEEDBACK_DELAY_S
+    return drop_by_first_reason(tests, len(trials), prefix="trials")
+
+
+def _keep_valid(trials: pd.DataFrame, settings: PartitionSettings) -> tuple[np.ndarray, dict[str, int]]:
+    missing = [column for column in (settings.align, VALID) if column not in trials]
+    if missing:
+        raise Unusable(f"trials table without column {', '.join(missing)}; it has {', '.join(trials.columns)}")
+    unknown = trials[settings.align].isna().to_numpy()
+    tests = {"not valid by the file": trials[VALID].to_numpy() != 1, f"no {settings.align}": unknown}
     return drop_by_first_reason(tests, len(trials), prefix="trials")
 
 

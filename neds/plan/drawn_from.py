@@ -94,7 +94,8 @@ def overview_inputs(plan: Plan, wildcards: Wildcards) -> Inputs:
 
 def bins_of_a_trial(plan: Plan) -> int | None:
     """Bins that partition cuts a trial into; None for own arrays, whose files say it."""
-    return None if plan.config.source == "aligned" else plan.config.partition.n_bins
+    first = next(iter(plan.config.cuttings().values()))
+    return None if plan.config.source == "aligned" else first.n_bins
 
 
 def overview_values(plan: Plan, wildcards: Wildcards) -> Mapping[str, Any]:
@@ -115,7 +116,9 @@ def lists(rows: list[list[tuple[str, str]]]) -> list[list[list[str]]]:
 
 
 def set_members(plan: Plan) -> dict[str, list[str]]:
-    return {name: plan.config.pretraining_eids(name, plan.sessions) for name in plan.config.finetune_from}
+    first = next(iter(plan.config.views), "")
+    sets = plan.config.finetune_from
+    return {name: plan.config.pretraining_eids(name, plan.sessions, first) for name in sets}
 
 
 def units(plan: Plan, wildcards: Wildcards) -> Inputs:

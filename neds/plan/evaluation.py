@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from neds.baselines.registry import baselines
+from neds.baselines.registry import Baseline, baselines
 from neds.plan.step import Step, plain
 from neds.plan.training import checkpoint, run_wildcards
 from neds.regions.settings import EmbeddedModelName, RegionSettings, RegionsRun
@@ -18,12 +19,18 @@ FILES = {"metrics": "metrics.csv", "units": "units.parquet", "predictions": "pre
 
 
 def steps(plan: Plan) -> Iterator[Step]:
+    for baseline in plan.models.baselines:
+        if baselines()[baseline].is_pretrained:
+            yield _pretrained_baseline(plan, baseline)
     for eid in plan.test:
         for baseline in plan.models.baselines:
             yield _baseline(plan, eid, baseline)
         for run in evaluated_runs(plan):
             yield _evaluation(plan, eid, run)
-    yield _table(plan, "metrics_table", "metrics.csv", _names(plan, plan.models.of_sessions()))
+        for run in plan.models.ensembles():
+            yield _ensemble(plan, eid, run)
+    scored = plan.models.of_sessions() + plan.models.ensembles()
+    yield _table(plan, "metrics_table", "metrics.csv", _names(plan, scored))
     if plan.models.variants:
         compared = plan.models.unchanged() + plan.models.of_variants()
         yield _table(plan, "ablation_metrics", "ablations.csv", [run.name for run in compared])
@@ -53,20 +60,53 @@ def _outputs(plan: Plan, eid: str, name: str) -> dict[str, str]:
 
 
 def _baseline(plan: Plan, eid: str, baseline: str) -> Step:
+    said = baselines()[baseline]
     inputs: dict[str, tuple[str, ...]] = {"aligned": (plan.aligned(eid),)}
-    needs = baselines()[baseline].needs
-    if needs == "truth":
-        inputs["truth"] = (plan.path("synthetic", eid, "truth.h5"),)
-    if needs == "others":
-        inputs["others"] = tuple(map(plan.aligned, sorted(plan.train)))
+    if said.needs == "truth":
+        inputs["truth"] = (plan.path("synthetic", plan.recording(eid), "truth.h5"),)
+    if said.needs == "others":
+        others = [other for other in plan.train if plan.view_of(other) == plan.view_of(eid)]
+        inputs["others"] = tuple(map(plan.aligned, sorted(others)))
+    if said.is_pretrained:
+        inputs["pretrained"] = (_pretrained_weights(plan, baseline),)
     return Step(
-        rule="baseline",
+        rule="network_baseline" if said.settings else "baseline",
         command="baseline",
         wildcards={"eid": eid, "baseline": baseline},
-        inputs=inputs,
-        values={"name": baseline},
+        inputs=inputs | _spike_times(plan, said, [eid]),
+        values={"name": baseline} | _network_settings(plan, said),
         outputs=_outputs(plan, eid, baseline),
     )
+
+
+def _pretrained_baseline(plan: Plan, baseline: str) -> Step:
+    said, members = baselines()[baseline], sorted(plan.train)
+    return Step(
+        rule="pretrain_baseline",
+        command="pretrain-baseline",
+        wildcards={"baseline": baseline},
+        inputs={"aligned": tuple(map(plan.aligned, members))} | _spike_times(plan, said, members),
+        values={"name": baseline} | _network_settings(plan, said),
+        outputs={"output": _pretrained_weights(plan, baseline)},
+    )
+
+
+def _pretrained_weights(plan: Plan, baseline: str) -> str:
+    return plan.path("models", "baselines", f"{baseline}.safetensors")
+
+
+def _spike_times(plan: Plan, said: Baseline, eids: list[str]) -> dict[str, tuple[str, ...]]:
+    """Raw files, for a baseline that reads them, of sources that have any."""
+    if not said.reads_spike_times or plan.config.source == "aligned":
+        return {}
+    return {"raw": tuple(plan.path("raw", f"{plan.recording(eid)}.h5") for eid in eids)}
+
+
+def _network_settings(plan: Plan, said: Baseline) -> dict[str, Any]:
+    """Those of the one network, so that a change of the other makes nothing stale."""
+    if not said.settings:
+        return {}
+    return {"settings": {said.settings: plain(getattr(plan.config.rivals, said.settings))}}
 
 
 def _evaluation(plan: Plan, eid: str, run: Run) -> Step:
@@ -77,6 +117,20 @@ def _evaluation(plan: Plan, eid: str, run: Run) -> Step:
         inputs={"aligned": (plan.aligned(eid),), "checkpoint": (checkpoint(plan, run, eid),)},
         values={"model": run.model, "training": run.training, "seed": run.seed},
         outputs=_outputs(plan, eid, run.name),
+    )
+
+
+def _ensemble(plan: Plan, eid: str, run: Run) -> Step:
+    members = [replace(run, seed=seed, is_ensemble=False).name for seed in plan.config.seeds]
+    return Step(
+        rule="ensemble",
+        command="ensemble",
+        wildcards={"eid": eid, "mode": run.mode, "training": run.training},
+        inputs={"aligned": (plan.aligned(eid),), "predictions": evaluated(plan, "predictions", members, [eid])},
+        values={"model": run.model, "training": run.training},
+        outputs={
+            "output" if key == "predictions" else key: path for key, path in _outputs(plan, eid, run.name).items()
+        },
     )
 
 

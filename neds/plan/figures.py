@@ -101,7 +101,10 @@ FIGURES = [
         draw="neds.figures.pairs:draw_pairs",
         needs=lambda plan: [
             pretrained(plan),
-            (bool(plan.models.multi_session_rows()), "add rrr-multi to baselines or a second set to finetune_from"),
+            (
+                bool(plan.models.multi_session_rows()),
+                "add rrr-multi, ndt2-multi or poyo-multi to baselines or a second set to finetune_from",
+            ),
             all_trials(plan),
         ],
         inputs=metrics_file,

@@ -5,6 +5,9 @@ from neds.plan.step import Step
 
 LOGS = {
     "baseline": "logs/baselines/{eid}-{baseline}.log",
+    "pretrain_baseline": "logs/baselines/pretrain-{baseline}.log",
+    "network_baseline": "logs/baselines/{eid}-{baseline}.log",
+    "ensemble": "logs/evaluate/{eid}-{mode}-{training}.log",
     "evaluate": "logs/evaluate/{eid}-{mode}-{training}-seed{seed}.log",
     "metrics_table": "logs/metrics_table.log",
     "ablation_metrics": "logs/tables/ablations.log",

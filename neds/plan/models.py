@@ -11,6 +11,11 @@ from neds.roster import Session
 from neds.run import Run
 
 
+def in_view(pretraining_set: str, view: str) -> str:
+    """The name of a pretraining set's sessions in one view."""
+    return f"{pretraining_set}_{view}" if view else pretraining_set
+
+
 class Models:
     """The models of a configuration.
 
@@ -30,7 +35,8 @@ class Models:
         self.baselines = config.baselines_in_use(sessions)
         self.modes: list[ModeName] = [mode for mode in config.modes if mode == "mm"] or list(config.modes)
         own = [] if config.pretrained else config.finetune_from
-        self.set_sizes = {len(config.pretraining_eids(name, sessions)) for name in own}
+        first = next(iter(config.views), "")
+        self.set_sizes = {len(config.pretraining_eids(name, sessions, first)) for name in own}
         scratch = config.run_settings("scratch", "mm").model
         self.ablations: dict[str, Ablation] = ablations_in_use(config.ablations, scratch)
         self.variants = variants_in_use(config.ablations, scratch)
@@ -39,7 +45,10 @@ class Models:
         """All pretrainings, of every seed; none where nothing is fine-tuned, or somebody else's model is."""
         if "finetuned" not in self._config.regimes or self._config.pretrained:
             return []
-        kinds = [(mode, name) for mode in self._config.modes for name in self.sets(mode)]
+        views = list(self._config.views) or [""]
+        kinds = [
+            (mode, in_view(name, view)) for mode in self._config.modes for name in self.sets(mode) for view in views
+        ]
         return [
             Run(mode=mode, regime="pretrained", pretraining_set=name, seed=seed)
             for mode, name in kinds
@@ -49,6 +58,14 @@ class Models:
     def of_sessions(self) -> list[Run]:
         """All models of each test session, of every seed, without the variants."""
         return [run for mode in self._config.modes for run in self._trained(mode)]
+
+    def ensembles(self) -> list[Run]:
+        """Of each model of each test session the mean of its seeds, where there are several."""
+        if not self._config.ensembles or len(self._config.seeds) < 2:
+            return []
+        return [
+            replace(run, seed=None, is_ensemble=True) for run in dict.fromkeys(map(_of_all_seeds, self.of_sessions()))
+        ]
 
     def of_variants(self) -> list[Run]:
         """The variants of each test session's multimodal model, of every seed."""
@@ -73,11 +90,12 @@ class Models:
 
     def compared(self) -> list[str]:
         """Labels of all models that the figure of scores shows: baselines, unimodal and multimodal models."""
-        return [*self.baselines, *labels(self.own(self._config.modes))]
+        return [*self.baselines, *self._with_ensembles(self.own(self._config.modes))]
 
     def tabulated(self) -> list[str]:
         """Those of the figure of scores, and the models that are fine-tuned from the other pretraining sets."""
-        return self.compared() + labels(run for mode in self._config.modes for run in self._other_sets(mode))
+        others = [run for mode in self._config.modes for run in self._other_sets(mode)]
+        return self.compared() + self._with_ensembles(others)
 
     def drawn(self, task: str) -> list[Run]:
         """The models whose predictions of encoding or decoding are drawn."""
@@ -132,6 +150,12 @@ class Models:
             for way in self._regimes(mode)
         ]
 
+    def _with_ensembles(self, runs: list[Run]) -> list[str]:
+        """Labels of models, each followed by that of its ensemble where there is one."""
+        ensembles = set(labels(self.ensembles()))
+        pairs = ((run, replace(run, is_ensemble=True)) for run in runs)
+        return [each.label for pair in pairs for each in pair if not each.is_ensemble or each.label in ensembles]
+
     def _trained(self, mode: ModeName) -> list[Run]:
         sets = [Run(mode=mode, regime="finetuned", pretraining_set=name) for name in self.sets(mode)]
         from_scratch = [Run(mode=mode, regime="scratch")]
@@ -165,6 +189,10 @@ class Models:
 
 def labels(runs: Iterable[Run]) -> list[str]:
     return [run.label for run in runs]
+
+
+def _of_all_seeds(run: Run) -> Run:
+    return replace(run, seed=None)
 
 
 def _with_trials(run: Run, number: int | str) -> Run:

@@ -15,13 +15,14 @@ from neds.sharing.description import Description, read_description
 
 _ABLATIONS = ["train_variant", "ablation_metrics"]
 _SEARCHES = ["tune_pretrain", "tune_scratch", "tune_finetune"]
+_BASELINES = ["pretrain_baseline", "baseline", "network_baseline"]
 _TRAININGS = [*_SEARCHES, "pretrain", "train_from_scratch", "finetune", "train_variant"]
 TARGETS = {
     "sessions": ["partition", "import_arrays", "sessions_table"],
     "models": _TRAININGS,
-    "baselines": ["baseline"],
+    "baselines": _BASELINES,
     "ablations": [*_ABLATIONS],
-    "tables": ["sessions_table", "baseline", "evaluate", "metrics_table", "ablation_metrics", "table"],
+    "tables": ["sessions_table", *_BASELINES, "evaluate", "ensemble", "metrics_table", "ablation_metrics", "table"],
     "figures": [
         *("unit_embeddings", "unit_embeddings_of_pretrained", "classify_regions", "map_units"),
         *("figure", "session_figure", "learning_figure", "search_figure", "left_out"),
@@ -71,8 +72,25 @@ class Plan:
         return self.path("aligned", f"{eid}.h5")
 
     def members(self, pretraining_set: str) -> list[str]:
-        """EIDs of a pretraining set, sorted: the order of the sheet may tell which they are, and nothing else."""
-        return sorted(self.config.pretraining_eids(pretraining_set, self.sessions))
+        """EIDs of a pretraining set, sorted: the order of the sheet may tell which they are, and nothing else.
+
+        The set of a view is called <set>_<view>.
+        """
+        view = next((name for name in self.config.views if pretraining_set.endswith(f"_{name}")), "")
+        name = pretraining_set.removesuffix(f"_{view}") if view else pretraining_set
+        return sorted(self.config.pretraining_eids(name, self.sessions, view))
+
+    def view_of(self, eid: str) -> str:
+        """The view that a session is; empty where there are none."""
+        return self._by_eid[eid].view
+
+    def recording(self, eid: str) -> str:
+        """The EID of the recording that a session is a view of; its own where there are no views."""
+        return self._by_eid[eid].recording
+
+    def raw(self, session: Session) -> str:
+        """The raw file of the recording that a session is a view of."""
+        return self.path("raw", f"{session.recording}.h5")
 
     def step(self, rule: str, wildcards: Wildcards) -> Step:
         """The job of a rule.
@@ -112,6 +130,10 @@ class Plan:
 
     def has(self, rule: str) -> bool:
         return any(step.rule == rule for step in self.steps)
+
+    @cached_property
+    def _by_eid(self) -> dict[str, Session]:
+        return {session.eid: session for session in self.sessions}
 
     @cached_property
     def _by_key(self) -> dict[tuple[str, frozenset[tuple[str, str]]], Step]:

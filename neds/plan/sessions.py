@@ -23,13 +23,16 @@ _ONE_ALONE = ("base_url",)
 
 
 def steps(plan: Plan) -> Iterator[Step]:
-    for session in plan.sessions:
+    recordings = {session.recording: session for session in plan.sessions}
+    for session in recordings.values():
         if plan.config.source == "synthetic":
             yield _synthesized(plan, session)
         if plan.config.source == "aligned":
             yield _imported(plan, session)
         else:
             yield _loaded(plan, session)
+    if plan.config.source != "aligned":
+        for session in plan.sessions:
             yield _partitioned(plan, session)
     yield Step(
         rule="sessions_table",
@@ -63,7 +66,7 @@ def _synthesized(plan: Plan, session: Session) -> Step:
     return Step(
         rule="synthesize",
         command="synthesize",
-        wildcards={"eid": session.eid},
+        wildcards={"eid": session.recording},
         values={
             "index": session.index,
             "session_path": session.path,
@@ -71,18 +74,18 @@ def _synthesized(plan: Plan, session: Session) -> Step:
             "settings": plain(settings.of_session()),
         },
         outputs={
-            "alf_root": plan.path("synthetic", session.eid, "alf"),
-            "truth": plan.path("synthetic", session.eid, "truth.h5"),
+            "alf_root": plan.path("synthetic", session.recording, "alf"),
+            "truth": plan.path("synthetic", session.recording, "truth.h5"),
         },
         is_target=False,
     )
 
 
 def _loaded(plan: Plan, session: Session) -> Step:
-    config, eid = plan.config, session.eid
+    config, eid = plan.config, session.recording
     known: dict[str, Any] = {
         "wildcards": {"eid": eid},
-        "outputs": {"output": plan.path("raw", f"{eid}.h5")},
+        "outputs": {"output": plan.raw(session)},
         # It is large, and of no more use once the session is cut into trials.
         "is_target": False,
     }
@@ -120,8 +123,8 @@ def _partitioned(plan: Plan, session: Session) -> Step:
         rule="partition",
         command="partition",
         wildcards={"eid": session.eid},
-        inputs={"raw": (plan.path("raw", f"{session.eid}.h5"),)},
-        values={"settings": plain(PartitionRun(**_cutting(plan)))},
+        inputs={"raw": (plan.raw(session),)},
+        values={"settings": plain(PartitionRun(**_cutting(plan, session.view))), "view": session.view},
         operational={"unusable": plan.config.partition.unusable},
         outputs={"output": plan.aligned(session.eid)},
     )
@@ -140,11 +143,11 @@ def _imported(plan: Plan, session: Session) -> Step:
     )
 
 
-def _cutting(plan: Plan) -> dict[str, Any]:
+def _cutting(plan: Plan, view: str = "") -> dict[str, Any]:
     """Without what to do with an unusable session, which changes no session."""
     return {
-        "modalities": [science(modality) for modality in plan.modalities.values()],
-        "partition": _by_default(plan.config.partition, "unusable"),
+        "modalities": [science(plan.modalities[name]) for name in plan.config.modalities_of(view)],
+        "partition": _by_default(plan.config.cuttings()[view], "unusable"),
     }
 
 

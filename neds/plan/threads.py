@@ -10,9 +10,9 @@ from neds.plan.plan import Plan
 MOST = 8
 """More bring little to networks of the usual sizes."""
 _SIDE_BY_SIDE = (
-    ("pretrain", "train_from_scratch", "train_variant"),
+    ("pretrain", "train_from_scratch", "train_variant", "pretrain_baseline"),
     ("finetune",),
-    ("baseline",),
+    ("baseline", "network_baseline"),
     ("evaluate",),
 )
 """Rules whose jobs can all run at once."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from neds.config import Stage
+from neds.config import RunSettings, Stage
 from neds.model.modes import ModeName
 from neds.model.settings import DROPOUTS
+from neds.plan.models import in_view
 from neds.plan.step import Step, plain
 from neds.run import Run
 from neds.sharing.places import weights_file
@@ -52,18 +53,18 @@ def run_wildcards(run: Run) -> dict[str, str]:
     return {"mode": run.mode, "training": run.training, "seed": str(run.seed)}
 
 
-def training_run(plan: Plan, run: Run) -> TrainingRun:
+def training_run(plan: Plan, run: Run, view: str = "") -> TrainingRun:
     """Everything but the data that determines a network."""
-    settings = plan.config.run_settings(STAGES[run.regime], run.mode)
+    settings = _settings(plan, run)
     model = settings.model
     if plan.shared and run.regime == "finetuned":
         model = plan.shared.model.model_copy(update={key: getattr(model, key) for key in DROPOUTS})
     return TrainingRun(
         mode=run.mode,
-        modalities=plan.config.modalities,
+        modalities=plan.config.modalities_of(view),
         model=model,
         masking=settings.masking,
-        training=settings.training,
+        training=settings.training.of_result(),
         seed=run.seed or 0,
         train_trials=run.trials,
     )
@@ -88,12 +89,23 @@ def _outputs(folder: str) -> dict[str, str]:
     return {name: f"{folder}/{file}" for name, file in files.items()}
 
 
-def _values(plan: Plan, run: Run) -> dict[str, Any]:
-    return {"settings": plain(training_run(plan, run))}
+def _values(plan: Plan, run: Run, eids: Iterable[str]) -> dict[str, Any]:
+    """Those of models of some sessions, all of them one view."""
+    view = next((plan.view_of(eid) for eid in eids), "")
+    return {"settings": plain(training_run(plan, run, view))}
 
 
-def _operational(plan: Plan) -> dict[str, Any]:
-    return {"same_torch": plan.config.same_torch, "loggers": list(plan.config.loggers)}
+def _settings(plan: Plan, run: Run) -> RunSettings:
+    return plan.config.run_settings(STAGES[run.regime], run.mode)
+
+
+def _operational(plan: Plan, run: Run) -> dict[str, Any]:
+    said = {"same_torch": plan.config.same_torch, "loggers": list(plan.config.loggers)}
+    return _memory(plan, run) | said
+
+
+def _memory(plan: Plan, run: Run) -> dict[str, Any]:
+    return {"memory": plain(_settings(plan, run).training.of_memory())}
 
 
 def _pretrained(plan: Plan, run: Run) -> Step:
@@ -102,8 +114,8 @@ def _pretrained(plan: Plan, run: Run) -> Step:
         command="train",
         wildcards={"pretraining_set": run.pretraining_set, "mode": run.mode, "seed": str(run.seed)},
         inputs=_tuned(plan, run) | {"aligned": _aligned(plan, run.pretraining_set)},
-        values=_values(plan, run),
-        operational=_operational(plan),
+        values=_values(plan, run, plan.members(run.pretraining_set)),
+        operational=_operational(plan, run),
         outputs=_outputs(folder(plan, run)),
     )
 
@@ -111,23 +123,24 @@ def _pretrained(plan: Plan, run: Run) -> Step:
 def _trained(plan: Plan, eid: str, run: Run) -> Step:
     inputs = _tuned(plan, run, eid) | {"aligned": (plan.aligned(eid),)}
     if run.regime == "finetuned":
-        inputs["pretrained"] = (_source(plan, run),)
+        inputs["pretrained"] = (_source(plan, run, eid),)
     return Step(
         rule="finetune" if run.regime == "finetuned" else "train_from_scratch",
         command="train",
         wildcards={"eid": eid, **run_wildcards(run)},
         inputs=inputs,
-        values=_values(plan, run),
-        operational=_operational(plan),
+        values=_values(plan, run, [eid]),
+        operational=_operational(plan, run),
         outputs=_outputs(folder(plan, run, eid)),
     )
 
 
-def _source(plan: Plan, run: Run) -> str:
-    """The weights that a model is fine-tuned from: those of its pretraining set, or somebody else's."""
+def _source(plan: Plan, run: Run, eid: str) -> str:
+    """The weights that a model is fine-tuned from: those of its set in the session's view, or somebody else's."""
     if plan.config.pretrained:
         return str(weights_file(plan.config.pretrained))
-    return checkpoint(plan, Run(mode=run.mode, regime="pretrained", pretraining_set=run.pretraining_set, seed=run.seed))
+    name = in_view(run.pretraining_set, plan.view_of(eid))
+    return checkpoint(plan, Run(mode=run.mode, regime="pretrained", pretraining_set=name, seed=run.seed))
 
 
 def _variant(plan: Plan, eid: str, run: Run) -> Step:
@@ -136,8 +149,8 @@ def _variant(plan: Plan, eid: str, run: Run) -> Step:
         command="train",
         wildcards={"eid": eid, **run_wildcards(run)},
         inputs=_tuned(plan, run, eid) | {"aligned": (plan.aligned(eid),)},
-        values=_values(plan, run) | {"changes": plan.models.variants[run.variant]},
-        operational=_operational(plan),
+        values=_values(plan, run, [eid]) | {"changes": plan.models.variants[run.variant]},
+        operational=_operational(plan, run),
         outputs=_outputs(folder(plan, run, eid)),
     )
 
@@ -166,7 +179,8 @@ def searches(plan: Plan) -> Iterator[Step]:
     config, seed = plan.config, plan.config.seeds[0]
     for mode in config.modes:
         sets = plan.models.sets(mode) if "finetuned" in config.regimes else []
-        for name in sets if "pretrain" in config.tune.stages else []:
+        of_views = [in_view(name, view) for name in sets for view in list(config.views) or [""]]
+        for name in of_views if "pretrain" in config.tune.stages else []:
             run = Run(mode=mode, regime="pretrained", pretraining_set=name, seed=seed)
             yield _search(
                 plan,
@@ -193,7 +207,7 @@ def _searches_of_session(plan: Plan, eid: str, mode: ModeName, sets: list[str]) 
             eid,
             rule="tune_finetune",
             wildcards={"eid": eid, "mode": mode, "pretraining_set": name},
-            inputs=aligned | {"pretrained": (_source(plan, run),)},
+            inputs=aligned | {"pretrained": (_source(plan, run, eid),)},
         )
 
 
@@ -202,11 +216,12 @@ def _search(
 ) -> Step:
     search = plan.config.tune.search_for(STAGES[run.regime])
     place = search_folder(plan, run, eid)
+    view = plan.view_of(eid or plan.members(run.pretraining_set)[0])
     return Step(
         rule=rule,
         command="tune",
         wildcards=wildcards,
         inputs=inputs,
-        values={"settings": plain(TuningRun(run=training_run(plan, run), search=search))},
+        values={"settings": plain(TuningRun(run=training_run(plan, run, view), search=search))},
         outputs={"best": f"{place}/best.yaml", "trials_csv": f"{place}/trials.csv"},
     )

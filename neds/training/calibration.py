@@ -2,12 +2,13 @@
 
 Of each session and output, what the readout gives (log rates, standardised values, logits) keeps its mean over the
 validation trials, and its deviations from that mean are multiplied by one factor: the one with the least deviance there
-(for classes that is the temperature of Guo et al. 2017). The factor goes into the weights of the readout, so that whoever
-uses the network has it.
+(for classes that is the temperature of Guo et al. 2017). Few trials say little of a factor, so its distance from 1 is shrunk
+by what chance alone would make of it: the positive-part rule of James and Stein (1961), with the variance by a jackknife
+over groups of trials. The factor goes into the weights of the readout, so that whoever uses the network has it.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -20,6 +21,8 @@ from neds.model.network import NEDS
 
 LARGEST_FACTOR = 1.25
 """Beyond it a few validation trials would be believed too much."""
+_GROUPS = 10
+"""Of validation trials, each left out once to learn how sure a factor is."""
 _LEAST = 1e-9
 """Rates and probabilities below it count as this."""
 
@@ -70,26 +73,40 @@ def _log(values: np.ndarray) -> np.ndarray:
     return np.log(np.maximum(values, _LEAST))
 
 
+class _Fit(NamedTuple):
+    """A factor, and what is added to each output of the readout for a given one."""
+
+    factor: float
+    offset: Callable[[float], np.ndarray]
+
+
 def _fit(
     session: AlignedSession, target: str, predicted: np.ndarray, trials: np.ndarray
 ) -> tuple[float, np.ndarray] | None:
     """The factor, and what is added to each output of the readout; None where nothing can be said."""
+    if len(trials) < 2 or not np.isfinite(predicted).all():
+        return None
     truth = session.values[target][trials]
     kind = session.modalities[target].kind
-    if not len(trials) or not np.isfinite(predicted).all():
+    if kind in ("continuous", "scalar"):
+        statistics = session.statistics[target]
+        columns = (len(trials), -1, len(statistics["std"]))
+        predicted = (predicted.reshape(columns) - statistics["mean"]) / statistics["std"]
+        truth = (truth.reshape(columns) - statistics["mean"]) / statistics["std"]
+    fit = {"counts": _fit_counts, "categorical": _fit_classes}.get(kind, _fit_values)
+    whole = fit(truth, predicted)
+    if whole is None:
         return None
-    if kind == "counts":
-        return _fit_counts(truth, predicted)
-    if kind == "categorical":
-        return _fit_classes(truth, predicted)
-    statistics = session.statistics[target]
-    columns = (-1, len(statistics["std"]))
-    scaled = (predicted.reshape(columns) - statistics["mean"]) / statistics["std"]
-    known_truth = (truth.reshape(columns) - statistics["mean"]) / statistics["std"]
-    return _fit_values(known_truth, scaled)
+    group = np.arange(len(trials)) % _GROUPS
+    parts = [fit(truth[group != one], predicted[group != one]) for one in np.unique(group)]
+    factors = np.array([part.factor for part in parts if part is not None])
+    variance = (len(factors) - 1) * factors.var()
+    distance = whole.factor - 1
+    shrunk = 1 + distance * max(0.0, 1 - variance / distance**2) if distance else 1.0
+    return shrunk, whole.offset(shrunk)
 
 
-def _fit_counts(counts: np.ndarray, rates: np.ndarray) -> tuple[float, np.ndarray]:
+def _fit_counts(counts: np.ndarray, rates: np.ndarray) -> _Fit:
     log_rates = _log(rates)
     mean = log_rates.mean((0, 1))
     deviations, expected = log_rates - mean, rates.mean((0, 1))
@@ -102,24 +119,22 @@ def _fit_counts(counts: np.ndarray, rates: np.ndarray) -> tuple[float, np.ndarra
         # The sum of the expected counts does not change.
         return -float((counts * (factor * deviations + level(factor))).sum())
 
-    factor = _least(loss)
-    return factor, level(factor) - factor * mean
+    return _Fit(_least(loss), lambda factor: level(factor) - factor * mean)
 
 
-def _fit_values(truth: np.ndarray, predicted: np.ndarray) -> tuple[float, np.ndarray] | None:
+def _fit_values(truth: np.ndarray, predicted: np.ndarray) -> _Fit | None:
     """Least squares, over all columns together."""
     known = np.isfinite(truth)
-    mean = predicted.mean(0)
+    mean = predicted.mean((0, 1))
     deviations = np.where(known, predicted - mean, 0.0)
     variance = (deviations**2).sum()
     if variance <= 0:
         return None
     slope = (np.where(known, truth - mean, 0.0) * deviations).sum() / variance
-    factor = float(np.clip(slope, 0.0, LARGEST_FACTOR))
-    return factor, (1 - factor) * mean
+    return _Fit(float(np.clip(slope, 0.0, LARGEST_FACTOR)), lambda factor: (1 - factor) * mean)
 
 
-def _fit_classes(truth: np.ndarray, probabilities: np.ndarray) -> tuple[float, np.ndarray] | None:
+def _fit_classes(truth: np.ndarray, probabilities: np.ndarray) -> _Fit | None:
     known = truth >= 0
     if not known.any():
         return None
@@ -130,8 +145,7 @@ def _fit_classes(truth: np.ndarray, probabilities: np.ndarray) -> tuple[float, n
         chosen = _log_softmax(mean + factor * (logits - mean))
         return -float(np.take_along_axis(chosen, truth[known][:, None].astype(int), 1).sum())
 
-    factor = _least(loss)
-    return factor, (1 - factor) * mean
+    return _Fit(_least(loss), lambda factor: (1 - factor) * mean)
 
 
 def _log_softmax(logits: np.ndarray) -> np.ndarray:

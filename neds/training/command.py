@@ -10,7 +10,7 @@ from neds.gpus import take_gpus
 from neds.processes import signalled_to_stop
 from neds.training.distributed import joined
 from neds.training.loggers import LoggerName, row_loggers
-from neds.training.settings import TrainingRun
+from neds.training.settings import MemorySettings, TrainingRun
 from neds.training.stage import run_training
 from neds.tuning.best import with_best
 from neds.validation import validated
@@ -27,6 +27,7 @@ def train_model(
     tuned: InputFile | None = None,
     changes: dict[str, Any] | None = None,
     state: StateFile | None = None,
+    memory: Operational[MemorySettings | None] = None,
     description: Operational[str] = "training",
     state_seconds: Operational[float] = 60.0,
     same_torch: Operational[bool] = False,
@@ -49,6 +50,7 @@ def train_model(
         tuned: best.yaml of a search, whose values replace those of the settings.
         changes: values by dotted key that replace all others: {"model.layers": 4}.
         state: file that holds the state while training is unfinished; unfinished.safetensors beside --best when omitted.
+        memory: how the training fits into memory: trials_at_once, recompute, memory_share.
         description: name of the run in progress messages.
         state_seconds: least time between two states to resume from.
         same_torch: begin anew rather than go on from a state that another major or minor version of torch saved.
@@ -77,6 +79,7 @@ def train_model(
             last=last,
             log_csv=log_csv,
             state=state,
+            memory=memory,
             description=description,
             processes=processes,
             on_validation=told,

@@ -43,6 +43,14 @@ class Processes:
             dist.all_reduce(values)
         return values
 
+    def least(self, number: int) -> int:
+        """The least `number` of the processes."""
+        if self.count == 1:
+            return number
+        found = torch.tensor(number, device=self.device)
+        dist.all_reduce(found, dist.ReduceOp.MIN)
+        return int(found)
+
     def from_first(self, data: bytes) -> bytes:
         """What `data` is in the first process, in all of them."""
         if self.count == 1:

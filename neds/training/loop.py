@@ -17,12 +17,12 @@ from neds.files.aligned import AlignedSession
 from neds.model.network import NEDS
 from neds.model.precision import Precision, faster_precision
 from neds.training.distributed import Processes
-from neds.training.memory import explained, trial_step, trials_that_fit
+from neds.training.memory import explained, trials_at_once
 from neds.training.report import Report
 from neds.training.resume import StateSaver
-from neds.training.scaling import error_scales
+from neds.training.scaling import loss_scales
 from neds.training.sessions import SessionParameters
-from neds.training.settings import TrainingRun, TrainingSettings
+from neds.training.settings import MemorySettings, TrainingRun, TrainingSettings
 from neds.training.state import OWN, SHARED, TrainingState
 from neds.training.step import add_gradients
 from neds.training.validate import can_be_scored, validate
@@ -55,6 +55,7 @@ def train(
     sessions: list[AlignedSession],
     run: TrainingRun,
     *,
+    memory: MemorySettings,
     unfinished: Unfinished,
     processes: Processes,
     description: str,
@@ -69,6 +70,7 @@ def train(
 
     Args:
         run: of which masking, training and seed count.
+        memory: how the steps fit into it.
         processes: this process and those it trains together with.
         description: name of the run in its progress messages.
         on_validation: called with all log rows after each validation, in the first process.
@@ -83,6 +85,7 @@ def train(
     """
     settings = run.training
     state = _beginning(model, store, settings)
+    model.encoder.recomputes = memory.recompute
     report = Report(description, settings, on_validation=on_validation, is_first=processes.is_first)
     if state.load(
         unfinished.path, fingerprint=unfinished.fingerprint, same_torch=unfinished.same_torch, processes=processes
@@ -97,9 +100,10 @@ def train(
         should_stop=unfinished.should_stop,
         processes=processes,
     )
-    scales = error_scales(sessions, store.modalities, settings.loss_scaling, device=store.device)
+    scales = loss_scales(sessions, store.modalities, settings, device=store.device)
     trials_per_epoch = store.n_shuffled("train", balanced=_balanced(settings))
-    at_once = _trials_at_once(state, store, run, scales, processes, description)
+    n_own = -(-min(settings.batch_size, trials_per_epoch) // processes.count)
+    at_once = trials_at_once(memory, state, store, run, scales, processes, n_own, description)
     with report.bar(state), explained(description, at_once):
         while not state.has_ended:
             if state.has_lost_patience:
@@ -141,34 +145,10 @@ def train(
 
 def _beginning(model: NEDS, store: TrialStore, settings: TrainingSettings) -> TrainingState:
     _freeze(model, settings.freeze)
-    model.encoder.recomputes = settings.recompute
     steps = store.n_batches("train", batch_size=settings.batch_size, balanced=_balanced(settings))
     own = SessionParameters(model) if settings.absent_sessions == "untouched" else None
     optimizer = _optimizer(model, settings, own)
     return TrainingState(model, optimizer, settings, steps_per_epoch=steps, device=store.device, own=own)
-
-
-def _trials_at_once(
-    state: TrainingState,
-    store: TrialStore,
-    run: TrainingRun,
-    scales: dict[str, torch.Tensor] | None,
-    processes: Processes,
-    description: str,
-) -> int:
-    """Trials of a batch whose activations this process holds at once."""
-    settings = run.training
-    n_batch = min(settings.batch_size, store.n_shuffled("train", balanced=_balanced(settings)))
-    n_trials = -(-n_batch // processes.count)
-    if settings.trials_at_once != "auto":
-        return min(settings.trials_at_once, n_trials)
-    if processes.device.type != "cuda":
-        return n_trials
-    with explained(description, 1):
-        at_once = trials_that_fit(trial_step(state, store, run, scales, n_trials), n_trials)
-    if at_once < n_trials:
-        log.info("%s: %d of the %d trials of a batch fit the GPU at once", description, at_once, n_trials)
-    return at_once
 
 
 def _precision(

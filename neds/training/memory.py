@@ -9,11 +9,54 @@ from torch import Tensor
 
 from neds.data.store import TrialStore
 from neds.errors import UserError
-from neds.training.distributed import alone
-from neds.training.settings import TrainingRun
+from neds.training.distributed import Processes, alone
+from neds.training.settings import MemorySettings, TrainingRun
 from neds.training.state import TrainingState
 from neds.training.step import add_gradients
 from neds.words import counted
+
+log = logging.getLogger(__name__)
+
+
+def trials_at_once(
+    memory: MemorySettings,
+    state: TrainingState,
+    store: TrialStore,
+    run: TrainingRun,
+    scales: dict[str, Tensor],
+    processes: Processes,
+    n_own: int,
+    description: str,
+) -> int:
+    """Trials of a batch whose activations this process holds at once, the same number in all processes.
+
+    A run that is resumed keeps what it began with as long as that fits. What is found goes into its progress.
+
+    Args:
+        n_own: trials of the largest batch that this process goes through.
+        description: name of the run in its messages.
+
+    Raises:
+        UserError: a GPU's memory is too small for a single trial.
+    """
+    if memory.trials_at_once != "auto":
+        at_once = min(memory.trials_at_once, n_own)
+    else:
+        before = state.progress.trials_at_once
+        at_once = most = min(before or n_own, n_own)
+        if processes.device.type == "cuda":
+            with explained(description, 1):
+                at_once = processes.least(trials_that_fit(trial_step(state, store, run, scales, most), most))
+        if before and at_once < most:
+            log.warning(
+                "%s: began with %d trials at once, of which %d fit this GPU: it goes on with these, though it rounds sums "
+                "otherwise and dropout draws other values",
+                *(description, before, at_once),
+            )
+        elif at_once < n_own:
+            log.info("%s: goes through the %d trials of a batch with %d at once", description, n_own, at_once)
+    state.progress.trials_at_once = at_once
+    return at_once
 
 
 def trials_that_fit(step: Callable[[int], None], n_trials: int) -> int:
@@ -35,16 +78,17 @@ def trials_that_fit(step: Callable[[int], None], n_trials: int) -> int:
 
 
 def trial_step(
-    state: TrainingState, store: TrialStore, run: TrainingRun, scales: dict[str, Tensor] | None, n_trials: int
+    state: TrainingState, store: TrialStore, run: TrainingRun, scales: dict[str, Tensor], n_trials: int
 ) -> Callable[[int], None]:
     """A step that changes nothing, as a function of how many trials it holds at once: the gradients of `n_trials` of the
-    widest session, beside room for the optimiser's two moments and the gradients that processes exchange.
+    widest session, beside room for the gradients that processes exchange and, until the first step has made them, the
+    optimiser's two moments.
     """
     sessions, trials = store.widest("train", n_trials)
     n_weights = sum(parameter.numel() for parameter in state.model.parameters())
 
     def step(at_once: int) -> None:
-        room = torch.empty(3, n_weights, device=store.device)
+        room = torch.empty(1 if state.has_stepped else 3, n_weights, device=store.device)
         state.model.train()
         try:
             add_gradients(state.model, state, store, sessions, trials, run, scales, alone(store.device), at_once)
@@ -69,7 +113,7 @@ def explained(description: str, at_once: int) -> Iterator[None]:
     try:
         yield
     except torch.OutOfMemoryError as error:
-        logging.getLogger(__name__).debug("%s", error)
+        log.debug("%s", error)
         fewer = [f"training.trials_at_once {at_once // 2} or less"] if at_once > 1 else []
         advice = [
             *fewer,

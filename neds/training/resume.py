@@ -40,6 +40,7 @@ class Progress:
         validations_since_best: for early stopping.
         seconds: training time so far, over all its parts.
         precision: in which the run computes, chosen when it began.
+        trials_at_once: whose activations a process holds at once; None until that is known.
     """
 
     epoch: int = 0
@@ -53,6 +54,7 @@ class Progress:
     validations_since_best: int = 0
     seconds: float = 0.0
     precision: Precision = "fp32"
+    trials_at_once: int | None = None
 
 
 def save_state(

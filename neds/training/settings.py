@@ -9,11 +9,12 @@ from neds.model.settings import MaskingSettings, ModelSettings
 from neds.settings import Settings, key
 
 Keep = Literal["best", "last", "last_unless_worse"]
+CountLoss = Literal["per_spike", "per_value"]
 LossScaling = Literal["standardised", "unit_range", "symmetric_range"]
 
 
 class TrainingSettings(Settings):
-    """How a network is trained: the same keys for pretraining, training from scratch and fine-tuning."""
+    """What of a training determines the network that comes out."""
 
     epochs: int = key(
         60,
@@ -78,6 +79,14 @@ class TrainingSettings(Settings):
     """Unit of behaviours' errors. standardised: squared errors of z-scored values, cross-entropy per trial. unit_range and
     symmetric_range: squared errors of values scaled to [0, 1] or [-1, 1] by their range in the session's training trials,
     and losses of values per trial divided by the number of bins, as a token of each bin stands for the value."""
+    count_loss: CountLoss = key(
+        "per_value",
+        when="per_value to compare with the paper, together with loss_weights",
+        paper="per_value",
+        public_code="per_value",
+    )
+    """What the loss of counts is divided by. per_spike: by as many spikes as the session's training trials have in as many
+    bins, so that a weight means the same at every bin width and firing rate. per_value: by the number of bins and units."""
     sampling: Literal["trials", "sessions"] = key(
         "trials", when="sessions when their numbers of trials differ much", paper="trials", public_code="trials"
     )
@@ -107,19 +116,6 @@ class TrainingSettings(Settings):
     patience: int | None = key(None, ge=1, when="set it to save time when scores stop rising early")
     """Stop after this many validations none of which was better than the best before them, by the measure of `keep`; null to
     run all epochs."""
-    trials_at_once: Literal["auto"] | Annotated[int, Field(ge=1)] = key(
-        "auto", when="a number when a GPU runs out of memory all the same, or for large batches on a CPU"
-    )
-    """Trials of a batch whose activations a process holds at once. A larger batch goes through in parts, whose gradients are
-    added up: the step stays that of the whole batch, but dropout draws other values. auto: on a GPU as many as fit, found at
-    the start; on a CPU all."""
-    recompute: bool = key(False, when="true to fit more trials at once, at the cost of a second forward pass")
-    """Compute the activations of each layer again for its gradient, instead of holding them. It changes no result."""
-    memory_share: float = key(
-        0.5, gt=0, le=1, when="lower where other work needs the memory; higher where reading files is slow"
-    )
-    """Share of the memory that is left at the start which the counts of all sessions may take. Where they would take more,
-    the trials of a batch are read from their files; that changes no result."""
     precision: Literal["auto", "fp32", "bf16"] = key("auto", when="fp32 to compare results between machines")
     """auto: bf16 autocast on GPUs that compute in it (Ampere and later), fp32 on others. On a CPU one layer of a network of
     dim 128 or more is timed in both when training begins, and bf16 chosen where it is at least 1.4 times faster (on CPUs
@@ -131,6 +127,39 @@ class TrainingSettings(Settings):
         if self.patience is not None and self.keep == "last":
             raise ValueError("patience needs a measure: set keep to best or last_unless_worse, or patience to null")
         return self
+
+
+class MemorySettings(Settings):
+    """How a training fits into memory. The network that comes out differs by no more than another number of threads makes it
+    differ, so that nothing is stale when one of these changes.
+    """
+
+    trials_at_once: Literal["auto"] | Annotated[int, Field(ge=1)] = key(
+        "auto", when="a number when a GPU runs out of memory all the same, or for large batches on a CPU"
+    )
+    """Trials of a batch whose activations a process holds at once. A larger batch goes through in parts, whose gradients are
+    added up: the step stays that of the whole batch but for rounding, though dropout draws other values. auto: on a GPU as
+    many as fit, found at the start; on a CPU all. It makes nothing stale, and an interrupted training goes on with what it
+    began with."""
+    recompute: bool = key(False, when="true to fit more trials at once, at the cost of a second forward pass")
+    """Compute the activations of each layer again for its gradient, instead of holding them. It changes no result."""
+    memory_share: float = key(
+        0.5, gt=0, le=1, when="lower where other work needs the memory; higher where reading files is slow"
+    )
+    """Share of the memory that is left at the start which the counts of all sessions may take. Where they would take more,
+    the trials of a batch are read from their files; that changes no result."""
+
+
+class TrainingBlock(MemorySettings, TrainingSettings):
+    """How a network is trained: the same keys for pretraining, training from scratch and fine-tuning."""
+
+    def of_result(self) -> TrainingSettings:
+        """What determines the network."""
+        return TrainingSettings.model_validate(self.model_dump(include=set(TrainingSettings.model_fields)))
+
+    def of_memory(self) -> MemorySettings:
+        """What does not."""
+        return MemorySettings.model_validate(self.model_dump(include=set(MemorySettings.model_fields)))
 
 
 class TrainingRun(Settings):

@@ -24,7 +24,7 @@ from neds.training.calibration import calibrate
 from neds.training.distributed import Processes, alone
 from neds.training.loop import Unfinished, train
 from neds.training.pretrained import record_of_seen, refuse_unfit
-from neds.training.settings import TrainingRun
+from neds.training.settings import MemorySettings, TrainingRun
 from neds.words import counted
 
 log = logging.getLogger(__name__)
@@ -39,6 +39,7 @@ def run_training(
     log_csv: Path,
     pretrained: Path | None = None,
     state: Path | None = None,
+    memory: MemorySettings | None = None,
     description: str = "training",
     processes: Processes | None = None,
     on_validation: Callable[[list[dict]], None] = lambda rows: None,
@@ -54,6 +55,7 @@ def run_training(
     Args:
         pretrained: checkpoint to fine-tune; its size replaces that of `run`.
         state: file that holds the run's state while it is unfinished; unfinished.safetensors beside `best` when omitted.
+        memory: how the training fits into memory; the defaults when omitted.
         description: name of the run in its progress messages.
         processes: this process and those it trains together with; on its own when omitted.
         on_validation: called with all log rows after each validation, in the first process.
@@ -67,7 +69,8 @@ def run_training(
         Interrupted: `should_stop` said so; the outputs are not written, and the same call goes on from the saved state.
     """
     processes = processes or alone()
-    share, n_processes = run.training.memory_share, processes.on_this_host
+    memory = memory or MemorySettings()
+    share, n_processes = memory.memory_share, processes.on_this_host
     read = read_sessions(aligned, memory_share=share, n_processes=n_processes, description=description)
     sessions = [with_training_trials(session, run.train_trials) for session in read if _usable(session)]
     why = "" if sessions else "no usable session (see the sessions table)"
@@ -109,6 +112,7 @@ def run_training(
         store,
         sessions,
         run,
+        memory=memory,
         unfinished=Unfinished(state, fingerprint, state_every_s, same_torch, should_stop),
         processes=processes,
         description=description,

@@ -81,6 +81,10 @@ class TrainingState:
         return 1 - self.progress.batch / self._steps_per_epoch
 
     @property
+    def has_stepped(self) -> bool:
+        return self.progress.step + self.progress.batch > 0
+
+    @property
     def has_ended(self) -> bool:
         return self.progress.epoch >= self._settings.epochs
 

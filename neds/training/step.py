@@ -44,7 +44,7 @@ def add_gradients(
     sessions: np.ndarray,
     trials: np.ndarray,
     run: TrainingRun,
-    scales: dict[str, Tensor] | None,
+    scales: dict[str, Tensor],
     processes: Processes,
     at_once: int,
 ) -> Tensor:
@@ -56,7 +56,7 @@ def add_gradients(
     Args:
         network: `state.model`, or what wraps it.
         sessions, trials: rows of the whole batch, of all processes.
-        scales: factors of errors, of `neds.training.scaling.error_scales`.
+        scales: factors of the losses, of `neds.training.scaling.loss_scales`.
         at_once: trials of a part.
 
     Returns:
@@ -64,7 +64,8 @@ def add_gradients(
     """
     design, settings, outputs = state.model.design, run.training, state.outputs
     parts = list(_parts(state, store, sessions, trials, run, processes, at_once))
-    numbers = processes.sum(torch.stack([_numbers(part, state, per_token=scales is not None) for part in parts]).sum(0))
+    per_token = settings.loss_scaling != "standardised"
+    numbers = processes.sum(torch.stack([_numbers(part, state, per_token=per_token) for part in parts]).sum(0))
     # The gradients of the processes are averaged, so each divides by its share of the whole batch's number.
     shares = dict(zip(outputs, numbers / processes.count, strict=True))
     sums = torch.zeros_like(numbers)
@@ -72,7 +73,9 @@ def add_gradients(
         with _exchange(network, after=index == len(parts) - 1):
             with autocast(store.device, state.progress.precision):
                 predictions = network(part.batch, part.hidden)
-            terms = loss_terms(design.modalities, predictions, part.batch, part.target, error_scales=scales)
+            terms = loss_terms(
+                design.modalities, predictions, part.batch, part.target, scales=scales, per_token=per_token
+            )
             total_loss({name: (terms[name][0], shares[name]) for name in outputs}, settings.loss_weights).backward()
             sums += torch.stack([terms[name][0].detach() for name in outputs])
     return torch.stack([processes.sum(sums), numbers])

@@ -17,6 +17,7 @@ from neds.files.roles import InputFile, InputFiles, Operational, OutputFile
 from neds.gpus import take_gpus
 from neds.model.checkpoint import read_checkpoint
 from neds.provenance import code_digest, content_digest, digest_of
+from neds.training.settings import MemorySettings
 from neds.tuning.best import BestTrial, nested, write_best
 from neds.tuning.search import Resources, run_search
 from neds.tuning.settings import TuningRun
@@ -32,6 +33,7 @@ def run_tuning(
     trials_csv: OutputFile,
     settings: TuningRun,
     pretrained: InputFile | None = None,
+    memory: Operational[MemorySettings | None] = None,
     cpus: Operational[int] = 1,
     cpus_per_trial: Operational[int] = 1,
     gpu_percent_per_trial: Operational[int] = 0,
@@ -50,6 +52,7 @@ def run_tuning(
         trials_csv: table to write, one row per trial.
         settings: run (mode, modalities, model, ...) and search (method, n_trials, space, seed).
         pretrained: checkpoint to fine-tune.
+        memory: how each trial fits into memory: trials_at_once, recompute, memory_share.
         cpus: CPU cores of the whole search.
         cpus_per_trial: CPU cores of a trial.
         gpu_percent_per_trial: share of a GPU for a trial; 0: CPU only.
@@ -81,7 +84,14 @@ def run_tuning(
     _forget_others(states, fingerprint[:16])
 
     def trial(values: dict[str, Any]) -> None:
-        run_trial(values, run=settings.run, aligned=aligned, pretrained=pretrained, n_threads=resources.cpus_per_trial)
+        run_trial(
+            values,
+            run=settings.run,
+            aligned=aligned,
+            pretrained=pretrained,
+            memory=memory,
+            n_threads=resources.cpus_per_trial,
+        )
 
     training = settings.run.training
     outcomes = run_search(

@@ -9,13 +9,19 @@ import torch
 from ray import tune
 
 from neds.errors import UserError
-from neds.training.settings import TrainingRun
+from neds.training.settings import MemorySettings, TrainingRun
 from neds.training.stage import run_training
 from neds.tuning.best import nested, with_values
 
 
 def run_trial(
-    values: dict[str, Any], *, run: TrainingRun, aligned: Sequence[Path], pretrained: Path | None, n_threads: int
+    values: dict[str, Any],
+    *,
+    run: TrainingRun,
+    aligned: Sequence[Path],
+    pretrained: Path | None,
+    memory: MemorySettings | None,
+    n_threads: int,
 ) -> None:
     """Train with `values` (by dotted key) in the trial's own folder, and report the best score so far.
 
@@ -39,6 +45,7 @@ def run_trial(
         run=with_values(run, nested(values)),
         aligned=aligned,
         pretrained=pretrained,
+        memory=memory,
         best=checkpoints[0],
         last=checkpoints[1],
         log_csv=folder / "log.csv",

@@ -1,0 +1,1 @@
+"""Networks that NEDS is compared with: NDT2 and POYO+."""
