@@ -27,6 +27,7 @@ from neds.plan.logs import LOGS
 from neds.plan.opened import OpenedPlan
 from neds.plan.step import options, step_title
 from neds.plan.threads import threads_of
+from neds.plan.weak_scores import weak_scores_lines
 
 if set("{}:") & set(workflow.basedir):
     raise WorkflowError(
@@ -277,7 +278,8 @@ def report_scores(log):
     table = f"{RESULTS}/tables/benchmark.csv"
     made = {str(path) for job in workflow.dag.finished_jobs for path in job.output}
     is_current = table in made or (table in PLAN.made_by and not OPENED.is_stale(table))
-    for line in [*(scores_lines(Path(table)) if is_current else []), *where_to_look(Path(RESULTS))]:
+    scores = [*scores_lines(Path(table)), *weak_scores_lines(Path(RESULTS, "tables", "metrics.csv"))]
+    for line in [*(scores if is_current else []), *where_to_look(Path(RESULTS))]:
         logger.info(line)
     for path in log:
         logger.info(f"All that Snakemake said: {path}")

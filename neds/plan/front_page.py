@@ -5,6 +5,7 @@ from pathlib import Path
 
 from neds.plan.captions import as_plain_text
 from neds.plan.ending import ScoresTable, scores_table
+from neds.plan.weak_scores import weak_scores_lines
 
 _LINE = 5000
 
@@ -26,6 +27,11 @@ class FrontPage(dict[str, str]):
         if found is None:
             return None
         return ScoresTable(as_plain_text(found.headings), as_plain_text(found.rows), found.n)
+
+    @property
+    def weak(self) -> list[str]:
+        """Which scores are no better than without a model, a line each without markup."""
+        return as_plain_text([line.strip() for line in weak_scores_lines(self._results / "tables" / "metrics.csv")[1:]])
 
     @property
     def figure(self) -> list[str]:

@@ -104,9 +104,7 @@ class TrainingSettings(Settings):
     """In fine-tuning, parts that keep their pretrained weights: the transformer, or all but the session's own maps."""
     validate_every: int = key(5, ge=1, when="more seldom for short epochs: a validation costs about one of them")
     """Epochs between validations."""
-    keep: Keep = key(
-        "best", when="last_unless_worse when the best epoch jumps about between seeds", paper="best", public_code="best"
-    )
+    keep: Keep = key("last_unless_worse", when="best to compare with the paper", paper="best", public_code="best")
     """Which weights become the model. best: those of the validation with the best mean score. last: those at the end.
     last_unless_worse: those at the end, unless an earlier validation left less deviance by more than the standard error
     over validation trials. A search (`tune`) judges its trials by the best validation, whatever stands here."""
