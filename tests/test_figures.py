@@ -166,7 +166,7 @@ def test_figures_say_what_they_leave_out_and_what_happens_at_zero(task_session):
         fig, _ = figure(replace(comparison, session=changed))
         texts[figure] = " ".join(" ".join(text.get_text().split()) for text in fig.findobj(Text))
         assert "time from stimulus onset (s)" in texts[figure]
-        assert "evidence is best that NEDS single-session predicts them" in texts[figure]
+        assert "Units that NEDS single-session predicts most surely" in texts[figure]
     assert "(1 of unknown choice left out)" in texts[psths_figure]
     assert "23 of 24 test trials" in texts[raster_figure]
     assert "(1 whose condition occurs once left out)" in texts[raster_figure]

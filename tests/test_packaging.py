@@ -51,7 +51,7 @@ def test_every_import_is_a_declared_dependency_and_optional_ones_are_in_the_extr
 def test_pinned_versions_are_among_those_that_the_package_declares():
     pinned = {
         canonicalize_name(each.name): each.specifier
-        for name in ("neds.txt", "ibl.txt", "workflow.txt", "poyo.txt")
+        for name in ("neds.txt", "ibl.txt", "loggers.txt", "workflow.txt", "poyo.txt")
         for each in asked_for(name)
     }
     texts = PROJECT["dependencies"] + [text for extra in PROJECT["optional-dependencies"].values() for text in extra]

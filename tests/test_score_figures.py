@@ -195,7 +195,7 @@ def test_ratio_is_of_means_that_lie_well_above_zero():
 
 
 def test_what_rounds_to_zero_has_no_sign(tmp_path):
-    assert (signed(-0.3, 0), signed(0.3, 0), signed(-0.6, 0), rounded(-0.001, 2)) == ("0", "0", "-1", "0.00")
+    assert (signed(-0.3, 0), signed(0.3, 0), signed(-0.6, 0), rounded(-0.001, 2)) == ("0", "0", "−1", "0.00")
     single = rows_of("neds-mm", "scratch", {"a": 0.20, "b": 0.21, "c": 0.2})
     multi = rows_of("neds-mm", "finetuned-all", {"a": 0.1999, "b": 0.2099, "c": 0.1999})
     metrics = pd.concat([single, multi])

@@ -34,6 +34,7 @@ OPTIONAL = {
         ("one", "brainbox", "iblatlas", "ibldsp", "ibllib", "iblutil", "neuropixel", "requests", "spikeglx"), "one"
     ),
     **dict.fromkeys(("ray", "optuna"), "tune"),
+    **dict.fromkeys(("tensorboardX", "wandb"), "loggers"),
     "temporaldata": "brainsets",
     "torch_brain": "poyo",
 }

@@ -25,6 +25,7 @@ from neds.regions.settings import RegionSettings
 from neds.roster import Session, SourceName
 from neds.settings import PathText, Seed, key
 from neds.synthetic.settings import SyntheticSettings
+from neds.training.loggers import LoggerName
 from neds.training.settings import TrainingBlock
 from neds.tuning.settings import TuneSettings
 
@@ -133,6 +134,10 @@ class Config(FileMappings):
     )
     """Whether models that another major or minor version of torch trained are trained again; else they are kept, and it is
     said."""
+    loggers: list[LoggerName] = key([], when="to watch trainings in TensorBoard or in Weights & Biases")
+    """Programs that are told of each validation of a training, beside its `log.csv`: tensorboard, wandb. Their files lie in
+    the model's folder. Weights & Biases sends nothing unless WANDB_MODE=online is set. pip install 'neds[loggers]' brings
+    both."""
     evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)
     tune: TuneSettings = Field(default_factory=TuneSettings)
     regions: RegionSettings = Field(default_factory=RegionSettings)

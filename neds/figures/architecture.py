@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
+from neds.figures.numbers import in_short
 from neds.figures.style import NOTE_COLOR, SEEN_COLOR
 from neds.modalities import Modality
 from neds.model.layout import layout_of
@@ -80,7 +81,7 @@ def plot_architecture(design: Design, facts: pd.DataFrame, ax: Axes) -> None:
         f"{_counted(said['', 'layers'], 'layer')}, {_counted(said['', 'heads'], 'head')}",
         f"D = {said['', 'width D']}, MLP {said['', 'MLP']}",
         "rotary time angles",
-        f"{int(said['', 'shared parameters']) / 1e6:.2f} M parameters",
+        f"{in_short(int(said['', 'shared parameters']))} parameters",
     ]
     box = (_X["encoder"], 0.1), _WIDTH["encoder"], n_rows - 0.2
     ax.add_patch(FancyBboxPatch(*box, boxstyle="round,pad=0,rounding_size=0.12", facecolor=SEEN_COLOR, linewidth=0.8))

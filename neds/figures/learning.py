@@ -1,5 +1,6 @@
 """Learning curves: training loss and validation scores of each run, by epoch."""
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -94,7 +95,7 @@ def learning_figure(runs: Sequence[TrainingLog], modalities: dict[str, Modality]
             drawn = plot_learning(ax, by_session, color=style.color, label=style.title, line_style=line_style)
             plotted.append(drawn.assign(panel=column, label=label))
         panel_title(ax, title, width=28)
-        ax.set_ylabel(axis_title)
+        ax.set_ylabel(textwrap.fill(axis_title, 18))
         ax.set_xlabel("epoch")
         handles, titles = ax.get_legend_handles_labels()
         entries |= dict(zip(titles, handles, strict=True))
@@ -111,7 +112,7 @@ def _note(table: pd.DataFrame) -> str:
         note = f"Mean over {n_sessions} test sessions; thin lines: sessions (mean over seeds)."
     minutes = table.groupby(["label", "eid", "seed"])["seconds"].max() / 60
     times = f"{minutes.min():.2g} to {minutes.max():.2g}" if len(minutes) > 1 else f"{minutes.iloc[0]:.2g}"
-    return f"{note} Training took {times} min a model, with all its parts where it was interrupted."
+    return f"{note} Training took {times} min a model; interruptions are not counted."
 
 
 def draw_learning(

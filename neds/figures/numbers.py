@@ -7,6 +7,14 @@ def rounded(value: float, digits: int) -> str:
 
 
 def signed(value: float, digits: int) -> str:
-    """Likewise, with its sign."""
+    """Likewise, with its sign; a minus is as long as a plus."""
     value = round(value, digits) + 0.0
-    return f"{value:+.{digits}f}" if value else f"{value:.{digits}f}"
+    return f"{value:+.{digits}f}".replace("-", "−") if value else f"{value:.{digits}f}"
+
+
+def in_short(number: int) -> str:
+    """A large number with two or three digits, e.g. "82 k" or "12.3 M"."""
+    if number < 1000:
+        return str(number)
+    scaled, unit = (number / 1e3, "k") if number < 999_500 else (number / 1e6, "M")
+    return f"{scaled:.0f} {unit}" if scaled >= 20 else f"{scaled:.1f} {unit}"

@@ -44,7 +44,9 @@ def plot_pairs(
     if paper:
         up, right = paper
         ax.errorbar(right.mean, up.mean, xerr=right.sem, yerr=up.sem, zorder=2, **paper_marker())
-    ticks = [tick for tick in MaxNLocator(3).tick_values(*limits) if limits[0] <= tick <= limits[1]]
+    # Close values have long labels.
+    locator = MaxNLocator(3 if limits[1] - limits[0] > 0.01 else 2)
+    ticks = [tick for tick in locator.tick_values(*limits) if limits[0] <= tick <= limits[1]]
     ax.set(xlim=limits, ylim=limits, xticks=ticks, yticks=ticks, aspect="equal")
 
 
@@ -90,8 +92,8 @@ def pairs_figure(
         published = _paper_pair(paper, ours, other, target, metric)
         plot_pairs(ax, both[ours], both[other], color=model_style(ours).color, paper=published)
         verdict = _verdict(difference, _paper_gain(paper, ours, other, target))
-        panel_title(ax, modalities[target].title, f"{METRIC_TITLES[metric]}\n{verdict}")
-        ax.set_xlabel(textwrap.fill(model_title(other), 20, break_on_hyphens=False))
+        panel_title(ax, modalities[target].title, verdict)
+        ax.set_xlabel(textwrap.fill(model_title(other), 20, break_on_hyphens=False) + f"\n({METRIC_TITLES[metric]})")
         if not plotted or is_leftmost(ax) or plotted[-1]["ours"].iloc[0] != ours:
             ax.set_ylabel(model_title(ours))
         known = {"target": target, "metric": metric, "ours": ours, "other": other, **vars(difference)}
@@ -110,14 +112,14 @@ def pairs_figure(
 
 def _verdict(difference: Difference, paper_percent: float | None) -> str:
     error = f" ± {rounded(difference.difference_sem, 3)}" if difference.n_sessions > 1 else ""
-    lines = [f"Δ {signed(difference.difference, 3)}{error}"]
     ratio = f" ({signed(100 * difference.relative_gain, 0)} %)" if np.isfinite(difference.relative_gain) else ""
-    lines.append(f"n = {difference.n_sessions}{ratio}")
+    lines = [f"Δ {signed(difference.difference, 3)}{error}", f"n = {difference.n_sessions}{ratio}"]
+    further = []
     if np.isfinite(difference.wilcoxon_p):
-        lines.append(f"p = {difference.wilcoxon_p:.2g}")
+        further.append(f"p = {difference.wilcoxon_p:.2g}")
     if paper_percent is not None:
-        lines.append(f"paper: {signed(paper_percent, 0)} %")
-    return "\n".join(lines)
+        further.append(f"paper {signed(paper_percent, 0)} %")
+    return "\n".join([*lines, *([", ".join(further)] if further else [])])
 
 
 def _paper_pair(

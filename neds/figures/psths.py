@@ -85,9 +85,9 @@ def best_units(rates: np.ndarray, counts: np.ndarray, number: int) -> list[Ranke
 def ranking_note(units: Sequence[RankedUnit], model: str) -> str:
     """How the units that are drawn were chosen, by a model's label."""
     note = (
-        f"Units of which the evidence is best that {model_style(model).title} predicts them: log-likelihood gain over"
+        f"Units that {model_style(model).title} predicts most surely: by the gain in log-likelihood over the mean rate,"
     )
-    note += " the mean rate, summed over test trials, less two s.e. over trials."
+    note += " summed over test trials, less two s.e. over trials."
     n_sure = sum(unit.least_gain_bits > 0 for unit in units)
     return note if n_sure == len(units) else f"{note} It is above 0 for {n_sure} of these {len(units)}."
 

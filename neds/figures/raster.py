@@ -120,7 +120,7 @@ def raster_figure(comparison: Comparison, *, n_units: int = 3, group_by: str = "
     axes = fig.subplots(len(units), len(series), squeeze=False, sharex=True, sharey=True)
     boundaries = np.array([], int) if groups is None else np.flatnonzero(groups[order][1:] != groups[order][:-1]) + 1
     headers = {model: model_style(model).title for model in predicted}
-    headers |= {"truth": f"truth, smoothed (s.d. {1000 * _SMOOTHING_BINS * bin_s:g} ms)"}
+    headers |= {"truth": f"recorded, smoothed (s.d. {1000 * _SMOOTHING_BINS * bin_s:g} ms)"}
     plotted = []
     for row, unit in enumerate(units):
         # Single trials are noisy and predictions are expectations: on one scale either would be invisible.
@@ -142,7 +142,7 @@ def raster_figure(comparison: Comparison, *, n_units: int = 3, group_by: str = "
             ax.set_title("\n".join(filter(None, [header, score])), fontsize=7)
             ax.tick_params(axis="y", length=0)
             if column in (0, len(series) - 1):
-                fig.colorbar(image, ax=ax, label="Δ spikes/s", extend="both", pad=0.02, aspect=14)
+                fig.colorbar(image, ax=ax, label="spikes/s less average", extend="both", pad=0.02, aspect=14)
             plotted.append(_table(rates_hz[order, :, row], unit, name, comparison.trials[kept][order], time_s))
         axes[row, 0].set_ylabel(comparison.unit_title(unit) + ("\ntrial" if groups is None else ""))
     for ax in axes[-1]:
@@ -177,9 +177,11 @@ def _name_groups(axes: np.ndarray, groups: np.ndarray, boundaries: np.ndarray) -
 def _caption(n_trials: int, n_test: int, grouped: bool, group_by: str, moved: bool) -> str:
     within = "time of first movement (dots)" if moved else "similarity (first principal component)"
     ordered = f"{group_by}, then by {within}" if grouped else within
-    scales = "Per unit one colour scale for the truth, and one for the models."
+    scales = "Each unit has one colour scale for what was recorded, and one for the models."
     alone = f" ({n_test - n_trials} whose condition occurs once left out)" if n_trials < n_test else ""
-    return f"{n_trials} of {n_test} test trials less their condition's average{alone}, ordered by {ordered}. {scales}"
+    return (
+        f"{n_trials} of {n_test} test trials{alone}, each less its condition's average; ordered by {ordered}. {scales}"
+    )
 
 
 def _table(rates_hz: np.ndarray, unit: int, series: str, trials: np.ndarray, time_s: np.ndarray) -> pd.DataFrame:

@@ -25,6 +25,8 @@ from neds.modalities import Modality, by_name
 from neds.words import counted
 
 _COLOR_MAP = "viridis"
+_FRAME_COLOR = "white"
+"""That of no model, and seen on the colours of all but the best scores."""
 _NO_REGIONS = ("", "root", "void")
 _MOST_REGIONS = 40
 
@@ -88,7 +90,9 @@ def plot_region_inputs(ax: Axes, scores: np.ndarray, *, inputs: Sequence[str]) -
             ax.text(column, row, f"{value:.2f}", ha="center", va="center", color=color, fontsize=6)
         if np.isfinite(values[1:]).sum() > 1:
             best = 1 + int(np.nanargmax(values[1:]))
-            ax.add_patch(Rectangle((best - 0.46, row - 0.46), 0.92, 0.92, fill=False, color="#D55E00", linewidth=1.2))
+            ax.add_patch(
+                Rectangle((best - 0.46, row - 0.46), 0.92, 0.92, fill=False, color=_FRAME_COLOR, linewidth=1.4)
+            )
     ax.axvline(0.5, color="white", linewidth=2)
     ax.set_xticks(range(len(inputs)), [textwrap.fill(name, 11) for name in inputs])
     ax.spines[:].set_visible(False)
@@ -136,6 +140,7 @@ def region_encoding_figure(
     plot_region_scores(left, drawn[drawn["all_inputs"]], regions)
     drawn_regions = own.set_index("region").loc[regions]
     left.set_yticks(range(len(regions)), [f"{name} ({n})" for name, n in drawn_regions["n_units"].items()])
+    left.set_ylabel("brain region (units)")
     left.set_xlabel(f"{METRIC_TITLES['bits_per_spike']}, all inputs")
     by_input = drawn[drawn["label"] == model].pivot(index="region", columns="inputs", values="mean").loc[regions]
     everything = drawn_regions["inputs"].iloc[0]
@@ -145,13 +150,15 @@ def region_encoding_figure(
     )
     right.set_yticks([])
     right.set_title(f"{model_title(model)}, by input")
-    fig.colorbar(image, ax=right, label=METRIC_TITLES["bits_per_spike"], pad=0.02, aspect=15)
+    below_zero = "min" if by_input.min(axis=None) < 0 else "neither"
+    label = f"{METRIC_TITLES['bits_per_spike']}, mean over units"
+    fig.colorbar(image, ax=right, label=textwrap.fill(label, 16), pad=0.02, aspect=15, extend=below_zero)
     legend_below(fig, *left.get_legend_handles_labels())
     ours = labels_of(units) == model
     n_all = len(units[ours].drop_duplicates(["eid", "target", "unit"]))
     note = _note(drawn_regions, min_units, n_left_out=len(own) - len(regions), n_all=n_all)
     if len(alone) > 1:
-        note += "\nFrame: the one input that alone predicts a region best."
+        note += "\nWhite frame: the one input that alone predicts a region best."
     note_above(fig, note)
     return fig, drawn.reset_index(drop=True)
 

@@ -19,10 +19,10 @@ State = Literal["done", "running", "stale", "failed", "to do", "not needed"]
 STAGES = {
     "load": ("synthesize", "download_alf", "download_one", "convert"),
     "cut": ("partition", "import_arrays"),
-    "baselines": ("baseline",),
+    "baselines": ("pretrain_baseline", "baseline", "network_baseline"),
     "tune": ("tune_pretrain", "tune_scratch", "tune_finetune"),
     "train": ("pretrain", "train_from_scratch", "finetune", "train_variant"),
-    "evaluate": ("evaluate", "metrics_table", "ablation_metrics"),
+    "evaluate": ("evaluate", "ensemble", "metrics_table", "ablation_metrics"),
     "regions": ("unit_embeddings", "unit_embeddings_of_pretrained", "classify_regions", "map_units"),
 }
 """Rules of each stage that people tell apart; all others are figures and tables."""

@@ -110,7 +110,8 @@ def _settings(plan: Plan, run: Run) -> RunSettings:
 
 
 def _operational(plan: Plan, run: Run) -> dict[str, Any]:
-    return _memory(plan, run) | {"same_torch": plan.config.same_torch}
+    said = {"same_torch": plan.config.same_torch, "loggers": list(plan.config.loggers)}
+    return _memory(plan, run) | said
 
 
 def _memory(plan: Plan, run: Run) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The training stage as a command: with what a search found, what a variant changes, and signals that stop it."""
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from neds.ablations.changes import with_changes
@@ -8,6 +9,7 @@ from neds.files.roles import GrowingFile, InputFile, InputFiles, Operational, Ou
 from neds.gpus import take_gpus
 from neds.processes import signalled_to_stop
 from neds.training.distributed import joined
+from neds.training.loggers import LoggerName, row_loggers
 from neds.training.settings import MemorySettings, TrainingRun
 from neds.training.stage import run_training
 from neds.tuning.best import with_best
@@ -29,6 +31,7 @@ def train_model(
     description: Operational[str] = "training",
     state_seconds: Operational[float] = 60.0,
     same_torch: Operational[bool] = False,
+    loggers: Operational[Sequence[LoggerName]] = (),
     gpu_percent: Operational[int | None] = None,
 ) -> None:
     """Train one model: pretraining on several sessions, training from scratch on one, or fine-tuning on one.
@@ -51,6 +54,7 @@ def train_model(
         description: name of the run in progress messages.
         state_seconds: least time between two states to resume from.
         same_torch: begin anew rather than go on from a state that another major or minor version of torch saved.
+        loggers: tensorboard, wandb: other programs that are told of each validation; their files lie beside --log-csv.
         gpu_percent: share of a GPU to wait for and to hold; 0: CPU only. By default any GPU is used as it is.
 
     Raises:
@@ -65,6 +69,8 @@ def train_model(
         run = with_best(settings, tuned) if tuned else settings
         if changes:
             run = validated(TrainingRun, with_changes(run.model_dump(), changes), where="--settings with --changes")
+        shown_by = loggers if processes.is_first else ()
+        told = row_loggers(shown_by, log_csv.parent, description=description, settings=run.model_dump(mode="json"))
         run_training(
             run=run,
             aligned=aligned,
@@ -76,6 +82,7 @@ def train_model(
             memory=memory,
             description=description,
             processes=processes,
+            on_validation=told,
             should_stop=should_stop,
             state_every_s=state_seconds,
             same_torch=same_torch,
