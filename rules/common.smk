@@ -51,9 +51,7 @@ config.update(as_plain_text(PLAN.config.model_dump(mode="json")), front_page=Fro
 
 # Jobs inherit these. Without conda, the rules' `python` is the one that runs Snakemake, whether or not its environment is
 # activated. A notebook names a backend of matplotlib's that draws in it, which jobs do not know and do not need.
-os.environ.update(
-    PYTHONPATH=workflow.basedir, NEDS_SNAKEMAKE=f"{platform.node()}/{os.getpid()}", MPLBACKEND="agg"
-)
+os.environ.update(PYTHONPATH=workflow.basedir, NEDS_SNAKEMAKE=f"{platform.node()}/{os.getpid()}", MPLBACKEND="agg")
 if DeploymentMethod.CONDA not in workflow.deployment_settings.deployment_method:
     os.environ.update(PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
 # A signal to all processes of a job is for the command in it, which may want to save its state: bash waits for it, and tee
