@@ -32,7 +32,7 @@ rule pretrain_baseline:
     output:
         f"{RESULTS}/models/baselines/{{baseline}}.safetensors",
     log:
-        f"{RESULTS}/logs/baselines/pretrain-{{baseline}}.log",
+        log_file("pretrain_baseline"),
     benchmark:
         f"{RESULTS}/benchmarks/baselines/pretrain-{{baseline}}.tsv"
     wildcard_constraints:
@@ -61,7 +61,7 @@ rule network_baseline:
         units=f"{RESULTS}/evaluation/{{eid}}/{{baseline}}/units.parquet",
         predictions=f"{RESULTS}/evaluation/{{eid}}/{{baseline}}/predictions.h5",
     log:
-        f"{RESULTS}/logs/baselines/{{eid}}-{{baseline}}.log",
+        log_file("network_baseline"),
     benchmark:
         f"{RESULTS}/benchmarks/baselines/{{eid}}-{{baseline}}.tsv"
     wildcard_constraints:
@@ -113,7 +113,7 @@ rule ensemble:
         units=f"{RESULTS}/evaluation/{{eid}}/neds-{{mode}}-{{training}}/units.parquet",
         predictions=f"{RESULTS}/evaluation/{{eid}}/neds-{{mode}}-{{training}}/predictions.h5",
     log:
-        f"{RESULTS}/logs/evaluate/{{eid}}-{{mode}}-{{training}}.log",
+        log_file("ensemble"),
     wildcard_constraints:
         training=PLAN.pattern("ensemble", "training"),
     conda:

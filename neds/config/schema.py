@@ -107,8 +107,8 @@ class Config(FileMappings):
     (Poisson regression of spikes), rrr (reduced-rank regression of each session), rrr-multi (the same, fitted together with
     the sessions of role train; left out where there is none), oracle (true rates), oracle-behaviour (true rates with what no
     behaviour shows averaged out: the ceiling of encoding). Both oracles are of source synthetic alone. Networks that decode:
-    ndt2, poyo (of each session; poyo needs the package torch_brain: pip install -r envs/poyo.txt), ndt2-multi, poyo-multi
-    (pretrained on the sessions of role train)."""
+    mlp, ndt2, poyo (of each session; poyo needs the package torch_brain: pip install -r envs/poyo.txt), ndt2-multi and
+    poyo-multi (pretrained on the sessions of role train)."""
     rivals: RivalSettings = Field(default_factory=RivalSettings)
     synthetic: SyntheticSettings = Field(default_factory=SyntheticSettings)
     download: DownloadSettings = Field(default_factory=DownloadSettings)

@@ -5,7 +5,10 @@ from neds.plan.step import Step
 
 LOGS = {
     "baseline": "logs/baselines/{eid}-{baseline}.log",
+    "network_baseline": "logs/baselines/{eid}-{baseline}.log",
+    "pretrain_baseline": "logs/baselines/pretrain-{baseline}.log",
     "evaluate": "logs/evaluate/{eid}-{mode}-{training}-seed{seed}.log",
+    "ensemble": "logs/evaluate/{eid}-{mode}-{training}.log",
     "metrics_table": "logs/metrics_table.log",
     "ablation_metrics": "logs/tables/ablations.log",
     "unit_embeddings": "logs/embeddings/{eid}-{mode}-{training}-seed{seed}.log",

@@ -87,12 +87,10 @@ class Ndt2(nn.Module):
         hidden, seen = order.split([n_hidden := max(1, round(self._mask_ratio * len(times))), len(times) - n_hidden])
         encoded = self.encoder(tokens[:, seen], times[seen])
         asked = (self.hidden + places[hidden]).expand(len(tokens), -1, -1)
-        decoded = self.decoder(torch.cat([encoded, asked], dim=1), torch.cat([times[seen], times[hidden]]))
+        read = torch.arange(len(seen), len(times), device=tokens.device)
+        decoded = self.decoder(torch.cat([encoded, asked], dim=1), times[torch.cat([seen, hidden])], read)
         log_means = self._log_means[session].to(tokens.device)
-        log_rates = (
-            self.rates(decoded[:, len(seen) :])
-            + self._patches(log_means[None, None])[0, 0].repeat(self._n_bins, 1)[hidden]
-        )
+        log_rates = self.rates(decoded) + self._patches(log_means[None, None])[0, 0].repeat(self._n_bins, 1)[hidden]
         own = self._patches(torch.ones_like(log_means)[None, None])[0, 0].repeat(self._n_bins, 1)[hidden]
         truth = self._patches(counts).flatten(1, 2)[:, hidden]
         return ((log_rates.exp() - truth * log_rates) * own).sum() / (own.sum() * len(truth))
@@ -124,5 +122,5 @@ class BehaviourDecoder(nn.Module):
         """Outputs (B, Q, outputs) from tokens (B, P, D) at times (P,)."""
         queries = self.query.expand(len(encoded), self._n_queries, -1)
         asked = torch.arange(self._n_bins - self._n_queries, self._n_bins, device=times.device)
-        decoded = self.layers(torch.cat([encoded, queries], dim=1), torch.cat([times, asked]))
-        return self.readout(decoded[:, -self._n_queries :])
+        read = torch.arange(len(times), len(times) + self._n_queries, device=times.device)
+        return self.readout(self.layers(torch.cat([encoded, queries], dim=1), torch.cat([times, asked]), read))

@@ -55,13 +55,13 @@ class PoyoSettings(NetworkSettings):
     """Dropout of attention and of hidden values."""
     unit_dropout: float = key(0.5, ge=0, lt=1, when="lower for sessions of few units", paper="used; no number given")
     """In training, up to this share of a trial's units is left out."""
-    regression_weight: float = key(20.0, gt=0, when="when classes are learned at the cost of traces")
+    regression_weight: float = key(5.0, gt=0, when="lower when traces are learned at the cost of classes", paper="20")
     """Weight of the loss of a trace or a scalar; that of a class is 1."""
-    epochs: int = key(60, ge=1, when="more with a GPU", paper="100 of 74 sessions")
+    epochs: int = key(100, ge=1, when="more with a GPU", paper="100 of 74 sessions")
     """Passes over the training trials, when the network is pretrained and again when it is fitted to a test session."""
     batch_size: int = key(16, ge=1, when="larger for many sessions", paper="128")
     """Trials per optimiser step."""
-    lr: float = key(1e-3, gt=0, when="lower for larger networks", paper="1.0e-3, of LAMB")
+    lr: float = key(3e-3, gt=0, when="lower for larger networks", paper="1.0e-3, of LAMB")
     """Largest learning rate (AdamW)."""
 
 
