@@ -6,7 +6,6 @@ from pydantic import Field
 
 from neds.settings import Seed, Settings, key
 
-Suite = Literal["ts1", "ts2", "ts3"]
 FEWEST_SEEDS = 3
 
 
@@ -17,9 +16,6 @@ class BenchmarkSettings(Settings):
         None, when="to make a submission; it is then called so"
     )
     """Name of the submission, results/benchmark/<label>.zip; null for none."""
-    suites: list[Suite] = key(["ts1"], min_length=1, when="with what the configuration trains")
-    """ts1: decoding, from views with the windows of its tasks; ts3: brain regions, from the embeddings of models that are
-    fine-tuned from one pretrained network."""
     model: str | None = key(None, when="when several kinds of models are trained")
     """Which model is submitted, by its label in the tables, e.g. neds-mm-finetuned-all; null for the multi-session one, or
     the single-session one where there is no other."""

@@ -63,8 +63,6 @@ def _protocol_faults(config: Config) -> Iterator[str]:
     if config.source != "brainsets":
         yield f"config key benchmark: files of BrainWideBench are of source brainsets, this is {config.source}"
         return
-    if "ts1" not in config.benchmark.suites:
-        return
     cut = config.partition
     if cut.split != "file" or cut.split_intervals.get("test", [])[:1] != [TEST_DOMAIN]:
         yield f"config key partition.split_intervals: the benchmark tests on {TEST_DOMAIN}; with split file, set test to it"

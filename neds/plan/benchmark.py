@@ -23,10 +23,8 @@ def steps(plan: Plan) -> Iterator[Step]:
     label = plan.config.benchmark.label
     if label is None:
         return
-    parts: list[Step] = []
-    if "ts1" in plan.config.benchmark.suites:
-        of_recordings = {session.recording: session for session in plan.sessions if session.role == "test"}
-        parts += [_decoding(plan, label, session) for session in of_recordings.values()]
+    of_recordings = {session.recording: session for session in plan.sessions if session.role == "test"}
+    parts = [_decoding(plan, label, session) for session in of_recordings.values()]
     yield from parts
     yield Step(
         rule="benchmark_submission",
@@ -79,7 +77,7 @@ def _view_of(config: Config, task: Task) -> str | None:
 
 def left_out_tasks(plan: Plan) -> list[str]:
     """A line for each task of the first suite that no view is made for."""
-    if plan.config.benchmark.label is None or "ts1" not in plan.config.benchmark.suites:
+    if plan.config.benchmark.label is None:
         return []
     there = views_of_tasks(plan.config)
     return [
