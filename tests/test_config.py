@@ -160,7 +160,7 @@ def test_spellings_of_a_folder_are_one(spelling):
 
 def test_a_default_is_nobodys_fault():
     config, _ = check_config({"modalities": ["licks", "wheel_speed"]}, base=ROOT)
-    assert config.training.loss_weights == {"spikes": 50.0}
+    assert config.training.loss_weights == {"spikes": 20.0}
     given = {"modalities": ["licks", "wheel_speed"], "training": {"loss_weights": {"spikes": 50.0}}}
     assert "config key training.loss_weights.spikes: no modality in use" in faults(**given)[0]
     given["training"] = {}

@@ -187,7 +187,9 @@ def test_errors_of_scaled_behaviours(scaling, length):
     model, store = made()
     sessions = [make_session(names=WITH_STIMULUS), make_session("mouse2", n_units=40, names=WITH_STIMULUS)]
     sessions[0].values["wheel_speed"][sessions[0].trials_of("test")] *= 100
-    scales = loss_scales(sessions, store.modalities, TrainingSettings(loss_scaling=scaling), device=CPU)
+    scales = loss_scales(
+        sessions, store.modalities, TrainingSettings(loss_scaling=scaling, count_loss="per_value"), device=CPU
+    )
     batch = store.batch(np.repeat([0, 1], 8), np.tile(np.arange(8), 2))
     with torch.no_grad():
         predictions = model(batch, torch.ones(16, 6, store.n_bins, dtype=torch.bool))

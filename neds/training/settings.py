@@ -62,14 +62,14 @@ class TrainingSettings(Settings):
     )
     """Largest norm of the gradient; null for none."""
     loss_weights: dict[str, float] = key(
-        {"spikes": 50.0},
-        when="when one modality is learned at the cost of others, or when spikes are much sparser",
-        paper="1 each, with loss_scaling symmetric_range",
-        public_code="1 each, with loss_scaling unit_range; with standardised that is about {spikes: 1, wheel_speed: 0.034, "
-        "whisker_motion_energy: 0.0125, choice: 0.02, block: 0.02} (session DY_016)",
+        {"spikes": 20.0},
+        when="when one modality is learned at the cost of others",
+        paper="1 each, with loss_scaling symmetric_range and count_loss per_value",
+        public_code="1 each, with loss_scaling unit_range and count_loss per_value; with standardised that is about "
+        "{spikes: 1, wheel_speed: 0.034, whisker_motion_energy: 0.0125, choice: 0.02, block: 0.02} (session DY_016)",
     )
-    """Weight of a modality's loss; 1 for those not named. A spike count's mean loss moves by about a hundredth of a
-    behaviour's in training, so that with weight 1 the behaviours alone shape a small model."""
+    """Weight of a modality's loss; 1 for those not named. A spike's loss moves by a tenth or two in training, a behaviour's
+    by half or more, so that with weight 1 the behaviours alone shape a small model."""
     loss_scaling: LossScaling = key(
         "standardised",
         when="to compare with the paper or its public code, together with loss_weights",
@@ -80,7 +80,7 @@ class TrainingSettings(Settings):
     symmetric_range: squared errors of values scaled to [0, 1] or [-1, 1] by their range in the session's training trials,
     and losses of values per trial divided by the number of bins, as a token of each bin stands for the value."""
     count_loss: CountLoss = key(
-        "per_value",
+        "per_spike",
         when="per_value to compare with the paper, together with loss_weights",
         paper="per_value",
         public_code="per_value",
