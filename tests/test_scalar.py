@@ -313,7 +313,8 @@ def test_overview_draws_it_as_one_fact(stitcher):
 
 
 def test_bars_and_tables_take_its_r2():
-    known = {"model": "linear", "training": "", "seed": 0, "inputs": "spikes", "n_classes": np.nan}
+    known = {"model": "linear", "training": "", "seed": 0, "task": "decoding", "inputs": "spikes", "n_classes": np.nan}
+    known["trained_for"] = True
     rows = [{"eid": eid, "target": "stimulus", "metric": "r2", "value": 0.5, **known} for eid in "ab"]
     _, plotted = metrics_figure(pd.DataFrame(rows), OF_TASK)
     assert plotted["target"].tolist() == ["stimulus"] * 2 and plotted["metric"].eq("r2").all()
