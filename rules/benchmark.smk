@@ -10,7 +10,7 @@ if PLAN.has("benchmark_decoding"):
             ground_truth=f"{RESULTS}/benchmark/ts1/{{eid}}/ground_truth.zip",
             coverage=f"{RESULTS}/benchmark/ts1/{{eid}}/coverage.csv",
         log:
-            f"{RESULTS}/logs/benchmark/ts1-{{eid}}.log",
+            log_file("benchmark_decoding"),
         benchmark:
             f"{RESULTS}/benchmarks/benchmark/ts1-{{eid}}.tsv"
         conda:
@@ -34,7 +34,7 @@ if PLAN.has("benchmark_submission"):
             ground_truth=f"{RESULTS}/benchmark/ground_truth.zip",
             coverage=f"{RESULTS}/tables/benchmark_coverage.csv",
         log:
-            f"{RESULTS}/logs/benchmark/submission.log",
+            log_file("benchmark_submission"),
         conda:
             "../envs/neds.yaml"
         params:
@@ -51,7 +51,7 @@ if PLAN.has("benchmark_submission"):
         output:
             f"{RESULTS}/tables/benchmark_wide.csv",
         log:
-            f"{RESULTS}/logs/benchmark/scores.log",
+            log_file("benchmark_scores"),
         conda:
             "../envs/benchmark.yaml"
         params:

@@ -40,8 +40,10 @@ def states(configfile: Path) -> dict[str, dict[str, str]]:
 
 @pytest.mark.parametrize("configfile", EXAMPLES, ids=lambda path: path.stem if path else "default")
 def test_every_job_has_a_log_of_its_own(configfile, tmp_path, monkeypatch):
-    if configfile and yaml.safe_load(configfile.read_text()).get("source") == "one":
-        monkeypatch.chdir(ROOT)
+    sheet = yaml.safe_load(configfile.read_text()).get("sessions", "") if configfile else ""
+    monkeypatch.chdir(ROOT if (ROOT / sheet).exists() else tmp_path)
+    if not Path(sheet).exists():
+        Path(sheet).write_text("eid\trole\tpath\na\ttrain\ta.h5\nb\ttest\tb.h5\n")
     plan = open_plan([configfile] if configfile else []).plan
     logs = [log_of(plan, step) for step in plan.steps]
     assert all(logs) and len(set(logs)) == len(logs)
