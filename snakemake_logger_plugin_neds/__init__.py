@@ -84,8 +84,6 @@ class LogHandler(LogHandlerBase):
             return
         try:
             self._show(record, vars(record))
-        except BrokenPipeError:
-            raise
         except Exception:
             self.handleError(record)
 

@@ -69,6 +69,18 @@ def test_a_file_gets_a_line_a_finished_job_and_a_block_a_failed_one(tmp_path):
     assert failed == ["FAILED evaluate b, mm, seed 0", "    b.h5: is damaged; write it again", f"    log: {log}"]
 
 
+def test_a_reader_that_has_read_enough_does_not_end_the_run():
+    reading, writing = os.pipe()
+    with open(writing, "w", encoding="utf-8") as stream:
+        view = RunView(PlainScreen(stream))
+        view.plan({"partition": 1})
+        os.close(reading)
+        view.start(1, "partition", {"eid": "a"}, None)
+        view.finish(1)
+        view.say("the end")
+        view.close()
+
+
 def test_a_file_that_gets_no_line_for_long_is_told_what_runs(tmp_path):
     log = tmp_path / "a.log"
     out = io.StringIO()
