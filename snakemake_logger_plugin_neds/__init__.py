@@ -36,7 +36,7 @@ class LogHandler(LogHandlerBase):
 
     def __post_init__(self) -> None:
         common, own = self.common_settings, self.settings
-        asked = (common.quiet, common.verbose, common.printshellcmds, common.debug_dag)
+        asked = (common.verbose, common.printshellcmds, common.debug_dag)
         self._stream = sys.stdout if common.stdout else sys.stderr
         self._full: logging.Handler | None = None
         self._view: RunView | DryRunView | None = None
