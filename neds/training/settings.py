@@ -81,7 +81,7 @@ class TrainingSettings(Settings):
     and losses of values per trial divided by the number of bins, as a token of each bin stands for the value."""
     count_loss: CountLoss = key(
         "per_value",
-        when="per_value to compare with the paper, together with loss_weights",
+        when="per_spike where sessions differ in firing rates, or for another bin width; change loss_weights with it",
         paper="per_value",
         public_code="per_value",
     )
