@@ -36,7 +36,7 @@ class LogHandler(LogHandlerBase):
 
     def __post_init__(self) -> None:
         common, own = self.common_settings, self.settings
-        asked = (common.quiet, common.verbose, common.printshellcmds, common.debug_dag)
+        asked = (common.verbose, common.printshellcmds, common.debug_dag)
         self._stream = sys.stdout if common.stdout else sys.stderr
         self._full: logging.Handler | None = None
         self._view: RunView | DryRunView | None = None
@@ -84,8 +84,6 @@ class LogHandler(LogHandlerBase):
             return
         try:
             self._show(record, vars(record))
-        except BrokenPipeError:
-            raise
         except Exception:
             self.handleError(record)
 

@@ -47,6 +47,13 @@ def test_what_is_not_given_is_the_default():
         ({"partition": {"align": "stimOn"}}, "config key partition.align: the IBL's trials have no event stimOn; did you"),
         ({"partition": WINDOWS}, "config key modalities: with `align: none` there are windows and no trials, but"),
         ({"custom_modalities": {"pupil": {"kind": "smooth"}}}, "config key custom_modalities.pupil.kind: must be counts, "),
+        ({"loggers": ["wandb", "wandb"]}, "config key loggers: wandb stands in it twice"),
+        ({"evaluation": {"tasks": ["forecasting"] * 2}}, "config key evaluation.tasks: forecasting stands in it twice"),
+        ({"training": {"loss_weights": {"spikes": -1.0}}}, "config key training.loss_weights.spikes: must be 0 or more"),
+        (
+            {"overrides": {"mm": {"training.loss_weights.choice": -0.5}}},
+            "config key overrides.mm.training.loss_weights.choice: must be 0 or more, not -0.5",
+        ),
         ({"training": {"loss_weights": {"spike": 2.0}}}, "config key training.loss_weights.spike: no modality in use"),
         ({"overrides": {"finetune": {"training.lr": 0.1}}}, "config key overrides.finetune: unknown key; did you"),
         ({"masking": {"weights": {"encodng": 1.0}}}, "config key masking.weights.encodng: unknown key; did you mean"),

@@ -165,3 +165,20 @@ def test_init_refuses_a_folder_without_recordings_and_asks_only_on_a_terminal(tm
     with pytest.raises(UserError, match="no such source"):
         write_configuration(source="matlab", output=tmp_path / "mine.yaml")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_init_writes_nothing_where_two_sessions_would_be_called_alike_or_the_sheet_would_be_replaced(tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    for name in ("a b.nwb", "a-b.nwb"):
+        (data / name).touch()
+    with pytest.raises(UserError, match="would be called a-b; rename one"):
+        write_configuration(source="nwb", data=data, output=tmp_path / "mine.yaml")
+    (data / "a b.nwb").rename(data / "マウス.nwb")
+    with pytest.raises(UserError, match="sessions are called after their files"):
+        write_configuration(source="nwb", data=data, output=tmp_path / "mine.yaml")
+    with pytest.raises(UserError, match=r"mine.tsv: end it on \.yaml"):
+        write_configuration(source="nwb", data=data, output=tmp_path / "mine.tsv")
+    with pytest.raises(UserError, match="cannot be written"):
+        write_configuration(source="synthetic", output=data / "a-b.nwb" / "mine.yaml")
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]

@@ -6,6 +6,7 @@ import pty
 import re
 import subprocess
 import time
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -14,6 +15,7 @@ from neds.plan.ending import scores_lines, where_to_look
 from neds.terminal.progress import Job, Progress, duration
 from neds.terminal.run_view import DryRunView, RunView
 from neds.terminal.screens import PlainScreen, running_view
+from snakemake_logger_plugin_neds import LogHandler, LogHandlerSettings
 from tests.workflow_runs import TINY, command, environment, snakemake
 
 
@@ -67,6 +69,25 @@ def test_a_file_gets_a_line_a_finished_job_and_a_block_a_failed_one(tmp_path):
     assert planned == "2 jobs: 1 partition, 1 evaluate"
     assert re.fullmatch(r"\d\d:\d\d:\d\d \[1/2\] partition a \(0 s.*\)", done)
     assert failed == ["FAILED evaluate b, mm, seed 0", "    b.h5: is damaged; write it again", f"    log: {log}"]
+
+
+@pytest.mark.parametrize(("option", "is_short"), [("quiet", True), ("verbose", False), ("printshellcmds", False)])
+def test_quiet_is_no_louder_than_the_default(option, is_short):
+    common = dict.fromkeys(("quiet", "verbose", "printshellcmds", "debug_dag", "stdout", "nocolor", "dryrun"))
+    common |= {"show_failed_logs": False, option: True}
+    assert LogHandler(SimpleNamespace(**common), LogHandlerSettings()).keeps_jobs_silent == is_short
+
+
+def test_a_reader_that_has_read_enough_does_not_end_the_run():
+    reading, writing = os.pipe()
+    with open(writing, "w", encoding="utf-8") as stream:
+        view = RunView(PlainScreen(stream))
+        view.plan({"partition": 1})
+        os.close(reading)
+        view.start(1, "partition", {"eid": "a"}, None)
+        view.finish(1)
+        view.say("the end")
+        view.close()
 
 
 def test_a_file_that_gets_no_line_for_long_is_told_what_runs(tmp_path):

@@ -39,11 +39,13 @@ def write_configuration(
         force: replace the files if they exist.
 
     Raises:
-        UserError: no known source, no recordings where they should be, or files that exist.
+        UserError: no known source, no recordings where they should be, two that would be called alike, or files that exist.
     """
     source = source or _asked()
     if source not in SOURCES:
         raise UserError(f"--source {source}: no such source; there are {', '.join(SOURCES)}")
+    if output.suffix not in (".yaml", ".yml"):
+        raise UserError(f"--output: {output}: end it on .yaml; the sheet beside it ends on .tsv")
     sheet = output.with_suffix(".tsv")
     has_sheet = source not in ("synthetic", "one")
     for path in (output, *([sheet] if has_sheet else [])):
@@ -91,4 +93,9 @@ def _sessions(source: str, data: Path, *, relative_to: Path) -> pd.DataFrame:
         eids = [_NO_NAME.sub("-", str(path.relative_to(data).with_suffix(""))).strip("-") for path in found]
     if not found:
         raise UserError(f"{data}: {what} in it; name the folder with your recordings")
+    for number, (path, eid) in enumerate(zip(found, eids, strict=True)):
+        if not eid:
+            raise UserError(f"{path}: sessions are called after their files, by letters, digits, - and _; rename it")
+        if (first := eids.index(eid)) < number:
+            raise UserError(f"{found[first]} and {path}: both sessions would be called {eid}; rename one of the files")
     return pd.DataFrame({"eid": eids, "path": paths})

@@ -35,7 +35,7 @@ CHECKS = {
     source_faults: ("source", "sessions", "download.alf_root"),
     repetitions: (
         *("modalities", "modes", "regimes", "seeds", "baselines", "finetune_from", "train_trials"),
-        "pretraining_sets",
+        *("pretraining_sets", "loggers", "evaluation.tasks", "views"),
     ),
     loss_weight_faults: ("modalities", "training.loss_weights", "overrides"),
     ablation_faults: ("ablations", "modes", "model", "masking", "training", "overrides"),

@@ -1,7 +1,7 @@
 """Checks of what overrides, searches and variants make of the settings of a model."""
 
 from collections.abc import Iterator
-from typing import get_args
+from typing import Any, get_args
 
 from neds.ablations.changes import changed_blocks, key_faults
 from neds.ablations.variants import variant_faults
@@ -57,14 +57,23 @@ def _combined_faults(config: Config) -> list[str]:
 
 
 def loss_weight_faults(checked: Checked) -> list[str]:
-    """Weights of modalities that are not in use, where somebody wrote them."""
+    """Weights of modalities that are not in use, where somebody wrote them, and weights below 0."""
     config = checked.config
-    given = {_LOSS_WEIGHTS: list(config.training.loss_weights)} if _LOSS_WEIGHTS in checked.given else {}
+    given: dict[str, dict[str, Any]] = {}
+    if _LOSS_WEIGHTS in checked.given:
+        given[_LOSS_WEIGHTS] = dict(config.training.loss_weights)
     for name, changes in config.overrides.items():
         whole = changes.get(_LOSS_WEIGHTS)
-        parts = [key.removeprefix(f"{_LOSS_WEIGHTS}.") for key in changes if key.startswith(f"{_LOSS_WEIGHTS}.")]
-        given[f"overrides.{name}.{_LOSS_WEIGHTS}"] = [*(whole if isinstance(whole, dict) else ()), *parts]
-    return [
+        parts = {key.removeprefix(f"{_LOSS_WEIGHTS}."): value for key, value in changes.items()}
+        parts = {part: value for part, value in parts.items() if f"{_LOSS_WEIGHTS}.{part}" in changes}
+        given[f"overrides.{name}.{_LOSS_WEIGHTS}"] = (whole if isinstance(whole, dict) else {}) | parts
+    negative = [
+        f"config key {key}.{name}: must be 0 or more, not {weight:g}; below 0 a training would seek errors"
+        for key, weights in given.items()
+        for name, weight in weights.items()
+        if isinstance(weight, int | float) and weight < 0
+    ]
+    return negative + [
         f"config key {key}.{name}: no modality in use is called so; "
         + did_you_mean(name, config.modalities, otherwise=f"in use are {', '.join(config.modalities)}")
         for key, names in given.items()

@@ -15,8 +15,10 @@ from neds.words import counted
 
 def repetitions(checked: Checked) -> list[str]:
     config = checked.config
-    keys = ("modalities", "modes", "regimes", "seeds", "baselines", "finetune_from", "train_trials")
+    keys = ("modalities", "modes", "regimes", "seeds", "baselines", "finetune_from", "train_trials", "loggers")
     lists = {key: getattr(config, key) for key in keys}
+    lists |= {"evaluation.tasks": config.evaluation.tasks or []}
+    lists |= {f"views.{name}.modalities": view.modalities or [] for name, view in config.views.items()}
     lists |= {f"pretraining_sets.{k}": eids for k, eids in config.pretraining_sets.items() if isinstance(eids, list)}
     return [
         f"config key {key}: {value} stands in it twice"

@@ -26,17 +26,19 @@ def replacing(path: Path) -> Iterator[Path]:
     process's temporary file already, whoever chose it renames it, and it is yielded itself.
 
     Raises:
-        UserError: the disk is full.
+        UserError: the disk is full, or no file can be made there.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with _refused(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
     if _is_temporary(path):
         with _explained(path):
             yield path
         return
     temporary = temporary_path(path)
     try:
-        temporary.touch()
+        with _refused(path):
+            temporary.touch()
         mode = temporary.stat().st_mode
         with _explained(path):
             yield temporary
@@ -44,7 +46,8 @@ def replacing(path: Path) -> Iterator[Path]:
                 os.fsync(handle.fileno())
         # Safetensors makes files that only their owner may read.
         temporary.chmod(mode)
-        os.replace(temporary, path)
+        with _refused(path):
+            os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -56,10 +59,11 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     Where `path` is this process's temporary folder already, it is made and yielded itself.
 
     Raises:
-        UserError: the disk is full.
+        UserError: the disk is full, or no folder can be made there.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with _refused(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
     if _is_temporary(path):
         path.mkdir()
         with _explained(path):
@@ -67,7 +71,8 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         return
     temporary = temporary_path(path)
     try:
-        temporary.mkdir()
+        with _refused(path):
+            temporary.mkdir()
         with _explained(path):
             yield temporary
         shutil.rmtree(path, ignore_errors=True)
@@ -88,6 +93,17 @@ def temporary_path(path: Path) -> Path:
 
 def _is_temporary(path: Path) -> bool:
     return path.name.startswith(".") and f".{platform.node()}.{os.getpid()}.partial" in path.name
+
+
+@contextmanager
+def _refused(path: Path) -> Iterator[None]:
+    """Say it of a place where nothing can be made: a folder of others, a file among the folders, a folder of that name."""
+    try:
+        yield
+    except OSError as error:
+        if is_full_disk(error):
+            raise UserError(f"{path}: cannot be written, no space left; make room and run snakemake again") from error
+        raise UserError(f"{path}: cannot be written ({error.strerror}); name another place") from error
 
 
 @contextmanager

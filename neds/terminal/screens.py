@@ -1,5 +1,6 @@
 """Where a run is shown: a live view on a terminal, plain lines in a file."""
 
+import os
 import time
 from collections.abc import Iterable
 from threading import Event, Thread
@@ -49,8 +50,12 @@ class PlainScreen:
 
     def line(self, text: str, *, style: str = "") -> None:
         self._last = time.monotonic()
-        self._stream.write(f"{text}\n")
-        self._stream.flush()
+        try:
+            self._stream.write(f"{text}\n")
+            self._stream.flush()
+        except BrokenPipeError:
+            # The reader has read enough, e.g. `head`; the run goes on. Python flushes once more at its end, and would fail.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
 
     def follow(self, progress: Progress) -> None:
         self._thread = Thread(target=self._beat, args=(progress,), daemon=True)
