@@ -97,7 +97,7 @@ def read_sizes(checkpoints: Sequence[Path], models: Sequence[str]) -> pd.DataFra
 
 def _cells(
     budget: ModelBudget, eid: str, *, seeds: Sequence[int], sizes: pd.DataFrame, times: Path | None
-) -> Iterator[tuple[str, float]]:
+) -> Iterator[tuple[str, float | None]]:
     """Column and value of what a model of a session cost; values that are not known are None or NaN."""
     run = Run.parse(budget.model)
     if run:
@@ -111,8 +111,8 @@ def _cells(
     yield _CANDIDATES, budget.candidates
     for name in dict.fromkeys(part.column for part in budget.parts):
         parts = [part for part in budget.parts if part.column == name]
-        seconds = sum(_seconds(part, eid, seeds=seeds, members=budget.members, times=times) for part in parts)
-        yield from zip((f"{name}: {clock} (s)" for clock in _CLOCKS), seconds, strict=True)
+        seconds = [_seconds(part, eid, seeds=seeds, members=budget.members, times=times) for part in parts]
+        yield from zip((f"{name}: {clock} (s)" for clock in _CLOCKS), np.sum(seconds, axis=0), strict=True)
 
 
 def _seconds(part: BudgetPart, eid: str, *, seeds: Sequence[int], members: int, times: Path | None) -> np.ndarray:
@@ -123,7 +123,7 @@ def _seconds(part: BudgetPart, eid: str, *, seeds: Sequence[int], members: int, 
 
 
 def _mean(records: Iterable[np.ndarray]) -> np.ndarray:
-    """Over the records that there are; NaN where one of them lacks, so that no mean is of some seeds alone."""
+    """Over records (2,); NaN where one of them is, so that no mean is of some seeds alone."""
     found = list(records)
     return np.mean(found, axis=0) if found else np.full(len(_CLOCKS), np.nan)
 
