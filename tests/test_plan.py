@@ -102,6 +102,7 @@ def test_without_models_of_all_trials_what_needs_none_remains():
             "metrics",
             "benchmark",
             "further_scores",
+            "budgets",
             "data_efficiency",
             "learning/{mode}-pretraining",
             "regions",

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
 
 # What is made of the numbers of all test sessions; of one session; of one model.
 OF_ALL = dict.fromkeys(
-    ["metrics_table", "metrics", "gain", "benchmark", "encoding_inputs", "further_scores", "differences"], 1
+    ["metrics_table", "metrics", "gain", "benchmark", "encoding_inputs", "further_scores", "differences", "budgets"], 1
 )
 POOLED = {"region_encoding": 1, "calibration": 1, "sessions curves": 1}
 REGIONS = {"classify_regions": 1, "regions": 1}

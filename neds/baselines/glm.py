@@ -32,6 +32,7 @@ BASELINE = Baseline(
     summary="Poisson regression of spikes on behaviour",
     predicts_units=True,
     decodes_classes=False,
+    candidates=4,
 )
 
 _PENALTIES = tuple(10.0 ** (power / 2) for power in (7, 6, 5, 4))

@@ -28,6 +28,7 @@ BASELINE = Baseline(
     color="#009E73",
     summary="ridge and logistic regression",
     predicts_units=True,
+    candidates=9,
 )
 
 _PENALTIES = tuple(10.0**power for power in range(6, -3, -1))

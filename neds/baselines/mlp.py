@@ -22,6 +22,7 @@ BASELINE = Baseline(
     title="MLP",
     color="#DDAA33",
     summary="multilayer perceptron that decodes each bin from it and the 12 before",
+    candidates=3,
 )
 
 HISTORY_BINS = 13

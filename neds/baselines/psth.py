@@ -33,6 +33,7 @@ BASELINE = Baseline(
     needs="conditions",
     decodes_classes=False,
     predicts_units=True,
+    candidates=20,
 )
 
 _SMOOTHING_BINS = (0.0, 1.0, 2.0, 4.0)

@@ -33,6 +33,7 @@ class Baseline:
         decodes_classes: whether it gives probabilities of classes.
         predicts_units: whether it does co-smoothing and forecasting, where they are asked for.
         is_reference: whether figures show it as a line that the others are measured by.
+        candidates: points of the grid that the validation trials choose from, for each target; 0: it has none.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Baseline:
     decodes_classes: bool = True
     predicts_units: bool = False
     is_reference: bool = False
+    candidates: int = 0
 
 
 @cache

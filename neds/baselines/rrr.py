@@ -43,6 +43,7 @@ BASELINE = Baseline(
     color="#CC79A7",
     summary="reduced-rank regression of each session",
     predicts_units=True,
+    candidates=12,
 )
 
 _RANKS = (2, 4, 8, 16)

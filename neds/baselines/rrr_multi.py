@@ -15,6 +15,7 @@ BASELINE = Baseline(
     color="#882255",
     summary="the same, fitted together with the sessions of role train; left out where there is none",
     needs="others",
+    candidates=12,
 )
 
 

@@ -101,3 +101,33 @@ class AblationTable(Drawing):
     """Their names, in the order of the rows."""
     paper_rows: list[PaperRow] = []
     """Numbers to add in rows of their own."""
+
+
+class BudgetPart(Settings):
+    """Jobs that a model cost."""
+
+    column: Literal["search", "pretraining", "training"]
+    times: list[str]
+    """Records of their times, with {eid} and {seed}; several, of the views of sessions, count by their mean."""
+
+
+class ModelBudget(Settings):
+    """What a model cost."""
+
+    model: str
+    """Its label."""
+    parts: list[BudgetPart]
+    members: int = 1
+    """Models whose predictions are averaged, each of a seed."""
+    trials: int | None = None
+    """Of its searches of hyper-parameters; null without."""
+    candidates: int | None = None
+    """Of which validation chooses one, for each target of a baseline; null where there is no choice."""
+
+
+class BudgetsDrawing(Settings):
+    """What the models cost."""
+
+    budgets: list[ModelBudget]
+    """Of each model."""
+    seeds: list[int]

@@ -94,6 +94,7 @@ def _table(plan: Plan, drawn: Drawn) -> Step:
         wildcards={"table": drawn.name},
         inputs=drawn.inputs(plan, {}),
         values=drawn.values(plan, {}),
+        operational=drawn.operational(plan),
         outputs={suffix: plan.path("tables", f"{drawn.name}.{suffix}") for suffix in SUFFIXES},
     )
 
@@ -119,6 +120,7 @@ def _figure(plan: Plan, drawn: Drawn, rule: str, parts: Wildcards, wildcards: Wi
         wildcards=wildcards,
         inputs=drawn.inputs(plan, parts),
         values=drawn.values(plan, parts),
+        operational=drawn.operational(plan),
         outputs={suffix: f"{stem}.{suffix}" for suffix in FIGURE_SUFFIXES},
     )
 

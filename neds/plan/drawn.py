@@ -32,7 +32,8 @@ class Drawn:
         draw: "module:function" that draws or writes it.
         needs: conditions of the configuration without which it is left out.
         inputs: paths by the name of the command's option.
-        values: all other options.
+        values: all other options that what it shows depends on.
+        operational: options that make nothing stale.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Drawn:
     needs: Callable[[Plan], list[Condition]] = lambda plan: []
     inputs: Callable[[Plan, Wildcards], Inputs]
     values: Callable[[Plan, Wildcards], Mapping[str, Any]] = lambda plan, wildcards: {}
+    operational: Callable[[Plan], Mapping[str, Any]] = lambda plan: {}
 
     @property
     def caption(self) -> str:

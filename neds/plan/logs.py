@@ -1,7 +1,13 @@
-"""Where the log of each job is."""
+"""Where the log of each job is, and Snakemake's record of its time."""
 
-from neds.plan.plan import Plan
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from neds.plan.step import Step
+
+if TYPE_CHECKING:
+    from neds.plan.plan import Plan
 
 LOGS = {
     "baseline": "logs/baselines/{eid}-{baseline}.log",
@@ -49,3 +55,8 @@ def log_of(plan: Plan, step: Step) -> str | None:
     """Path of a job's log; None where its rule's is not known."""
     pattern = LOGS.get(step.rule)
     return plan.path(pattern.format(**step.wildcards)) if pattern else None
+
+
+def times_of(rule: str) -> str:
+    """Path of Snakemake's record of the time of each of a rule's jobs, below its folder, with their wildcards in braces."""
+    return LOGS[rule].removeprefix("logs/").removesuffix(".log") + ".tsv"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from neds.ablations.paper import paper_rows
 from neds.ablations.settings import AblationName
 from neds.figures.drawing import AblationTable, DifferencesDrawing, ModelsDrawing
+from neds.plan.budgets import budget_inputs, budget_times, budget_values
 from neds.plan.drawn import Condition, Drawn, Inputs, Wildcards, drawing, paper_numbers
 from neds.plan.drawn_from import all_trials, does, metrics_file
 from neds.plan.models import labels
@@ -120,6 +121,15 @@ TABLES = [
         values=lambda plan, wildcards: drawing(
             plan, DifferencesDrawing, models=plan.models.tabulated(), references=_references(plan)
         ),
+    ),
+    Drawn(
+        name="budgets",
+        title="what the models cost: time, parameters, choices",
+        category="Tables",
+        draw="neds.tables.budgets:tabulate_budgets",
+        inputs=budget_inputs,
+        values=budget_values,
+        operational=budget_times,
     ),
     Drawn(
         name="encoding_inputs",

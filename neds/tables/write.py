@@ -1,7 +1,7 @@
 """A table of means: CSV with plain numbers; Markdown, LaTeX and a web page with "mean ± s.e.m." to read."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +31,7 @@ class MeansTable:
         heading: title of the column of row titles.
         title: what the table is of, in a few words.
         caption: what the numbers are: n, errors, data.
+        digits: decimals of columns that are not read with two.
     """
 
     entries: pd.DataFrame
@@ -39,6 +40,7 @@ class MeansTable:
     heading: str
     title: str
     caption: str
+    digits: Mapping[str, int] = field(default_factory=dict)
 
     def numbers(self) -> pd.DataFrame:
         """Mean, s.e.m. and n of each cell without rounding, one column each; NaN and n 0 where there is none."""
@@ -52,7 +54,10 @@ class MeansTable:
 
     def cells(self) -> list[list[str]]:
         """The heading line, then a line of text per row."""
-        text = {key: mean_and_error(mean, sem) for key, (mean, sem, _) in self._found().items()}
+        text = {
+            (row, column): mean_and_error(mean, sem, digits=self.digits.get(column, 2))
+            for (row, column), (mean, sem, _) in self._found().items()
+        }
         lines = [[row, *(text.get((row, column), "–") for column in self.columns)] for row in self.rows]
         return [[self.heading, *self.columns], *lines]
 
@@ -62,9 +67,9 @@ class MeansTable:
         return dict(zip(keys, values, strict=True))
 
 
-def mean_and_error(mean: float, sem: float) -> str:
+def mean_and_error(mean: float, sem: float, *, digits: int = 2) -> str:
     """As in 0.27 ± 0.03; the mean alone without an error, which one session does not have."""
-    return f"{rounded(mean, 2)} ± {rounded(sem, 2)}" if np.isfinite(sem) else rounded(mean, 2)
+    return f"{rounded(mean, digits)} ± {rounded(sem, digits)}" if np.isfinite(sem) else rounded(mean, digits)
 
 
 def write_table(table: MeansTable, stem: Path) -> None:

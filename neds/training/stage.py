@@ -132,6 +132,7 @@ def run_training(
         "pretrained": str(pretrained) if pretrained else "",
         "parameters": sizes,
         "precision": trained.progress.precision,
+        "device": processes.device.type,
         "run": run.model_dump(),
     } | record_of_seen(source, sessions)
     progress = trained.progress
