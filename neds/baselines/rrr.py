@@ -276,8 +276,8 @@ def predict_from_units(session: AlignedSession, task: Task) -> Predicted:
             shared = SharedOverBins(inputs, part.values[name], std, session.trials_of("train"))
             values[name] = chosen_rates(part, name, _PENALTIES, partial(shared.deviations, ranks=_RANKS))
         else:
-            inputs = Observed(before_the_end(session, task)[:, None], session.trials_of("train"))
-            fits = _Encoded(inputs, _outputs(part, name, inputs)).fits
+            observed = Observed(before_the_end(session, task)[:, None], session.trials_of("train"))
+            fits = _Encoded(observed, _outputs(part, name, observed)).fits
             values[name] = chosen_rates(part, name, _PENALTIES, fits)
     return Predicted(task, values)
 
