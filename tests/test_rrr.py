@@ -10,7 +10,7 @@ from sklearn.linear_model import Ridge
 from neds.baselines.linear import predict_linear
 from neds.baselines.low_rank_decoding import DecodedSession, class_decoder, decoder_start, value_decoder
 from neds.baselines.low_rank_encoding import encode, encoded_session, encoders
-from neds.baselines.rrr import predict_rrr, predict_rrr_multi
+from neds.baselines.rrr import Observed, predict_rrr, predict_rrr_multi
 from neds.baselines.stage import run_baseline
 from neds.config import check_config
 from neds.errors import UserError
@@ -163,6 +163,14 @@ def test_unknown_values_neither_train_nor_reach_the_predictions():
     for values in (*encoding.values.values(), *decoding.values.values()):
         assert np.isfinite(values).all()
     np.testing.assert_allclose(decoding.values["choice"].sum(1), 1, atol=1e-5)
+
+
+def test_products_of_trials_that_know_a_target_are_those_of_their_own_inputs():
+    (values,) = random_trials((8, 5, 4))
+    known = np.array([2, 5, 6])
+    own = values[known].reshape(3, -1)
+    observed = Observed(values, train=np.array([1, 2, 4, 5, 6]))
+    np.testing.assert_allclose(observed.products(known), own @ own.T, rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["rrr", "rrr-multi"])

@@ -15,6 +15,7 @@ Shapes: k training trials, T bins, N units, D directions of units, R rank, Q out
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
@@ -39,6 +40,12 @@ class DecodedSession:
     outputs: np.ndarray
     offset: np.ndarray
 
+    @cached_property
+    def products(self) -> np.ndarray:
+        """(k, k) products of the trials' inputs with each other, which ridge regressions of all penalties share."""
+        columns = self.inputs.reshape(len(self.inputs), -1)
+        return columns @ columns.T
+
 
 @dataclass(frozen=True)
 class Decoder:
@@ -57,18 +64,18 @@ class Decoder:
         return _factors(inputs, self.units[0]) @ _by_factor(self.temporal) + self.offsets[0]
 
 
-def leading_directions(inputs: np.ndarray, outputs: np.ndarray, *, penalty: float, number: int) -> np.ndarray:
+def leading_directions(
+    inputs: np.ndarray, products: np.ndarray, outputs: np.ndarray, *, penalty: float, number: int
+) -> np.ndarray:
     """Orthonormal directions (N, D) of units along which ridge regression has the largest weights, D at most `number`.
 
     Args:
         inputs: (k, T, N), standardised.
+        products: (k, k) of the trials' inputs with each other.
         outputs: (k, Q).
         penalty: of the ridge regression.
     """
-    if inputs.shape[-1] <= number:
-        return np.eye(inputs.shape[-1], dtype=inputs.dtype)
-    weights = _ridge_by_unit(inputs, outputs, penalty)
-    return _leading(weights, number)
+    return _leading(_ridge_by_unit(inputs, products, outputs, penalty), number)
 
 
 def decoder_start(sessions: list[DecodedSession], *, penalty: float, rank: int) -> Decoder:
@@ -78,7 +85,7 @@ def decoder_start(sessions: list[DecodedSession], *, penalty: float, rank: int) 
     """
     reduced = []
     for session in sessions:
-        weights = _ridge_by_unit(session.inputs, session.outputs, penalty)
+        weights = _ridge_by_unit(session.inputs, session.products, session.outputs, penalty)
         leading = _leading(weights, rank)
         reduced.append((leading, leading.T @ weights))
     left, singular, right = np.linalg.svd(np.concatenate([own for _, own in reduced]), full_matrices=False)
@@ -207,10 +214,13 @@ def _by_factor(temporal: np.ndarray) -> np.ndarray:
     return temporal.reshape(-1, temporal.shape[-1])
 
 
-def _ridge_by_unit(inputs: np.ndarray, outputs: np.ndarray, penalty: float) -> np.ndarray:
-    """Weights of a ridge regression without intercept from inputs (k, T, D) on outputs (k, Q), as (D, T Q)."""
+def _ridge_by_unit(inputs: np.ndarray, products: np.ndarray, outputs: np.ndarray, penalty: float) -> np.ndarray:
+    """Weights of a ridge regression without intercept from inputs (k, T, D) on outputs (k, Q), as (D, T Q).
+
+    `products` (k, k) are those of the trials' inputs with each other.
+    """
     columns = inputs.reshape(len(inputs), -1)
-    weights = columns.T @ _solved(columns @ columns.T, outputs - outputs.mean(0), penalty)
+    weights = columns.T @ _solved(products.copy(), outputs - outputs.mean(0), penalty)
     by_bin = weights.reshape(*inputs.shape[1:], outputs.shape[1])
     return np.moveaxis(by_bin, 1, 0).reshape(inputs.shape[-1], -1)
 

@@ -9,7 +9,7 @@ Shapes: K trials, k some of them, T bins, N units.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 from scipy.special import softmax
@@ -105,15 +105,41 @@ def _predicted(sessions: list[AlignedSession], task: Task) -> dict[str, np.ndarr
     return values
 
 
-def _inputs(session: AlignedSession, task: Task) -> np.ndarray:
-    """What a task observes of all trials: (K, T, N) of units, or (K, 1, P) of behaviours."""
+@dataclass(frozen=True)
+class Observed:
+    """What a task observes of a session.
+
+    Attributes:
+        values: (K, T, N) of units, or (K, 1, P) of behaviours, of all trials.
+        train: (k,) the training trials, ascending.
+    """
+
+    values: np.ndarray
+    train: np.ndarray
+
+    @cached_property
+    def _products(self) -> np.ndarray:
+        columns = self.values[self.train].reshape(len(self.train), -1)
+        return columns @ columns.T
+
+    def products(self, trials: np.ndarray) -> np.ndarray:
+        """Those (k, k) of some training trials (k,) with each other, summed over bins and units.
+
+        All targets share them, though a trial may know one target and not another.
+        """
+        position = np.searchsorted(self.train, trials)
+        return self._products[np.ix_(position, position)]
+
+
+def _inputs(session: AlignedSession, task: Task) -> Observed:
     observed = [standardised(session, name) for name in task.observed]
     if task.name == "encoding":
-        return np.concatenate([values.reshape(session.n_trials, 1, -1) for values in observed], axis=-1)
-    # One value per trial is a column of the first bin alone: a copy in each bin would be penalised less.
-    bins = ((0, 0), (0, session.n_bins - 1), (0, 0))
-    padded = [values if values.ndim == 3 else np.pad(values[:, None], bins) for values in observed]
-    return padded[0] if len(padded) == 1 else np.concatenate(padded, axis=-1)
+        parts = [values.reshape(session.n_trials, 1, -1) for values in observed]
+    else:
+        # One value per trial is a column of the first bin alone: a copy in each bin would be penalised less.
+        bins = ((0, 0), (0, session.n_bins - 1), (0, 0))
+        parts = [values if values.ndim == 3 else np.pad(values[:, None], bins) for values in observed]
+    return Observed(parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1), session.trials_of("train"))
 
 
 @dataclass(frozen=True)
@@ -136,8 +162,8 @@ class _Outputs:
     restored: Callable[[np.ndarray], np.ndarray]
 
 
-def _outputs(session: AlignedSession, name: str, inputs: np.ndarray) -> _Outputs:
-    """Of one modality, with inputs (K, ...) of all trials."""
+def _outputs(session: AlignedSession, name: str, inputs: Observed) -> _Outputs:
+    """Of one modality."""
     modality, truth, train = session.modalities[name], session.values[name], session.trials_of("train")
     if modality.kind == "categorical":
         known, n_classes = train[truth[train] >= 0], len(modality.classes)
@@ -152,7 +178,7 @@ def _outputs(session: AlignedSession, name: str, inputs: np.ndarray) -> _Outputs
     known, columns = train[is_known], columns[is_known]
     unknown = ~np.isfinite(columns)
     if unknown.any():
-        ridge = Ridge(rotated(inputs.reshape(len(inputs), -1), known), columns, known)
+        ridge = Ridge(rotated(inputs.values.reshape(session.n_trials, -1), known), columns, known)
         columns = np.where(unknown, ridge.predict(_MIDDLE_PENALTY, known), columns)
     offset = columns.mean(0) if len(known) else np.zeros(columns.shape[1], np.float32)
     centred = (columns - offset).reshape(-1, *shape)
@@ -167,17 +193,17 @@ def _outputs(session: AlignedSession, name: str, inputs: np.ndarray) -> _Outputs
 class _Encoded:
     """Outputs with bins, encoded from inputs (K, 1, P), of the first session; others share its temporal factors."""
 
-    def __init__(self, inputs: np.ndarray, outputs: _Outputs) -> None:
-        self._outputs, self._inputs = outputs, _centred(inputs, outputs.known)[:, 0]
+    def __init__(self, inputs: Observed, outputs: _Outputs) -> None:
+        self._outputs, self._inputs = outputs, _centred(inputs.values, outputs.known)[:, 0]
         self._sessions: list[EncodedSession] = []
         # Rates are chosen in two rounds over the same penalties.
         self._factors: dict[float, list[tuple[np.ndarray, np.ndarray]]] = {}
         self.add(inputs, outputs)
 
-    def add(self, inputs: np.ndarray, outputs: _Outputs) -> None:
+    def add(self, inputs: Observed, outputs: _Outputs) -> None:
         """Take a session into the fit, if it knows the target at all."""
         if len(outputs.known):
-            own = _centred(inputs, outputs.known)[outputs.known, 0]
+            own = _centred(inputs.values, outputs.known)[outputs.known, 0]
             self._sessions.append(encoded_session(own, outputs.columns))
 
     def fits(self, penalty: float) -> Iterable[Fitted]:
@@ -199,20 +225,22 @@ class _Encoded:
 class _Decoded:
     """Outputs that inputs (K, T, N) of the first session are decoded to; others share its temporal factors."""
 
-    def __init__(self, inputs: np.ndarray, outputs: _Outputs) -> None:
+    def __init__(self, inputs: Observed, outputs: _Outputs) -> None:
         self._outputs = outputs
         self._sessions: list[DecodedSession] = []
         self._inputs = self.add(inputs, outputs)
 
-    def add(self, inputs: np.ndarray, outputs: _Outputs) -> np.ndarray:
+    def add(self, inputs: Observed, outputs: _Outputs) -> np.ndarray:
         """Take a session into the fit, if it knows the target at all; its inputs along the directions of the fit."""
-        known = outputs.known
+        known, along = outputs.known, inputs.values
         if not len(known):
-            return inputs
+            return along
         columns = outputs.columns.reshape(len(known), -1)
         number = _N_DIRECTIONS_OF_CLASSES if outputs.is_classes else _N_DIRECTIONS
-        directions = leading_directions(inputs[known], columns, penalty=_MIDDLE_PENALTY, number=number)
-        along = _centred(inputs @ directions, known)
+        if along.shape[-1] > number:
+            products = inputs.products(known)
+            along = along @ leading_directions(along[known], products, columns, penalty=_MIDDLE_PENALTY, number=number)
+        along = _centred(along, known)
         self._sessions.append(DecodedSession(along[known], columns, outputs.offset))
         return along
 
@@ -249,8 +277,8 @@ def predict_from_units(session: AlignedSession, task: Task) -> Predicted:
             shared = SharedOverBins(inputs, part.values[name], std, session.trials_of("train"))
             values[name] = chosen_rates(part, name, _PENALTIES, partial(shared.deviations, ranks=_RANKS))
         else:
-            inputs = before_the_end(session, task)[:, None]
-            fits = _Encoded(inputs, _outputs(part, name, inputs)).fits
+            observed = Observed(before_the_end(session, task)[:, None], session.trials_of("train"))
+            fits = _Encoded(observed, _outputs(part, name, observed)).fits
             values[name] = chosen_rates(part, name, _PENALTIES, fits)
     return Predicted(task, values)
 
