@@ -44,7 +44,7 @@ bench: .venv/test.stamp  ## measure on this CPU, which should be idle, and write
 
 # torch comes first and exactly: a newer one that another package asked for would replace it.
 .venv/run.stamp: envs/neds.txt envs/ibl.txt envs/workflow.txt envs/scorer.txt envs/constraints.txt pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version) if sys.version_info < (3, 11) else None'
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 to 3.13 is needed, this is " + sys.version) if not (3, 11) <= sys.version_info < (3, 14) else None'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --requirement envs/torch.txt
 	$(BIN)/python -m pip install --quiet --requirement envs/neds.txt --requirement envs/ibl.txt --requirement envs/workflow.txt

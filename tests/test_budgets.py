@@ -72,10 +72,9 @@ def test_costs_are_summed_over_searches_and_averaged_over_seeds_and_sessions(che
     write_csv(tmp_path / "metrics.csv", pd.concat(metrics).reindex(columns=METRIC_COLUMNS))
     tabulate_budgets(
         metrics=tmp_path / "metrics.csv",
-        settings=BudgetsDrawing(budgets=budgets, seeds=[0, 1]),
+        settings=BudgetsDrawing(budgets=budgets, seeds=[0, 1], models=[label]),
         output=tmp_path / "budgets",
         checkpoints=[checkpoint],
-        models=[label],
         times=times,
     )
     table = pd.read_csv(tmp_path / "budgets.csv").set_index("model")

@@ -262,3 +262,14 @@ def test_the_spelling_of_earlier_versions_works_and_says_the_new_one(tmp_path):
     ended = subprocess.run([*command, "--output", tmp_path / "all.csv"], capture_output=True, text=True, check=True)
     assert ended.stderr == "python -m workflow_scripts.metrics_table is now: python -m workflow_scripts metrics-table\n"
     assert (tmp_path / "all.csv").exists()
+
+
+def test_a_folder_with_files_in_it_is_never_replaced(neds, tmp_path):
+    """Neither somebody's notes nor the session that the same command wrote before."""
+    (tmp_path / "alf").mkdir()
+    (tmp_path / "alf" / "notes.txt").write_text("mine")
+    settings = json.dumps({"n_trials": 20, "units_min": 4, "units_max": 5})
+    arguments = ["--settings", settings, "--index", 0, "--session-path", "lab/Subjects/M0/2024-01-02/001"]
+    error, _ = neds("synthesize", *arguments, "--alf-root", tmp_path / "alf", "--truth", tmp_path / "truth.h5")
+    assert "alf: holds files" in str(error) and "name one that is empty or new" in str(error)
+    assert files_in(tmp_path) == {"alf/notes.txt"}

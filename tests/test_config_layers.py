@@ -57,7 +57,7 @@ def test_a_default_override_gives_way_to_what_the_user_says(tmp_path):
 def test_overrides_replace_those_before_and_say_so(tmp_path):
     given = loaded(tmp_path, "overrides: {}")
     assert given.config.overrides == {} and len(given.gave_way) == 2
-    assert given.gave_way[0].endswith("(config.yaml) gave way to the overrides of 1.yaml")
+    assert given.gave_way[0].endswith("(config.yaml) gave way to the overrides of 1.yaml; repeat it there to keep it")
     assert epochs(loaded(tmp_path, "overrides: {pretrain: {training.epochs: 5}}"))["pretrain"] == 5
     # The same file says otherwise, whatever the order of its lines; a later file does not.
     both = "overrides: {pretrain: {training.epochs: 5}}\ntraining: {epochs: 7}"

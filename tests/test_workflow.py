@@ -55,7 +55,12 @@ def test_what_is_left_out_is_said_with_what_would_make_it(finished):
     lines = (finished / "results/figures/left_out.txt").read_text().splitlines()
     named = {line.split(",")[0] for line in lines if "left out" in line}
     assert named == {
-        *("figures/multi_session", "figures/pretraining_size", "figures/data_efficiency", "figures/region_co_smoothing"),
+        *(
+            "figures/multi_session",
+            "figures/pretraining_size",
+            "figures/data_efficiency",
+            "figures/region_co_smoothing",
+        ),
         *("tables/ablation_schemes", "tables/ablation_size", "tables/ablation_embeddings"),
     }
 

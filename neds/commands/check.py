@@ -76,6 +76,9 @@ def _sessions(opened: OpenedPlan) -> list[Finding]:
     found = [Finding("sessions", "fine", said)]
     if absent := opened.absent_files(plan.targets("sessions", "models", "tables", "figures")):
         found.append(Finding("data", "missing", absent))
+    elif plan.config.source not in ("synthetic", "one"):
+        read = "their files are there, and were not opened; `snakemake sessions` reads what is in them"
+        found.append(Finding("data", "note", read))
     return found
 
 

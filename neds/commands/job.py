@@ -158,8 +158,13 @@ def _mode(output: _Output) -> int:
     """Permissions of a new file in the output's folder, which is made.
 
     Raises:
-        UserError: no file can be made there, said before anything is computed.
+        UserError: no file can be made there, or a folder holds files already, said before anything is computed.
     """
+    # Snakemake removes a folder before the job that writes it. What is there else is somebody's.
+    if output.folder and output.final.is_dir() and any(output.final.iterdir()):
+        raise UserError(
+            f"{output.final}: holds files, and this command writes a whole folder; name one that is empty or new"
+        )
     try:
         output.final.parent.mkdir(parents=True, exist_ok=True)
         if output.folder:

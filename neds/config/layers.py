@@ -113,6 +113,8 @@ def _note_lost_overrides(merged: Merged, layer: Layer) -> None:
             if "overrides" in layer.values:
                 mine = own.get(name) if isinstance(own, Mapping) else None
                 if not isinstance(mine, Mapping) or key not in mine:
-                    merged.gave_way.append(f"{place} gave way to the overrides of {layer.name}")
+                    merged.gave_way.append(
+                        f"{place} gave way to the overrides of {layer.name}; repeat it there to keep it"
+                    )
             elif by := next((by for by in given if overlap(str(key), by)), None):
                 merged.gave_way.append(f"{place} gave way to {by} of {layer.name}")

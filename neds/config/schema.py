@@ -136,8 +136,8 @@ class Config(FileMappings):
     said."""
     loggers: list[LoggerName] = key([], when="to watch trainings in TensorBoard or in Weights & Biases")
     """Programs that are told of each validation of a training, beside its `log.csv`: tensorboard, wandb. Their files lie in
-    the model's folder. Weights & Biases sends nothing unless WANDB_MODE=online is set. pip install 'neds[loggers]' brings
-    both."""
+    the model's folder. Weights & Biases sends nothing unless WANDB_MODE=online is set. pip install -r envs/loggers.txt
+    brings both."""
     evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)
     tune: TuneSettings = Field(default_factory=TuneSettings)
     regions: RegionSettings = Field(default_factory=RegionSettings)

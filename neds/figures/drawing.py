@@ -131,3 +131,5 @@ class BudgetsDrawing(Settings):
     budgets: list[ModelBudget]
     """Of each model."""
     seeds: list[int]
+    models: list[str] = []
+    """Of each checkpoint its model's label."""

@@ -30,10 +30,8 @@ def budget_inputs(plan: Plan, wildcards: Wildcards) -> Inputs:
 
 def budget_values(plan: Plan, wildcards: Wildcards) -> Mapping[str, Any]:
     budgets = [_budget(plan, label) for label in plan.models.tabulated()]
-    return {
-        "models": [run.label for run in _trained(plan) for _ in plan.test],
-        "settings": plain(BudgetsDrawing(budgets=budgets, seeds=plan.config.seeds)),
-    }
+    models = [run.label for run in _trained(plan) for _ in plan.test]
+    return {"settings": plain(BudgetsDrawing(budgets=budgets, seeds=plan.config.seeds, models=models))}
 
 
 def budget_times(plan: Plan) -> Mapping[str, Any]:

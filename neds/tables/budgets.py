@@ -145,30 +145,27 @@ def tabulate_budgets(
     settings: BudgetsDrawing,
     output: TableStem,
     checkpoints: InputFiles = (),
-    models: list[str] | None = None,
     times: Operational[Path | None] = None,
 ) -> None:
     """Tabulate what every model cost: parameters, search, choices on validation, time of its jobs.
 
     Args:
         metrics: metrics table of all evaluations, CSV.
-        settings: `budgets` (of each model its jobs, trials and candidates), `seeds`.
+        settings: `budgets` (of each model its jobs, trials and candidates), `seeds`, `models` (label of each checkpoint).
         output: files to write, without .csv, .md, .tex and .html.
         checkpoints: models of one seed, for their sizes.
-        models: label of each checkpoint.
         times: folder of Snakemake's records of times; without it there are none.
 
     Raises:
         UserError: a damaged file, or not a label for each checkpoint.
     """
-    labels = models or []
-    if len(checkpoints) != len(labels):
-        raise UserError("--models: name the label of each of --checkpoints")
+    if len(checkpoints) != len(settings.models):
+        raise UserError("--settings: name under models the label of each of --checkpoints")
     table = budgets_table(
         metrics_table([metrics]),
         settings.budgets,
         seeds=settings.seeds,
-        sizes=read_sizes(checkpoints, labels),
+        sizes=read_sizes(checkpoints, settings.models),
         times=times,
     )
     write_table(table, output)
