@@ -32,6 +32,7 @@ USES = {
     "figure-overview": NETWORK | {"matplotlib"},  # it draws masks as training does, and counts parameters
     "figure-raster": {"pandas", "scipy", "matplotlib"},
     "figure-calibration": {"pandas", "scipy", "matplotlib"},
+    "mlp": {"pandas", "scipy", "sklearn"},
     "psth": {"pandas", "scipy"},
     "linear": {"pandas", "scipy", "sklearn"},
     "glm": {"pandas", "scipy"},
