@@ -107,7 +107,7 @@ def test_sessions_to_pretrain_on_are_not_needed(shared, tmp_path):
         ({"finetune_from": ["all"]}, "finetune_from is about; keep one of them"),
         ({"pretraining_sets": {"one": 1}}, "pretraining_sets is about; keep one of them"),
         ({"tune": {"stages": ["pretrain"]}}, "take pretrain off tune.stages"),
-        ({"pretrained": "nowhere"}, "nowhere: holds no config.json; name a folder that `neds export`"),
+        ({"pretrained": "nowhere"}, "nowhere: no such folder; name one that `neds export`"),
     ],
 )
 def test_a_model_that_does_not_fit_is_refused_before_any_job(change, complaint, shared):

@@ -122,7 +122,8 @@ def _reference() -> str:
     keys = list(described_keys())
     parts = [_INTRODUCTION, "## Top level", _table(key for key in keys if not key.block)]
     for name, block in described_blocks():
-        parts += [f"## `{name}`", one_line(block.__doc__), _table(key for key in keys if key.block == name)]
+        own = [key for key in keys if key.block == name]
+        parts += [f"## `{name}`", one_line(block.__doc__), *([_table(own)] if own else [])]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 

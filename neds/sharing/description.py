@@ -92,6 +92,8 @@ def read_description(folder: str | PathLike[str]) -> Description:
         UserError: there is none, or it is none of this version.
     """
     path = Path(folder, CONFIG)
+    if not path.parent.exists():
+        raise UserError(f"{folder}: no such folder; name one that `neds export` or `neds import` wrote")
     if not path.is_file():
         raise UserError(f"{folder}: holds no {CONFIG}; name a folder that `neds export` or `neds import` wrote")
     if path.stat().st_size > MOST_CONFIG_BYTES:
