@@ -84,7 +84,7 @@ def test_a_failed_run_leaves_nothing_behind(tmp_path, monkeypatch):
     monkeypatch.setattr("neds.synthetic.alf_tree._write_channels", fail)
     with pytest.raises(OSError, match="disk full"):
         generate(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["truth.h5"]
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["truth.h5"]
 
 
 def test_blocks_follow_the_ibl_schedule():
