@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from neds.conversion.settings import MAPPINGS
+from neds.partition.views import in_view
 from neds.settings import path_fault
 from neds.synthetic.settings import MOST_TRAIN_SESSIONS, SyntheticSettings, synthetic_subject
 
@@ -55,7 +56,7 @@ def in_views(sessions: Iterable[Session], views: Iterable[str]) -> list[Session]
     names = list(views)
     if not names:
         return list(sessions)
-    return [replace(session, eid=f"{session.eid}_{view}", view=view) for session in sessions for view in names]
+    return [replace(session, eid=in_view(session.eid, view), view=view) for session in sessions for view in names]
 
 
 def synthetic_sessions(settings: SyntheticSettings) -> list[Session]:

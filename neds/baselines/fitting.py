@@ -10,6 +10,7 @@ from neds.evaluation.settings import UnitTasks
 from neds.evaluation.tasks import Task
 from neds.evaluation.unit_tasks import unit_tasks_of
 from neds.files.aligned import AlignedSession, read_aligned
+from neds.partition.same_trials import refuse_seen, seen_in_training
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,19 @@ class Given:
         if not found:
             log.warning("no usable session to fit with")
         return found
+
+    def refuse_seen(self, session: AlignedSession, *, by: str) -> list[AlignedSession]:
+        """The other sessions that can be used, none of which holds a test trial of this one.
+
+        Args:
+            by: what is fitted with them, for messages.
+
+        Raises:
+            UserError: one of them holds such a trial.
+        """
+        usable = self.usable_others()
+        refuse_seen(session, {other.eid: seen_in_training(other) for other in usable}, by=by)
+        return usable
 
 
 def is_usable(session: AlignedSession) -> bool:

@@ -8,7 +8,6 @@ from neds.baselines.networks.ndt2_fit import predict_ndt2, pretrain_ndt2
 from neds.baselines.registry import Baseline
 from neds.evaluation.results import Predicted
 from neds.files.aligned import AlignedSession
-from neds.partition.same_trials import refuse_seen, seen_in_training
 
 BASELINE = Baseline(
     name="ndt2-multi",
@@ -33,7 +32,5 @@ def predict(session: AlignedSession, given: Given) -> list[Predicted]:
     Raises:
         UserError: the session's test trials were pretrained on.
     """
-    refuse_seen(
-        session, {other.eid: seen_in_training(other) for other in given.usable_others()}, by=f"baseline {BASELINE.name}"
-    )
+    given.refuse_seen(session, by=f"baseline {BASELINE.name}")
     return predict_ndt2(session, given)

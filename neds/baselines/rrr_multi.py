@@ -6,7 +6,6 @@ from neds.baselines.rrr import predict_rrr_multi
 from neds.errors import UserError
 from neds.evaluation.results import Predicted
 from neds.files.aligned import AlignedSession
-from neds.partition.same_trials import refuse_seen, seen_in_training
 
 BASELINE = Baseline(
     name="rrr-multi",
@@ -27,6 +26,5 @@ def predict(session: AlignedSession, given: Given) -> list[Predicted]:
     """
     if not given.others:
         raise UserError("baseline rrr-multi: needs aligned files of other sessions to fit with (--others)")
-    usable = given.usable_others()
-    refuse_seen(session, {other.eid: seen_in_training(other) for other in usable}, by="baseline rrr-multi")
+    usable = given.refuse_seen(session, by="baseline rrr-multi")
     return predict_rrr_multi(session, usable) if usable else []

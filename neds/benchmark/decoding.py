@@ -22,6 +22,7 @@ from neds.evaluation.results import read_predictions
 from neds.files.aligned import AlignedSession, read_aligned
 from neds.files.atomic import write_csv
 from neds.files.roles import InputFile, InputFiles, OutputFile
+from neds.partition.views import in_view
 from neds.words import counted
 
 log = logging.getLogger(__name__)
@@ -113,7 +114,7 @@ def _entries(
 ) -> Iterator[Entry]:
     """The files of the submission; a row for each is added to `rows`."""
     for run, path in zip(settings.runs, predictions, strict=True):
-        eid = f"{settings.eid}_{run.view}" if run.view else settings.eid
+        eid = in_view(settings.eid, run.view)
         session = sessions[eid]
         if not session.usable:
             raise UserError(f"session {eid} cannot be used, so nothing is predicted of it: {session.reason}")

@@ -17,6 +17,7 @@ from neds.errors import UserError
 from neds.files.atomic import write_csv
 from neds.files.roles import InputFile, InputFiles, OutputFile
 from neds.files.tables import read_csv
+from neds.partition.views import in_view
 
 log = logging.getLogger(__name__)
 
@@ -41,18 +42,13 @@ def score_submission(
     Raises:
         UserError: the package is not installed, or it passes over a file of the submission.
     """
-    scorers = {suite: _scorer(suite) for suite in ("ts1", "ts2", "ts3")}
-    aggregation = _scorer("aggregation")
+    scorer, aggregation = _scorer("ts1"), _scorer("aggregation")
     with tempfile.TemporaryDirectory(prefix="neds-benchmark-") as made:
         folders = {name: Path(made, name) for name in ("predictions", "truth")}
         n_files = sum(_unpacked(path, folders["predictions"]) for path in submissions)
         for path in ground_truths:
             _unpacked(path, folders["truth"])
-        raw: dict[tuple[Any, ...], dict[str, float]] = {}
-        for suite in ("ts1", "ts2"):
-            raw |= scorers[suite].score_dir(folders["predictions"], folders["truth"])
-        regions = scorers["ts3"].score_dir(folders["predictions"], folders["truth"])
-        raw |= aggregation.from_ts3(regions, task="ts3-unit_cosmos")
+        raw = scorer.score_dir(folders["predictions"], folders["truth"])
     if len(raw) != n_files:
         raise UserError(f"ibl-bwb-eval scored {len(raw)} of {n_files} files of the submission; its lines above say why")
     table = pd.DataFrame([*_rows(raw), *_means(aggregation.aggregate_over_seeds(raw))], columns=COLUMNS)
@@ -112,7 +108,6 @@ def _own(table: pd.DataFrame, metrics: pd.DataFrame, settings: ScoresRun) -> pd.
         if task is None or row.metric != task.metric or row.eid == ALL:
             found.append(float("nan"))
             continue
-        view = settings.views[task.name]
-        eid = f"{row.eid}_{view}" if view else row.eid
+        eid = in_view(str(row.eid), settings.views[task.name])
         found.append(known.get((eid, row.seed, task.target, task.own_metric), float("nan")))
     return pd.Series(found, index=table.index)

@@ -29,6 +29,7 @@ from neds.partition.statistics import constant_columns, training_statistics
 from neds.partition.trials import drop_by_first_reason, keep_trials
 from neds.partition.units import has_label, keep_units
 from neds.partition.unusable import Unusable, require_splits, require_trials, require_units, write_outcome
+from neds.partition.views import in_view
 from neds.partition.windows import fixed_windows
 from neds.signals.clock import ClockFault, require_in_order
 
@@ -74,7 +75,7 @@ def partition(
     readings = [f"{what}: {how}" for what, how in told["readings"].items()]
     require_measured(modalities, session)
     header = AlignedSession(
-        eid=f"{session.eid}_{view}" if view else session.eid,
+        eid=in_view(session.eid, view),
         subject=session.subject,
         lab=session.lab,
         bin_s=cutting.bin_s,

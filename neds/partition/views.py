@@ -4,6 +4,11 @@ from neds.partition.settings import PartitionSettings
 from neds.settings import Settings, key
 
 
+def in_view(name: str, view: str) -> str:
+    """What a session, or a set of sessions, is called in one view; its own name where there are no views."""
+    return f"{name}_{view}" if view else name
+
+
 class ViewSettings(Settings):
     """A window, and what is known in it."""
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from neds.benchmark.protocol import TASKS, Task
 from neds.benchmark.settings import DecodingRun, ScoresRun, SubmittedRun
 from neds.config import Config
+from neds.partition.views import in_view
 from neds.plan.evaluation import evaluated
 from neds.plan.sessions import sheet_file
 from neds.plan.step import Step, plain
@@ -92,9 +94,9 @@ def _decoding(plan: Plan, label: str, session: Session) -> Step:
     """What is submitted of a recording, of which `session` is a view."""
     views = views_of_tasks(plan.config)
     eid, in_use = session.recording, list(dict.fromkeys(views.values()))
-    sessions = {view: f"{eid}_{view}" if view else eid for view in in_use}
+    sessions = {view: in_view(eid, view) for view in in_use}
     runs = [SubmittedRun(view=view, seed=seed) for view in in_use for seed in plan.config.seeds]
-    models = [(sessions[run.view], _seeded(submitted(plan), run.seed)) for run in runs]
+    models = [(sessions[run.view], replace(submitted(plan), seed=run.seed)) for run in runs]
     settings = DecodingRun(label=label, eid=eid, views=views, runs=runs, missing=plan.config.benchmark.missing)
     return Step(
         rule="benchmark_decoding",
@@ -113,7 +115,3 @@ def _decoding(plan: Plan, label: str, session: Session) -> Step:
             "coverage": plan.path("benchmark", "ts1", eid, "coverage.csv"),
         },
     )
-
-
-def _seeded(run: Run, seed: int) -> Run:
-    return Run(mode=run.mode, regime=run.regime, pretraining_set=run.pretraining_set, seed=seed)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from neds.baselines.registry import baselines
 from neds.figures.drawing import BudgetPart, BudgetsDrawing, ModelBudget
+from neds.partition.views import in_view
 from neds.plan.drawn import Inputs, Wildcards
 from neds.plan.drawn_from import metrics_file
 from neds.plan.logs import times_of
-from neds.plan.models import in_view
 from neds.plan.step import plain
 from neds.plan.training import STAGES, checkpoint
 from neds.run import Run

@@ -7,13 +7,9 @@ from neds.ablations.variants import Ablation, ablations_in_use, variants_in_use
 from neds.baselines.registry import baselines
 from neds.config import Config
 from neds.model.modes import ModeName
+from neds.partition.views import in_view
 from neds.roster import Session
 from neds.run import Run
-
-
-def in_view(pretraining_set: str, view: str) -> str:
-    """The name of a pretraining set's sessions in one view."""
-    return f"{pretraining_set}_{view}" if view else pretraining_set
 
 
 class Models:

@@ -9,7 +9,7 @@ from neds.ablations.changes import with_changes
 from neds.config import RunSettings, Stage
 from neds.model.modes import ModeName
 from neds.model.settings import DROPOUTS, Scheme
-from neds.plan.models import in_view
+from neds.partition.views import in_view
 from neds.plan.step import Step, plain
 from neds.run import Run
 from neds.sharing.places import weights_file

@@ -1,22 +1,11 @@
 """Models that predict no better than what needs no model: said at the end of a run and in the report."""
 
-import csv
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
 from pathlib import Path
-from statistics import fmean
-from typing import NamedTuple
 
 AVERAGE = "psth"
 """The baseline that predicts the average of a trial's condition."""
+_FLOORS = {"bits_per_spike": "the mean rate", "r2": "the mean value", "balanced_accuracy": "guessing"}
 _MOST_SESSIONS = 3
-
-
-class _Scored(NamedTuple):
-    model: str
-    eid: str
-    target: str
-    metric: str
 
 
 def weak_scores_lines(metrics: Path) -> list[str]:
@@ -31,41 +20,31 @@ def weak_scores_lines(metrics: Path) -> list[str]:
     """
     if not metrics.is_file():
         return []
-    with open(metrics, encoding="utf-8", newline="") as handle:
-        scores = _means(csv.DictReader(handle))
-    averages = {(one.eid, one.target): value for one, (value, _) in scores.items() if one.model == AVERAGE}
-    sessions: dict[tuple[str, str], set[str]] = defaultdict(set)
-    below: dict[tuple[str, str, str], list[str]] = defaultdict(list)
-    for one, (value, floor) in scores.items():
-        if not one.model.startswith("neds"):
-            continue
-        sessions[one.model, one.target].add(one.eid)
-        average = averages.get((one.eid, one.target)) if one.metric == "bits_per_spike" else None
-        if value < floor:
-            below[one.model, one.target, _FLOORS[one.metric]].append(one.eid)
-        elif average is not None and value < average:
-            below[one.model, one.target, f"the condition average ({AVERAGE})"].append(one.eid)
+    # Here, because a workflow that starts need not wait for pandas.
+    from neds.evaluation.summary import session_scores
+    from neds.evaluation.tables import metrics_table
+    from neds.figures.names import labels_of, model_title
+
+    table = metrics_table([metrics])
+    scores = session_scores(table[table["metric"].isin(_FLOORS)])
+    scores["label"] = labels_of(scores)
+    n_classes = table.groupby(["eid", "target"])["n_classes"].max()
+    floors = 1 / scores.join(n_classes, on=["eid", "target"])["n_classes"]
+    scores["floor"] = floors.where(scores["metric"] == "balanced_accuracy", 0.0)
+    averages = scores[scores["label"] == AVERAGE].set_index(["eid", "target", "metric"])["value"].rename("average")
+    ours = scores[scores["label"].str.startswith("neds")].join(averages, on=["eid", "target", "metric"])
+    below_floor = ours["value"] < ours["floor"]
+    below_average = ~below_floor & (ours["metric"] == "bits_per_spike") & (ours["value"] < ours["average"])
+    ours["below"] = ours["metric"].map(_FLOORS).where(below_floor)
+    ours.loc[below_average, "below"] = f"the condition average ({AVERAGE})"
+    n_sessions = ours.groupby(["label", "target"])["eid"].nunique()
+    weak = ours.dropna(subset="below").groupby(["label", "target", "below"])["eid"].unique()
     lines = [
-        f"  {model}, {target}: in {len(eids)} of {len(sessions[model, target])} test sessions below {what}: {_listed(eids)}"
-        for (model, target, what), eids in sorted(below.items())
+        f"  {model_title(label)}, {target}: in {len(eids)} of {n_sessions[label, target]} test sessions below {below}: "
+        f"{_listed(list(eids))}"
+        for (label, target, below), eids in weak.items()
     ]
     return ["Scores that are no better than without a model:", *lines] if lines else []
-
-
-_FLOORS = {"bits_per_spike": "the mean rate", "r2": "the mean value", "balanced_accuracy": "guessing"}
-
-
-def _means(rows: Iterable[Mapping[str, str]]) -> dict[_Scored, tuple[float, float]]:
-    """Score, averaged over seeds, and its floor."""
-    values: dict[_Scored, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
-    floors: dict[_Scored, float] = {}
-    for row in rows:
-        if row["metric"] not in _FLOORS or row["task"] not in ("encoding", "decoding") or not row["value"]:
-            continue
-        one = _Scored(" ".join(filter(None, (row["model"], row["training"]))), row["eid"], row["target"], row["metric"])
-        values[one][row["inputs"].count("+")].append(float(row["value"]))
-        floors[one] = 1 / int(float(row["n_classes"])) if row["metric"] == "balanced_accuracy" else 0.0
-    return {one: (fmean(by_inputs[max(by_inputs)]), floors[one]) for one, by_inputs in values.items()}
 
 
 def _listed(eids: list[str]) -> str:

@@ -27,7 +27,7 @@ def synthesize(
         settings: config block `synthetic`, less what concerns the list of sessions.
         index: number of the session in the data set; the session's randomness follows from (seed, index) alone.
         session_path: <lab>/Subjects/<subject>/<date>/<number>, relative to `alf_root`.
-        alf_root: root of the ALF tree to write to; of what is there, only an older folder of the same session is replaced.
+        alf_root: root of the ALF tree to write; a folder that is empty or new.
         truth: the truth file to write.
         without_cameras: leave out the camera files.
     """
@@ -52,9 +52,9 @@ def synthesize(
     }
     write_truth(truth, uuids=uuids, rates=rates, start_s=0.0, dt_s=GRID_S)
 
-    with replacing_folder(alf_root / session_path) as temporary:
+    with replacing_folder(alf_root) as temporary:
         write_alf_tree(
-            temporary,
+            temporary / session_path,
             of_files,
             task=task,
             behaviour=behaviour,
