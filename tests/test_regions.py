@@ -43,16 +43,16 @@ def make_network(*sessions, mode: str = "mm", stitcher: str = "linear") -> tuple
     return model, store
 
 
-def planted(n_sessions: int = 4, per_region: int = 12, *, by_session: bool = False) -> Embeddings:
+def planted(n_sessions: int = 4, per_region: int = 12, *, by_session: bool = False, seed: int = 0) -> Embeddings:
     """Units of three regions in noise of 20 dimensions, each region shifted its own way.
 
     Args:
         by_session: every session shifts the regions its own way, so that nothing carries over between sessions.
     """
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     regions = np.tile(np.repeat(["PO", "LP", "CA1"], per_region), n_sessions)
     eids = np.repeat([f"mouse{n}" for n in range(n_sessions)], 3 * per_region)
-    directions = {key: rng.normal(size=20) * 2 for key in {*zip(eids, regions, strict=True)}}
+    directions = {key: rng.normal(size=20) * 2 for key in dict.fromkeys(zip(eids, regions, strict=True))}
     keys = [(eid if by_session else "mouse0", region) for eid, region in zip(eids, regions, strict=True)]
     rows = np.stack([directions[key] for key in keys]) + rng.normal(size=(len(keys), 20))
     known = {"eid": eids, "subject": eids, "modality": "spikes", "unit": np.tile(np.arange(3 * per_region), n_sessions)}
@@ -75,12 +75,13 @@ def test_planted_regions_are_found_and_shuffled_ones_are_not():
 
 def test_held_out_sessions_are_held_out():
     """Regions that look alike within a session only are found when units are held out, and not when sessions are."""
-    embeddings = planted(by_session=True)
-    labels, eids = embeddings.units["acronym"].to_numpy(str), embeddings.units["eid"].to_numpy(str)
-    assert accuracy(embeddings, labels) > 0.8
-    assert accuracy(embeddings, labels, groups=eids) < 0.6
     common = planted()
+    labels, eids = common.units["acronym"].to_numpy(str), common.units["eid"].to_numpy(str)
     assert accuracy(common, labels, groups=eids) > 0.95
+    by_session = [planted(by_session=True, seed=seed) for seed in range(5)]
+    assert min(accuracy(embeddings, labels) for embeddings in by_session) > 0.8
+    # Twelve session-region clusters say little each: single draws lie between .15 and .5 about the third of chance.
+    assert np.mean([accuracy(embeddings, labels, groups=eids) for embeddings in by_session]) < 0.45
 
 
 def test_scores_of_a_guess():
