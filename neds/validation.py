@@ -1,6 +1,7 @@
 """What pydantic finds wrong with settings, one line a fault, in the user's terms."""
 
 import difflib
+import json
 import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
@@ -54,7 +55,9 @@ def did_you_mean(name: str, known: Collection[str], *, otherwise: str) -> str:
 
 def as_yaml(value: object) -> str:
     """A value as it may stand in one line of a YAML file."""
-    return yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10**6).removesuffix("\n...\n").strip()
+    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10**6).removesuffix("\n...\n").strip()
+    # Text with line breaks takes several lines in YAML, and one in JSON, which YAML reads too.
+    return json.dumps(value, ensure_ascii=False) if "\n" in text else text
 
 
 def overlap(first: str, second: str) -> bool:

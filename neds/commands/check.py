@@ -5,11 +5,13 @@ import os
 import shutil
 import subprocess
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
+from neds.commands.check_files import RULES, look_into_files
+from neds.commands.finding import Finding
 from neds.commands.status import open_plan
 from neds.errors import UserError
 from neds.gpus import counted_by_driver
@@ -23,27 +25,20 @@ from neds.words import counted
 _GB = 1e9
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at.
-
-    Attributes:
-        about: e.g. "data".
-        state: "missing" where a run would fail for want of it.
-        said: in words.
-    """
-
-    about: str
-    state: Literal["fine", "note", "missing"]
-    said: str
-
-
-def check_run(*, configfile: Sequence[Path] = (), offline: bool = False, as_json: bool = False) -> str:
+def check_run(
+    *,
+    configfile: Sequence[Path] = (),
+    files: Literal["all", "first", "none"] = "all",
+    offline: bool = False,
+    as_json: bool = False,
+) -> str:
     """What a configuration would run, how long and how much, and whether what it needs is there: data, account, disk, GPU,
     SLURM. Nothing is run or changed.
 
     Args:
         configfile: your configurations, as for snakemake.
+        files: which recordings of sources nwb, brainsets and aligned are opened, of those that a run would read: whether
+            they have the names that the configuration says, and how many trials and units.
         offline: ask no database how much source one would download.
         as_json: print JSON, for programs.
 
@@ -52,7 +47,13 @@ def check_run(*, configfile: Sequence[Path] = (), offline: bool = False, as_json
     """
     opened = open_plan(configfile)
     opened.stale_files()
-    findings = [*_sessions(opened), *_account(opened, offline=offline), *_jobs(opened), *_machine(opened)]
+    steps = list(_to_run(opened))
+    findings = [
+        *_sessions(opened, steps, files=files),
+        *_account(opened, offline=offline),
+        *_jobs(opened, steps),
+        *_machine(opened),
+    ]
     text = (
         json.dumps([asdict(finding) for finding in findings], indent=2) if as_json else "\n".join(map(_line, findings))
     )
@@ -67,7 +68,7 @@ def _line(finding: Finding) -> str:
     return f"{mark:8}{finding.about}: {finding.said}"
 
 
-def _sessions(opened: OpenedPlan) -> list[Finding]:
+def _sessions(opened: OpenedPlan, steps: Sequence[Step], *, files: str) -> list[Finding]:
     plan = opened.plan
     said = (
         f"source {plan.config.source}; {len(plan.train)} to pretrain on, {len(plan.test)} held out, "
@@ -76,7 +77,11 @@ def _sessions(opened: OpenedPlan) -> list[Finding]:
     found = [Finding("sessions", "fine", said)]
     if absent := opened.absent_files(plan.targets("sessions", "models", "tables", "figures")):
         found.append(Finding("data", "missing", absent))
-    elif plan.config.source not in ("synthetic", "one"):
+        return found
+    reading = [step for step in steps if step.rule in RULES]
+    if reading and files != "none":
+        found += look_into_files(plan, reading, only_first=files == "first")
+    elif reading or (plan.config.source == "alf" and any(step.rule == "download_alf" for step in steps)):
         read = "their files are there, and were not opened; `snakemake sessions` reads what is in them"
         found.append(Finding("data", "note", read))
     return found
@@ -106,9 +111,8 @@ def _account(opened: OpenedPlan, *, offline: bool) -> list[Finding]:
     return found
 
 
-def _jobs(opened: OpenedPlan) -> list[Finding]:
+def _jobs(opened: OpenedPlan, steps: Sequence[Step]) -> list[Finding]:
     plan = opened.plan
-    steps = list(_to_run(opened))
     if not steps:
         return [Finding("jobs", "fine", "none: everything is made and current")]
     rules = Counter(step.rule for step in steps)
@@ -153,7 +157,7 @@ def _to_run(opened: OpenedPlan) -> list[Step]:
 def _machine(opened: OpenedPlan) -> list[Finding]:
     results = Path(opened.plan.results)
     free = _free_bytes(results)
-    used = sum(path.stat().st_size for path in results.rglob("*") if path.is_file() and not path.is_symlink())
+    used = sum(map(_size, _files(results)))
     disk = f"{free / _GB:.1f} GB free where {results} is, which takes {used / _GB:.2f} GB so far"
     found = [Finding("disk", "note" if free > _GB else "missing", disk)]
     number = counted_by_driver()
@@ -161,6 +165,19 @@ def _machine(opened: OpenedPlan) -> list[Finding]:
     found.append(Finding("GPU", "fine" if number else "note", gpus))
     found.append(Finding("SLURM", "note", _slurm()))
     return found
+
+
+def _files(folder: Path) -> Iterator[str]:
+    for place, _, names in os.walk(folder):
+        yield from (os.path.join(place, name) for name in names)
+
+
+def _size(path: str) -> int:
+    """Bytes of a file itself; 0 of one that is no longer there, as a run may be at work."""
+    try:
+        return os.lstat(path).st_size
+    except OSError:
+        return 0
 
 
 def _slurm() -> str:

@@ -1,4 +1,4 @@
-"""`neds init`: a configuration and a sessions sheet to begin with."""
+"""`neds init`: a configuration and a sessions sheet to begin with, as far as they can be told from the recordings."""
 
 import os
 import re
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from neds.commands.init_names import names_of
 from neds.download.sheet import assign_roles, write_sheet
 from neds.errors import UserError
 from neds.files.atomic import write_text
@@ -33,7 +34,8 @@ def write_configuration(
 
     Args:
         source: synthetic, alf, one, aligned, nwb or brainsets; asked for on a terminal.
-        data: folder with your recordings: the ALF root, or the folder of the sessions' files.
+        data: folder with your recordings: the ALF root, or the folder of the sessions' files; or one such file. The names in
+            the first file of source nwb, brainsets or aligned are read.
         test: how many of the sessions are held out, or which share (below 1).
         output: configuration to write; the sheet lies beside it, with the ending .tsv.
         force: replace the files if they exist.
@@ -51,15 +53,19 @@ def write_configuration(
     for path in (output, *([sheet] if has_sheet else [])):
         if path.exists() and not force:
             raise UserError(f"{path} exists; name another with --output, or add --force to replace it")
-    said, n_train = "", 0
+    said, n_train, names = "", 0, dict[str, str]()
     if has_sheet:
-        if data is None or not data.is_dir():
+        if data is None or not (data.is_dir() or (source in SUFFIXES and data.is_file())):
             raise UserError(f"--data: name the folder with your recordings{f'; {data} is none' if data else ''}")
         sessions = _sessions(source, data, relative_to=sheet.parent)
+        if source in SUFFIXES:
+            first = sheet.parent / sessions["path"].iloc[0]
+            names, told = names_of(source, first)
+            said = f"{told}\n"
         roles = assign_roles(list(sessions["eid"]), test=test, known={})
         n_train = roles.count("train")
         write_sheet(sheet, sessions, roles=roles, origin=f"sessions of source {source} in {data}, found by neds init")
-        said = f"{sheet}: {counted(len(roles), 'session')}, {n_train} train and {roles.count('test')} test\n"
+        said = f"{sheet}: {counted(len(roles), 'session')}, {n_train} train and {roles.count('test')} test\n{said}"
     values = {
         "sheet": sheet,
         "results": f"results-{output.stem}",
@@ -68,7 +74,7 @@ def write_configuration(
     }
     text = (TEMPLATES / f"{source}.yaml").read_text(encoding="utf-8")
     quoted = {name: value if name == "regimes" else as_yaml(str(value)) for name, value in values.items()}
-    write_text(output, text.format(**quoted))
+    write_text(output, text.format(**quoted, **names))
     return f"{said}{output}: written; read it, change it, then `neds check --configfile {output}` says what would run"
 
 
@@ -87,10 +93,12 @@ def _sessions(source: str, data: Path, *, relative_to: Path) -> pd.DataFrame:
         # Of one session the same wherever its folder lies.
         eids = [str(uuid.uuid3(uuid.NAMESPACE_URL, path)) for path in paths]
     else:
-        found = sorted(path for path in data.rglob("*") if path.suffix in SUFFIXES[source])
+        inside = sorted(data.rglob("*")) if data.is_dir() else [data]
+        found = [path for path in inside if path.suffix in SUFFIXES[source]]
         what = f"no file that ends in {' or '.join(SUFFIXES[source])}"
         paths = [os.path.relpath(path, relative_to) for path in found]
-        eids = [_NO_NAME.sub("-", str(path.relative_to(data).with_suffix(""))).strip("-") for path in found]
+        folder = data if data.is_dir() else data.parent
+        eids = [_NO_NAME.sub("-", str(path.relative_to(folder).with_suffix(""))).strip("-") for path in found]
     if not found:
         raise UserError(f"{data}: {what} in it; name the folder with your recordings")
     for number, (path, eid) in enumerate(zip(found, eids, strict=True)):

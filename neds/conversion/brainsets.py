@@ -30,6 +30,8 @@ from neds.signals.clock import ClockFault, spikes_in_order
 from neds.signals.stretches import merged
 from neds.words import counted
 
+_CLOCK = "timestamp"
+"""How the times of a series, and temporaldata's index of them, begin."""
 _SERIES = ("IrregularTimeSeries", "RegularTimeSeries")
 
 
@@ -84,6 +86,8 @@ def _session(path: Path, handle: h5py.File, mapping: FileMapping) -> SourceSessi
         spike_units=units[rows].astype(np.int32),
         n_units=n_units,
         series=lambda place: _series(handle, place),
+        shape_of=lambda place: _found(handle, place)[2].shape,
+        places=lambda: _places(handle),
         unit_of=lambda place: _unit_of(handle, place),
         subject=_described(handle, "subject", "id"),
         lab=str(handle.attrs.get("lab", "")),
@@ -147,8 +151,28 @@ def _columns(group: h5py.Group, length: int) -> dict[str, np.ndarray]:
     return {name: column for name, column in plain.items() if column is not None}
 
 
-def _series(handle: h5py.File, place: str) -> tuple[Trace, list[str]]:
-    """The attribute of a time series at a path, e.g. wheel/wheel_speed."""
+def _places(group: h5py.Group, prefix: str = "") -> list[str]:
+    """Paths of the numbers of all time series but the spikes."""
+    places = []
+    for name, item in group.items():
+        place = f"{prefix}{name}"
+        if _kind(item) == "Data":
+            places += _places(item, f"{place}/")
+        elif _kind(item) in _SERIES and place != "spikes":
+            places += [
+                f"{place}/{attribute}"
+                for attribute, values in item.items()
+                if isinstance(values, h5py.Dataset) and values.dtype.kind in "iuf" and not attribute.startswith(_CLOCK)
+            ]
+    return places
+
+
+def _found(handle: h5py.File, place: str) -> tuple[str, h5py.Group, h5py.Dataset]:
+    """The attribute of a time series at a path, e.g. wheel/wheel_speed, after the series and its own path.
+
+    Raises:
+        NoSuchSeries: there is none.
+    """
     group_path, _, attribute = place.strip("/").rpartition("/")
     group = handle.get(group_path) if group_path else None
     if group is None:
@@ -159,12 +183,17 @@ def _series(handle: h5py.File, place: str) -> tuple[Trace, list[str]]:
     values = group.get(attribute)
     if not isinstance(values, h5py.Dataset):
         raise NoSuchSeries(f"{group_path} has {_listed(group)}")
+    return group_path, group, values
+
+
+def _series(handle: h5py.File, place: str) -> tuple[Trace, list[str]]:
+    group_path, group, values = _found(handle, place)
     try:
         observed_s = _domain(handle, f"{group_path}/domain")
     except (TypeError, ValueError) as error:
         raise UnusableSeries(" ".join(str(error).split())) from None
     try:
-        if kind == "IrregularTimeSeries":
+        if _kind(group) == "IrregularTimeSeries":
             times = group["timestamps"][:]
         else:
             first_s, end_s = float(group["domain/start"][0]), float(group["domain/end"][-1])

@@ -13,6 +13,8 @@ import numpy as np
 from hdmf.common import DynamicTable, EnumData, VectorData, VectorIndex
 from hdmf.container import AbstractContainer
 from pynwb import NWBHDF5IO, NWBFile, TimeSeries
+from pynwb.ecephys import ElectricalSeries
+from pynwb.image import ImageSeries
 
 from neds.conversion.settings import FileMapping
 from neds.conversion.source import (
@@ -92,6 +94,8 @@ def _session(path: Path, file: NWBFile, mapping: FileMapping) -> SourceSession:
         spike_units=units[rows],
         n_units=len(ends),
         series=lambda place: _series(_found(file, place), end_s),
+        shape_of=lambda place: np.shape(_found(file, place).data),
+        places=lambda: _places(file),
         unit_of=lambda place: _found(file, place).unit or "",
         subject=(file.subject.subject_id if file.subject else "") or "",
         lab=file.lab or "",
@@ -178,6 +182,19 @@ def _found(file: NWBFile, place: str) -> TimeSeries:
         kind = "" if found is None else f"is a {type(found).__name__} and "
         raise NoSuchSeries(f"{here} {kind}has {', '.join(there) or 'nothing in it'}")
     return found
+
+
+def _places(file: NWBFile) -> list[str]:
+    """Paths of all TimeSeries but those of voltages and images."""
+    waiting = [(f"{first}/{name}", item) for first in _PLACES for name, item in dict(getattr(file, first)).items()]
+    places = []
+    while waiting:
+        place, item = waiting.pop(0)
+        if not isinstance(item, TimeSeries):
+            waiting += [(f"{place}/{child.name}", child) for child in item.children]
+        elif not isinstance(item, ElectricalSeries | ImageSeries):
+            places.append(place)
+    return places
 
 
 def _series(series: TimeSeries, end_s: float) -> tuple[Trace, list[str]]:

@@ -152,3 +152,12 @@ class ConvertRun(Settings):
     of continuous series, whose units count."""
     mapping: dict[str, Any] = {}
     """Values of the mapping of the file's format."""
+
+    def units(self) -> dict[str, str]:
+        """The unit of each trace of a raw file that has one of its own."""
+        return RAW_UNITS | {
+            modality.name: modality.unit for modality in self.modalities if modality.kind == "continuous"
+        }
+
+    def per_trial(self) -> list[Modality]:
+        return [modality for modality in self.modalities if modality.per_trial]

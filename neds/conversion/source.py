@@ -34,6 +34,8 @@ class SourceSession:
         units: columns (N,) of numbers or str.
         trials: columns (K,) of numbers or str; None where the file has no table of trials.
         series: reads the series at a path, with remarks; raises NoSuchSeries and UnusableSeries.
+        shape_of: shape of the values of the series at a path, (n,) or (n, width), which are not read; raises NoSuchSeries.
+        places: lists the paths of series that may be behaviour.
         unit_of: physical unit of the values of the series at a path; empty where the file does not say.
         tables: names of the tables of trials that are there.
         recorded: when the units were recorded; None where the file does not say.
@@ -45,6 +47,8 @@ class SourceSession:
     spike_units: np.ndarray
     n_units: int
     series: Callable[[str], tuple[Trace, list[str]]]
+    shape_of: Callable[[str], tuple[int, ...]] | None = None
+    places: Callable[[], list[str]] = list
     unit_of: Callable[[str], str] = lambda place: ""
     subject: str = ""
     lab: str = ""

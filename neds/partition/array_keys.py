@@ -24,7 +24,8 @@ _OTHERS = (
     "condition",
     "split",
 )
-_KNOWN = (*SPIKE_KEYS, *FACTORS, *REGION_KEYS, *_OTHERS, "align_time_s")
+WITH_MEANING = (*SPIKE_KEYS, *FACTORS, *REGION_KEYS, *_OTHERS, "align_time_s")
+"""Keys that are read without being named in a configuration."""
 
 
 def key_remarks(keys: Collection[str], modalities: Collection[str], reading: ArraySettings) -> list[str]:
@@ -33,7 +34,7 @@ def key_remarks(keys: Collection[str], modalities: Collection[str], reading: Arr
 
     Keys called as a built-in modality that is not in use are left out on purpose.
     """
-    known = [*dict.fromkeys([*modalities, *_KNOWN])]
+    known = [*dict.fromkeys([*modalities, *WITH_MEANING])]
     used = {*known, *BUILT_IN}
     for alternatives in (SPIKE_KEYS, REGION_KEYS):
         used -= set([key for key in alternatives if key in keys][1:])

@@ -4,6 +4,7 @@ Shapes: K trials, T bins, N units.
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -29,7 +30,7 @@ from neds.partition.settings import ArrayRun, ArraySettings, PartitionSettings
 from neds.partition.split import split_trials, without_overlap
 from neds.partition.statistics import constant_columns, training_statistics
 from neds.partition.units import keep_units
-from neds.partition.unusable import Unusable, require_splits, require_trials, require_units, write_outcome
+from neds.partition.unusable import Unusable, outcome, require_splits, require_trials, require_units, write_outcome
 from neds.words import counted
 
 _log = logging.getLogger(__name__)
@@ -61,9 +62,27 @@ def import_arrays(
         UserError: a missing, damaged or malformed file; or an unusable session where `settings.partition.unusable` is
             "error".
     """
+    path = Path(arrays)
+    header, complete = _read(path, eid, settings)
+    stop = (unusable or settings.partition.unusable) == "error"
+    write_outcome(complete, header=header, source=path, stop=stop, output=output)
+
+
+def imported(path: Path, *, eid: str, settings: ArrayRun) -> AlignedSession:
+    """What `import_arrays` would write.
+
+    Raises:
+        UserError: a missing, damaged or malformed file.
+    """
+    header, complete = _read(path, eid, settings)
+    return outcome(complete, header)
+
+
+def _read(path: Path, eid: str, settings: ArrayRun) -> tuple[AlignedSession, Callable[[], AlignedSession]]:
+    """What is known of a session before its arrays are judged, and the function that judges them."""
     cutting, reading = settings.partition, settings.arrays
-    found, groups = read_arrays(arrays)
-    source = ArraySource(Path(arrays), _renamed(found, reading.rename, arrays))
+    found, groups = read_arrays(path)
+    source = ArraySource(path, _renamed(found, reading.rename, path))
     bin_s = source.number("bin_s", reading.bin_s, "bin_s")
     if bin_s <= 0:
         raise UserError(f"{source.where('bin_s')}: {bin_s:g} is no bin width; give seconds above 0")
@@ -84,13 +103,7 @@ def import_arrays(
             *_overruled(source, reading),
         ],
     )
-    write_outcome(
-        lambda: _aligned(header, source, spikes_key, cutting, reading),
-        header=header,
-        source=source.path,
-        stop=(unusable or cutting.unusable) == "error",
-        output=output,
-    )
+    return header, lambda: _aligned(header, source, spikes_key, cutting, reading)
 
 
 def _renamed(arrays: dict[str, np.ndarray], rename: dict[str, str], path: Path) -> dict[str, np.ndarray]:

@@ -33,16 +33,21 @@ def write_outcome(
     Raises:
         UserError: the session is unusable and `stop` says that this stops the workflow.
     """
-    try:
-        session = complete()
-    except Unusable as problem:
-        if stop:
-            raise UserError(
-                f"{source}: session {header.eid} is unusable: {problem}; "
-                "take it out of the sessions, or set `unusable: skip` in the partition settings"
-            ) from None
-        session = replace(header, reason=str(problem), dropped=problem.dropped)
+    session = outcome(complete, header)
+    if session.reason and stop:
+        raise UserError(
+            f"{source}: session {header.eid} is unusable: {session.reason}; "
+            "take it out of the sessions, or set `unusable: skip` in the partition settings"
+        )
     write_aligned(output, session)
+
+
+def outcome(complete: Callable[[], AlignedSession], header: AlignedSession) -> AlignedSession:
+    """What `complete` returns; where it raises Unusable, `header` with the reason."""
+    try:
+        return complete()
+    except Unusable as problem:
+        return replace(header, reason=str(problem), dropped=problem.dropped)
 
 
 def require_trials(n_trials: int, n_before: int, settings: PartitionSettings, dropped: dict[str, int]) -> None:

@@ -90,7 +90,8 @@ def _loaded(plan: Plan, session: Session) -> Step:
         "is_target": False,
     }
     if config.source in MAPPINGS:
-        mapping = config.mapping()
+        # As it is given, so that usual columns that a file lacks are told from those that somebody named.
+        mapping = getattr(config, config.source)
         per_trial = [science(m) for m in plan.modalities.values() if m.per_trial]
         # Series are converted to the unit of their modality.
         continuous = [m for m in plan.modalities.values() if m.kind == "continuous"]
