@@ -166,9 +166,10 @@ def test_spellings_of_a_folder_are_one(spelling):
 
 
 def test_a_default_is_nobodys_fault():
-    config, _ = check_config({"modalities": ["licks", "wheel_speed"]}, base=ROOT)
+    config, _ = check_config({"modalities": ["lfp", "wheel_speed"]}, base=ROOT)
     assert config.training.loss_weights == {"spikes": 20.0}
-    given = {"modalities": ["licks", "wheel_speed"], "training": {"loss_weights": {"spikes": 50.0}}}
+    assert set(config.baselines_in_use([])) == {"psth", "linear", "rrr"}
+    given = {"modalities": ["lfp", "wheel_speed"], "training": {"loss_weights": {"spikes": 50.0}}}
     assert "config key training.loss_weights.spikes: no modality in use" in faults(**given)[0]
     given["training"] = {}
     given["overrides"] = {
@@ -179,6 +180,45 @@ def test_a_default_is_nobodys_fault():
         "config key overrides.mm.training.loss_weights.spikes",
         "config key overrides.scratch.training.loss_weights.wheel",
     ]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            {"modalities": ["lfp", "wheel_speed"], "baselines": ["linear", "ndt2"]},
+            "baselines: ndt2 is of spikes, which mod",
+        ),
+        (
+            {"modalities": ["lfp", "choice"], "baselines": ["glm", "poyo-multi"]},
+            "baselines: glm, poyo-multi are of spikes",
+        ),
+        (
+            {"modalities": ["spikes", "licks"], "baselines": ["poyo"]},
+            "baselines: poyo would decode nothing; modalities has",
+        ),
+        (
+            {"modalities": ["spikes", "lfp"]},
+            "modalities: models go between neural activity and behaviour; of spikes, lfp",
+        ),
+        (
+            {"modalities": ["wheel_speed", "choice"]},
+            "modalities: models go between neural activity and behaviour; of whe",
+        ),
+        (
+            {"views": {"late": {"align": "feedback_times", "modalities": ["lfp", "reward"]}}, "baselines": ["oracle"]},
+            "baselines: oracle is of spikes, which views.late.modalities does not have; add spikes there, or remove oracle",
+        ),
+        (
+            {"benchmark": {"model": "neds-mm-scratch"}},
+            "benchmark.model: is of a submission, and there is none; name it",
+        ),
+        ({"benchmark": {"missing": "mean"}}, "benchmark.missing: is of a submission, and there is none; name it under"),
+    ],
+)
+def test_what_would_do_nothing_is_refused(values, message):
+    """Baselines without what they read or predict, models of one group of modalities, a submission that has no name."""
+    assert any(line.startswith(f"config key {message}") for line in faults(**values)), faults(**values)
 
 
 ODD = [None, -1, 1e300, float("nan"), 10**30, "", "a\nb", [], [None], ["a", "a"], {}, {"a": {}}, {1: 2}]

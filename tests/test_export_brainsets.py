@@ -115,3 +115,11 @@ def test_an_aligned_file_of_another_session_is_refused(exported, tmp_path):
     with pytest.raises(UserError, match="is not among those of --raw"):
         export_brainsets(raw=[], aligned=[folder / "aligned.h5"], output=tmp_path)
     assert raw.eid == EID
+
+
+def test_two_files_of_one_session_are_refused(exported, tmp_path):
+    raw = exported[2].parents[1] / "local.h5"
+    (tmp_path / "copy.h5").write_bytes(raw.read_bytes())
+    with pytest.raises(UserError, match=f"--raw: {raw} and {tmp_path / 'copy.h5'} are both of session {EID}; name one"):
+        export_brainsets(raw=[raw, tmp_path / "copy.h5"], output=tmp_path / "out")
+    assert not (tmp_path / "out").exists()

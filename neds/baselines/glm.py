@@ -33,6 +33,7 @@ BASELINE = Baseline(
     predicts_units=True,
     decodes_classes=False,
     candidates=4,
+    of_spikes=True,
 )
 
 _PENALTIES = tuple(10.0 ** (power / 2) for power in (7, 6, 5, 4))

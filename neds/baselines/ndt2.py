@@ -13,6 +13,7 @@ BASELINE = Baseline(
     color="#B0A84A",
     summary="NDT2: self-supervised training on spikes, then a decoder of each behaviour",
     settings="ndt2",
+    of_spikes=True,
 )
 
 

@@ -18,6 +18,7 @@ BASELINE = Baseline(
     needs="others",
     settings="ndt2",
     is_pretrained=True,
+    of_spikes=True,
 )
 
 

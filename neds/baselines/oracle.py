@@ -20,6 +20,7 @@ BASELINE = Baseline(
     decodes_classes=False,
     predicts_units=True,
     is_reference=True,
+    of_spikes=True,
 )
 
 

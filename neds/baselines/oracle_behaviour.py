@@ -21,6 +21,7 @@ BASELINE = Baseline(
     needs="truth",
     decodes_classes=False,
     is_reference=True,
+    of_spikes=True,
 )
 
 

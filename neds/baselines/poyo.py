@@ -14,6 +14,7 @@ BASELINE = Baseline(
     summary="POYO+ by torch_brain, which decodes from spike times",
     settings="poyo",
     reads_spike_times=True,
+    of_spikes=True,
 )
 
 

@@ -19,6 +19,7 @@ BASELINE = Baseline(
     settings="poyo",
     reads_spike_times=True,
     is_pretrained=True,
+    of_spikes=True,
 )
 
 

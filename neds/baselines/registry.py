@@ -27,6 +27,7 @@ class Baseline:
         summary: what it is, in a few words.
         needs: conditions: trials of task conditions; truth: true rates; others: sessions of role train to fit with.
         settings: of a network, its block under `rivals`.
+        of_spikes: whether it reads or predicts spikes, in whose place it takes no other neural activity.
         reads_spike_times: whether it reads raw files where the source has any.
         is_pretrained: whether its file also has `pretrain`, which trains one network on the sessions of role train, from
             which every test session's starts.
@@ -43,6 +44,7 @@ class Baseline:
     summary: str
     needs: Literal["", "conditions", "truth", "others"] = ""
     settings: str = ""
+    of_spikes: bool = False
     reads_spike_times: bool = False
     is_pretrained: bool = False
     decodes_classes: bool = True

@@ -21,12 +21,15 @@ from neds.config.checks_models import (
 )
 from neds.config.checks_pretrained import pretrained_faults
 from neds.config.checks_sessions import region_faults, repetitions, roster_faults, view_faults
+from neds.config.checks_tasks import baseline_faults, group_faults
 
 __all__ = ["CHECKS", "Checked"]
 
 CHECKS = {
     results_faults: ("results",),
     modality_faults: ("modalities", "custom_modalities", "baselines", "source", "partition"),
+    group_faults: ("modalities", "custom_modalities", "views"),
+    baseline_faults: ("baselines", "modalities", "custom_modalities", "views"),
     alignment_faults: ("source", "partition.align", "views"),
     split_faults: ("source", "partition.split"),
     gap_faults: ("partition.longest_gap_s", "custom_modalities"),

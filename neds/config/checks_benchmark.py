@@ -12,8 +12,17 @@ from neds.run import Run
 def benchmark_faults(checked: Checked) -> list[str]:
     config = checked.config
     if config.benchmark.label is None:
-        return []
+        return _unused_faults(config)
     return [*_seed_faults(config), *_model_faults(config), *_leaks(checked), *_protocol_faults(config)]
+
+
+def _unused_faults(config: Config) -> list[str]:
+    default = type(config.benchmark)()
+    unused = [key for key, value in config.benchmark if value != getattr(default, key)]
+    return [
+        f"config key benchmark.{key}: is of a submission, and there is none; name it under benchmark.label, or remove {key}"
+        for key in unused
+    ]
 
 
 def _seed_faults(config: Config) -> Iterator[str]:

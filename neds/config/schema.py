@@ -193,14 +193,16 @@ class Config(FileMappings):
         return DownloadSettings.model_validate(settings | {"extras": extras})
 
     def baselines_in_use(self, sessions: list[Session]) -> list[BaselineName]:
-        """The baselines that this source and these sessions allow."""
+        """The baselines that this source, these sessions and the modalities allow."""
         possible = {
             "truth": self.source == "synthetic",
             "conditions": self.has_conditions,
             "others": any(session.role == "train" for session in sessions),
             "": True,
         }
-        return [name for name in self.baselines if possible[baselines()[name].needs]]
+        known = {name: baselines()[name] for name in self.baselines}
+        has_spikes = "spikes" in self.modalities
+        return [name for name, own in known.items() if possible[own.needs] and (has_spikes or not own.of_spikes)]
 
     @property
     def sets_in_use(self) -> list[str]:

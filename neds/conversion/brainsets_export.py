@@ -4,8 +4,9 @@ The layout is that of BrainWideBench's sessions (`neds.conversion.settings`), so
 mapping. Shapes: N units, K trials, n samples, m stretches.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import h5py
 import numpy as np
@@ -21,6 +22,7 @@ from neds.files.raw import RawSession, Trace, read_raw
 from neds.signals.stretches import merged
 from neds.words import counted
 
+SessionType = TypeVar("SessionType", RawSession, AlignedSession)
 SPLIT_NAMES = dict(zip(SPLITS, ("train_domain", "valid_domain", "test_domain"), strict=True))
 """As torch_brain calls the stretches of each split."""
 _LONGEST_SOURCE = 2000
@@ -42,10 +44,10 @@ def export_brainsets(*, raw: Sequence[Path], output: Path, aligned: Sequence[Pat
         What was written, a line for each session.
 
     Raises:
-        UserError: a damaged file, or an aligned file of none of the sessions.
+        UserError: a damaged file, two files of one session, or an aligned file of none of the sessions.
     """
-    splits = {session.eid: session for session in (read_aligned(path, counts_in_memory=False) for path in aligned)}
-    sessions = {session.eid: session for session in map(read_raw, raw)}
+    splits = _by_eid(aligned, lambda path: read_aligned(path, counts_in_memory=False), option="--aligned")
+    sessions = _by_eid(raw, read_raw, option="--raw")
     if strangers := splits.keys() - sessions.keys():
         raise UserError(f"--aligned: session {min(strangers)} is not among those of --raw; name its raw file too")
     lines = []
@@ -57,6 +59,20 @@ def export_brainsets(*, raw: Sequence[Path], output: Path, aligned: Sequence[Pat
         told += [counted(len(session.trials), "trial"), *remarks]
         lines.append(f"{output / eid}.h5: {', '.join(told)}")
     return "\n".join(lines)
+
+
+def _by_eid(paths: Sequence[Path], read: Callable[[Path], SessionType], *, option: str) -> dict[str, SessionType]:
+    """The sessions in files, by EID."""
+    sessions: dict[str, SessionType] = {}
+    places: dict[str, Path] = {}
+    for path in paths:
+        session = read(path)
+        if session.eid in sessions:
+            raise UserError(
+                f"{option}: {places[session.eid]} and {path} are both of session {session.eid}; name one of them"
+            )
+        sessions[session.eid], places[session.eid] = session, path
+    return sessions
 
 
 def exported(session: RawSession, split: AlignedSession | None = None) -> tuple[Data, list[str]]:

@@ -133,7 +133,7 @@ class Staleness:
         if self._is_stamped(maker, path):
             return self.identity(maker, path)
         # It is known by what is in it alone.
-        return content_digest(self._folder / path) if self._there(path) else ""
+        return _digest(self._folder / path)
 
     def _outside(self, path: str, reader: Step) -> str:
         """Digest of a file from outside; without reading it where its size and time are those that were recorded.
@@ -145,9 +145,12 @@ class Staleness:
         file = self._folder / path
         if not file.is_file():
             return records[0].sha256 if records else ""
-        found = file.stat()
+        try:
+            found = file.stat()
+        except FileNotFoundError:  # since it was looked for
+            return records[0].sha256 if records else ""
         same = (r.sha256 for r in records if (r.size, r.mtime_ns) == (found.st_size, found.st_mtime_ns))
-        return next(same, None) or content_digest(file)
+        return next(same, None) or _digest(file)
 
     def _sources_are_away(self, step: Step) -> bool:
         """Whether none of the files from outside that a job reads is there, so that not even their number is known."""
@@ -212,7 +215,7 @@ class Staleness:
                 found = stamp if path == carrier(step) else read_stamp(self._folder / path)
                 same = found is not None and found.identity == self.identity(step, path)
             else:
-                same = name not in stamp.others or stamp.others[name] == content_digest(self._folder / path)
+                same = name not in stamp.others or stamp.others[name] == _digest(self._folder / path)
             if not same:
                 return f"{path} is damaged, or another file"
         return ""
@@ -231,6 +234,14 @@ def carrier(step: Step) -> str:
     """The file of a job that tells how all of them were made: the last to take its place (`neds.commands.job`)."""
     paths = list(step.outputs.values())
     return min((path for path in paths if can_hold(Path(path))), default=paths[0])
+
+
+def _digest(path: Path) -> str:
+    """Digest of a file; empty where there is none, or no longer: something else may be at work in the folder."""
+    try:
+        return content_digest(path)
+    except FileNotFoundError:
+        return ""
 
 
 def _changes(key: str, before: Any, after: Any) -> Iterator[str]:
