@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 _IN_THE_LOG = ("workflow.py", "job_scheduler.py", "dag.py", "api.py", "logging.py", "persistence.py", "local.py")
 """Files of Snakemake whose remarks on how it works are of no use to who waits for results."""
-_SHOWN = ("Nothing to be done", "Trying to restart job", "Will exit after", "Terminating processes")
+_SHOWN = ("Nothing to be done", "Trying to restart job")
+_STOPS = {"Will exit after finishing currently running jobs": False, "Terminating processes on user request": True}
+"""Beginnings of what Snakemake says when it is asked to stop: after SIGTERM, and after Ctrl-C, which ends its jobs too."""
 
 
 @dataclass
@@ -96,7 +98,10 @@ class LogHandler(LogHandlerBase):
     def _show(self, record: logging.LogRecord, told: dict[str, Any]) -> None:
         event = told.get("event")
         if event is None or event == LogEvent.ERROR:
-            if text := _worth_saying(record):
+            stops = [ends for beginning, ends in _STOPS.items() if str(record.msg).startswith(beginning)]
+            if stops and not self.common_settings.dryrun:
+                self._opened().stop(ends_jobs=stops[0])  # type: ignore[union-attr]
+            elif text := _worth_saying(record):
                 style = "red" if record.levelno >= logging.ERROR else ""
                 self._opened().say(text, style=style or ("yellow" if record.levelno >= logging.WARNING else ""))
         elif self.common_settings.dryrun:

@@ -4,6 +4,7 @@ import io
 import os
 import pty
 import re
+import signal
 import subprocess
 import time
 from types import SimpleNamespace
@@ -57,7 +58,7 @@ def test_a_file_gets_a_line_a_finished_job_and_a_block_a_failed_one(tmp_path):
     log.write_text("epoch 3\nerror: b.h5: is damaged; write it again\n")
     out = io.StringIO()
     view = RunView(PlainScreen(out))
-    view.plan({"partition": 1, "evaluate": 1, "all": 1, "total": 3})
+    view.plan({"evaluate": 1, "all": 1, "partition": 1, "total": 3})
     view.start(0, "all", {}, None)
     view.start(1, "partition", {"eid": "a"}, None)
     view.start(2, "evaluate", {"eid": "b", "mode": "mm", "seed": "0"}, str(log))
@@ -130,6 +131,31 @@ def test_a_dry_run_is_a_table_of_rules_and_reasons_in_the_order_of_the_workflow(
     ]
 
 
+@pytest.mark.parametrize(
+    ("ends_jobs", "what"),
+    [
+        (True, "Told to end: 2 jobs at work (train a; train b); a training saves its state first."),
+        (
+            False,
+            "No other job is started; finished first: 2 jobs at work (train a; train b). Ctrl-C ends these too.",
+        ),
+    ],
+)
+def test_a_run_that_is_asked_to_stop_says_what_becomes_of_its_jobs_and_how_to_go_on(ends_jobs, what):
+    out = io.StringIO()
+    view = RunView(PlainScreen(out))
+    view.plan({"train": 3})
+    for number, eid in enumerate("ab"):
+        view.start(number, "train", {"eid": eid}, None)
+    view.stop(ends_jobs=ends_jobs)
+    view.stop(ends_jobs=ends_jobs)
+    view.finish(0)
+    view.close()
+    _, stopping, _, stopped = out.getvalue().splitlines()
+    assert stopping == f"Asked to stop. {what}"
+    assert stopped.startswith("Stopped after 1 of 3 jobs. To go on, start the same command again")
+
+
 def test_scores_are_a_small_table_at_the_end(tmp_path):
     (tmp_path / "tables").mkdir()
     (tmp_path / "tables/metrics.csv").touch()
@@ -174,19 +200,42 @@ def test_a_dry_run_of_one_more_seed_is_short(copy_of_finished):
     assert "partition" not in printed and len(printed.splitlines()) < 40
 
 
-@pytest.mark.slow
-def test_on_a_terminal_the_run_is_drawn_live(copy_of_finished):
-    (copy_of_finished / "results/figures/gain.png").unlink()
+def on_a_terminal(folder, *, stop_by: int = 0) -> tuple[int, str]:
+    """Run the figures of a finished run; their exit status, and what a terminal showed.
+
+    Args:
+        stop_by: signal that is sent as soon as a job runs.
+    """
     reading, writing = pty.openpty()
-    words = command(copy_of_finished, "figures")
-    terminal = environment(copy_of_finished) | {"TERM": "xterm", "COLUMNS": "120"}
-    with subprocess.Popen(words, stdout=writing, stderr=writing, env=terminal) as process:
+    terminal = environment(folder) | {"TERM": "xterm", "COLUMNS": "120"}
+    with subprocess.Popen(command(folder, "figures"), stdout=writing, stderr=writing, env=terminal) as process:
         os.close(writing)
         shown = b""
         try:
             while part := os.read(reading, 4096):
                 shown += part
+                if stop_by and b"figure, gain" in shown:
+                    process.send_signal(stop_by)
+                    stop_by = 0
         except OSError:  # how Linux says that the other end was closed
             pass
-        assert process.wait() == 0, shown.decode()
-    assert "0 of 1 jobs" in shown.decode() and "[1/1] figure, gain" in shown.decode()
+        return process.wait(), shown.decode()
+
+
+@pytest.mark.slow
+def test_on_a_terminal_the_run_is_drawn_live(copy_of_finished):
+    (copy_of_finished / "results/figures/gain.png").unlink()
+    status, shown = on_a_terminal(copy_of_finished)
+    assert status == 0 and "0 of 1 jobs" in shown and "[1/1] figure, gain" in shown
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [(signal.SIGTERM, "finished first: 1 job at work (figure, gain)"), (signal.SIGINT, "Told to end: 1 job")],
+)
+def test_a_run_that_a_signal_stops_says_so_on_a_terminal(number, said, copy_of_finished):
+    (copy_of_finished / "results/figures/gain.png").unlink()
+    status, shown = on_a_terminal(copy_of_finished, stop_by=number)
+    assert status != 0
+    assert "Asked to stop." in shown and said in shown and "To go on, start the same command again" in shown

@@ -49,6 +49,7 @@ class Progress:
         n_jobs: all that were planned.
         n_done: those that are done.
         running: those that were started and are not done, by number, in the order of their start.
+        is_stopping: whether the run was asked to stop, so that not all that is left will be done.
     """
 
     def __init__(self, planned: Mapping[str, int], *, now: float) -> None:
@@ -60,6 +61,7 @@ class Progress:
         self.n_jobs = sum(planned.values())
         self.n_done = 0
         self.running: dict[int, Job] = {}
+        self.is_stopping = False
         self._left = Counter(planned)
         self._seconds: dict[str, list[float]] = defaultdict(list)
         self._begun = now

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from neds.plan.failures import cause
-from neds.plan.graph import STAGES
+from neds.plan.logs import workflow_order
 from neds.plan.plan import TARGETS
 from neds.plan.step import step_title
 from neds.terminal.progress import Job, Progress, duration
 from neds.terminal.screens import Screen
 from neds.words import counted
 
+_MOST_NAMED = 4
 NO_JOBS = frozenset({"all", *TARGETS, "total"})
 """Names that Snakemake counts among a run's jobs and that do nothing."""
 
@@ -23,6 +24,7 @@ class RunView:
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
         self._progress: Progress | None = None
+        self._is_stopping = False
 
     def say(self, text: str, *, style: str = "") -> None:
         self._screen.line(text, style=style)
@@ -33,7 +35,7 @@ class RunView:
         Args:
             jobs: number of jobs of each rule.
         """
-        jobs = {rule: number for rule, number in jobs.items() if rule not in NO_JOBS}
+        jobs = {rule: jobs[rule] for rule in sorted(jobs, key=workflow_order) if rule not in NO_JOBS}
         self._progress = Progress(jobs, now=time.time())
         if jobs:
             parts = ", ".join(f"{number} {rule}" for rule, number in jobs.items())
@@ -63,8 +65,38 @@ class RunView:
         text = f"FAILED {job.title if job else rule}\n    {why}"
         self.say(f"{text}\n    log: {log}" if log else text, style="red")
 
+    def stop(self, *, ends_jobs: bool) -> None:
+        """Say that the run was asked to stop, and what becomes of the jobs that run.
+
+        Args:
+            ends_jobs: whether these are ended too, as by Ctrl-C; else they are waited for, as after SIGTERM.
+        """
+        if self._is_stopping:
+            return
+        self._is_stopping = True
+        running = [job.title for job in self._progress.running.values()] if self._progress else []
+        more = f" and {len(running) - _MOST_NAMED} more" if len(running) > _MOST_NAMED else ""
+        named = f" ({'; '.join(running[:_MOST_NAMED])}{more})" if running else ""
+        jobs = counted(len(running), "job")
+        if not running:
+            what = "No job runs"
+        elif ends_jobs:
+            what = f"Told to end: {jobs} at work{named}; a training saves its state first"
+        else:
+            what = f"No other job is started; finished first: {jobs} at work{named}. Ctrl-C ends these too"
+        self.say(f"Asked to stop. {what}.", style="yellow")
+        if self._progress:
+            self._progress.is_stopping = True
+
     def close(self) -> None:
+        """Show nothing that moves any more; of a run that was stopped say how to go on."""
         self._screen.close()
+        if self._is_stopping:
+            done = (
+                f" after {self._progress.n_done} of {counted(self._progress.n_jobs, 'job')}" if self._progress else ""
+            )
+            how = "start the same command again: finished jobs stay finished, and training goes on where it was saved"
+            self.say(f"Stopped{done}. To go on, {how}.", style="yellow")
 
 
 class DryRunView:
@@ -93,8 +125,7 @@ class DryRunView:
         if not self._jobs:
             return
         width = max(map(len, self._jobs))
-        order = {rule: rank for rank, rule in enumerate(rule for rules in STAGES.values() for rule in rules)}
-        for rule, number in sorted(self._jobs.items(), key=lambda job: order.get(job[0], -1)):
+        for rule, number in sorted(self._jobs.items(), key=lambda job: workflow_order(job[0])):
             reasons = self._reasons[rule]
             why = ", ".join(f"{n} {reason}" if len(reasons) > 1 else reason for reason, n in reasons.items())
             self.say(f"  {rule:{width}} {number:5}  {why}")

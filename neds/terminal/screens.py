@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from neds.terminal.progress import Progress, duration
+from neds.words import counted
 
 HEARTBEAT_S = 120.0
 """After so long without a line a file gets one that says what runs."""
@@ -116,6 +117,8 @@ def running_view(progress: Progress, *, now: float) -> RenderableType:
 def _state(progress: Progress, *, now: float) -> str:
     left = progress.seconds_left(now=now)
     time_left = f", about {duration(max(left, 1))} left" if left is not None else ""
+    if progress.is_stopping:
+        time_left = f", stopping; {counted(len(progress.running), 'job')} at work"
     return f"{progress.n_done} of {progress.n_jobs} jobs{time_left}"
 
 
