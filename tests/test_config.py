@@ -182,6 +182,9 @@ def test_a_default_is_nobodys_fault():
     ]
 
 
+LATE = {"align": "feedback_times", "window_start_s": 0.0, "window_end_s": 1.0}
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
@@ -206,7 +209,7 @@ def test_a_default_is_nobodys_fault():
             "modalities: models go between neural activity and behaviour; of whe",
         ),
         (
-            {"views": {"late": {"align": "feedback_times", "modalities": ["lfp", "reward"]}}, "baselines": ["oracle"]},
+            {"views": {"late": LATE | {"modalities": ["lfp", "reward"]}}, "baselines": ["oracle"]},
             "baselines: oracle is of spikes, which views.late.modalities does not have; add spikes there, or remove oracle",
         ),
         (

@@ -60,6 +60,35 @@ def test_pinned_versions_are_among_those_that_the_package_declares():
         assert requirement.specifier.contains(pin.version), f"{requirement} does not take the pinned {pin}"
 
 
+INSTALLED_BY_USERS = ("neds.txt", "ibl.txt", "workflow.txt", "poyo.txt", "loggers.txt")
+SOURCE_ALONE = ("connection-pool",)
+"""Of plain Python; all others have wheels, so that nobody needs a compiler."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
+def test_everything_can_be_installed_on_every_python_that_is_promised(version, tmp_path):
+    """At the pinned versions, by the index alone: nothing is installed."""
+    assert f"Programming Language :: Python :: {version}" in PROJECT["classifiers"]
+    files = [str(ROOT / "envs" / name) for name in INSTALLED_BY_USERS]
+    wheels = ["--only-binary", ":all:", *(word for name in SOURCE_ALONE for word in ("--no-binary", name))]
+    where = ["--python-version", version, "--python-platform", "linux", "--output-file", str(tmp_path / "all.txt")]
+    resolved = subprocess.run(
+        [sys.executable, "-m", "uv", "pip", "compile", "--quiet", *wheels, *where, *files],
+        capture_output=True,
+        text=True,
+    )
+    if "error sending request" in resolved.stderr:
+        pytest.skip(f"the package index cannot be reached: {resolved.stderr.strip().splitlines()[-1]}")
+    assert resolved.returncode == 0, resolved.stderr
+    found = {
+        Requirement(line.split(" #")[0]).name
+        for line in (tmp_path / "all.txt").read_text().splitlines()
+        if "==" in line
+    }
+    assert {"torch", "snakemake", "ibllib", "pynwb", "wandb"} <= found
+
+
 @pytest.fixture(scope="module")
 def installed_alone(tmp_path_factory) -> Path:
     """A folder in which nothing but the wheel is installed."""
