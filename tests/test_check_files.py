@@ -51,7 +51,11 @@ def nwb(**changes) -> dict:
 def test_what_a_file_holds_is_told(check):
     formats.write_nwb(Path("a.nwb"))
     found = check(NWB, "a.nwb")
-    assert found == {"fine": ["a.nwb: 12 units, 60 trials (60 kept by the trial rule)"], "note": [], "missing": []}
+    assert found == {
+        "fine": ["a.nwb: 12 units, 60 trials (60 kept by the trial rule); choice: L -> left (40), R -> right (20)"],
+        "note": [],
+        "missing": [],
+    }
 
 
 def test_every_name_that_a_file_lacks_is_a_line_with_file_and_key(check):
@@ -115,7 +119,8 @@ def test_a_damaged_file_is_a_line_and_others_are_still_opened(check):
 def test_brainsets_files_are_looked_into_as_nwb_files_are(check):
     formats.write_brainsets(Path("a.h5"))
     config = NWB | {"source": "brainsets", "brainsets": formats.BRAINSETS}
-    assert check(config, "a.h5")["fine"] == ["a.h5: 12 units, 60 trials (60 kept by the trial rule)"]
+    (line,) = check(config, "a.h5")["fine"]
+    assert line.startswith("a.h5: 12 units, 60 trials (60 kept by the trial rule); choice: ")
     series = {"wheel_speed": "treadmill/velocity", "hand": "cursor/pos"}
     config["brainsets"] = formats.BRAINSETS | {"series": series, "missing_series": "error"}
     (line,) = check(config, "a.h5")["missing"]
@@ -124,7 +129,9 @@ def test_brainsets_files_are_looked_into_as_nwb_files_are(check):
 
 def test_arrays_are_judged_as_their_import_judges_them(check):
     save(Path("a.npz"), example())
-    assert check(ARRAYS, "a.npz")["fine"] == ["a.npz: 12 units, 60 of 60 trials kept"]
+    assert check(ARRAYS, "a.npz")["fine"] == [
+        "a.npz: 12 units, 60 of 60 trials kept; choice: -1 -> right (30), 1 -> left (30)"
+    ]
     arrays = example()
     arrays["Choice"] = arrays.pop("choice")
     save(Path("a.npz"), arrays)

@@ -73,4 +73,4 @@ def _imported(step: Step) -> tuple[list[str], list[str], str]:
         return [], [f"{path}: {session.reason}"], ""
     kept = f"{len(session.split)} of {counted(session.n_trials_before, 'trial')} kept"
     remarks = [remark for remark in session.remarks if remark.startswith("keys ")]
-    return [], [], "; ".join([f"{counted(session.n_units, 'unit')}, {kept}", *remarks])
+    return [], [], "; ".join([f"{counted(session.n_units, 'unit')}, {kept}", *session.readings, *remarks])

@@ -77,3 +77,5 @@ def _cutting(found: Suggestion) -> Iterator[str]:
         "the other rules are those of the IBL's task" if found.rule == "all" else "docs/configuration.md has the others"
     )
     yield from yaml_lines(Line("trial_rule", found.rule, rule), depth=1)
+    for end, name in ((-0.5, "window_start_s"), (1.5, "window_end_s")):
+        yield from yaml_lines(Line(name, end, "of the event"), depth=1)

@@ -34,6 +34,7 @@ _INTERVAL = ("id", *(name for pair in _ENDS for name in pair))
 _REGIONS = ("acronym", "brain_region", "brain_area", "region", "region_allen", "area", "location")
 _NO_REGION = {"", "unknown", "nan"}
 _QUALITY = ("label", "quality", "ks_label", "kslabel", "group")
+"""Columns of the units themselves; that of electrodes is no quality of a unit."""
 
 
 @dataclass
@@ -244,7 +245,7 @@ def _add_units(found: Suggestion, units: Mapping[str, np.ndarray]) -> None:
         by_name.setdefault(plain_name(name.removeprefix("electrodes.")), []).append(name)
     regions = [own for name in _REGIONS for own in by_name.get(name, []) if set(value_names(units[own])) - _NO_REGION]
     lines = [Line("acronym", name, used=len(regions) == 1) for name in regions]
-    for own in (own for name in _QUALITY for own in by_name.get(name, [])):
+    for own in (own for own in units if plain_name(own) in _QUALITY):
         column = units[own]
         is_share = own == "label" and column.dtype.kind in "biuf" and bool(((column >= 0) & (column <= 1)).all())
         values = ", ".join(sorted(set(value_names(column)))[:MOST_CLASSES])

@@ -91,6 +91,7 @@ def _look(session: Mapped, look: Look, settings: ConvertRun, cuttings: Mapping[s
         look.lacks.append(f"{session.path}: {absent_table.get('trials', 'its table of trials is empty')}")
         return
     look.holds += f", {counted(len(trials), 'trial')}"
+    read = "".join(f"; {name}: {told}" for name, told in session.readings.items())
     for view, cutting in cuttings.items():
         where = f"{session.path}{f', view {view}' if view else ''}"
         try:
@@ -101,6 +102,7 @@ def _look(session: Mapped, look: Look, settings: ConvertRun, cuttings: Mapping[s
             look.faults.append(f"{where}: config key {error}")
         else:
             look.holds += f" ({kept.sum()} kept by the trial rule{f' of {view}' if view else ''})"
+    look.holds += read
 
 
 def _fault(attempt: Callable[[], object]) -> str:

@@ -3,7 +3,6 @@
 Shapes: N units, K trials.
 """
 
-import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +19,6 @@ from neds.modalities import Modality
 from neds.partition.array_values import categorical, meanings, value_names
 from neds.words import counted
 
-_log = logging.getLogger(__name__)
 _NUMBERS: dict[UnitColumn, float] = {"depth_um": np.nan, "label": np.nan, "channel": -1}
 _GROUPS = ("electrode_group", "electrodes.group_name")
 _TEXTS = ("uuid", "probe", "acronym", "beryl", "cosmos")
@@ -173,7 +171,6 @@ class Mapped:
             )
             columns[name] = np.array([*modality.classes, ""], dtype=object)[reading.index]
             self.readings[name] = reading.told
-            _log.info("%s: read as %s", where, reading.told)
         return pd.DataFrame(columns), {}
 
     def units(self, eid: str) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 Shapes: N units, K trials.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from importlib import import_module
@@ -17,6 +18,7 @@ from neds.files.raw import RawSession, write_raw
 from neds.files.roles import InputFile, InputFiles, OutputFile
 from neds.validation import validated
 
+_log = logging.getLogger(__name__)
 Reader = Callable[..., AbstractContextManager[SourceSession]]
 
 
@@ -49,6 +51,8 @@ def convert(
         traces, problems = converted.traces(settings.units())
         trials, no_trials = converted.trials(settings.per_trial())
         units = converted.units(eid)
+    for name, told in converted.readings.items():
+        _log.info("%s: %s read as %s", path, name, told)
     write_raw(
         output,
         RawSession(

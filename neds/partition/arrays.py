@@ -65,7 +65,14 @@ def import_arrays(
     path = Path(arrays)
     header, complete = _read(path, eid, settings)
     stop = (unusable or settings.partition.unusable) == "error"
-    write_outcome(complete, header=header, source=path, stop=stop, output=output)
+
+    def logged() -> AlignedSession:
+        session = complete()
+        for reading in session.readings:
+            _log.info("%s: read %s", path, reading)
+        return session
+
+    write_outcome(logged, header=header, source=path, stop=stop, output=output)
 
 
 def imported(path: Path, *, eid: str, settings: ArrayRun) -> AlignedSession:
@@ -253,7 +260,6 @@ def _values(
             reading = categorical(array, modality, where=where, meaning=meaning, key=f"arrays.values.{name}")
             values[name] = reading.index
             readings.append(f"{name}: {reading.told}")
-            _log.info("%s: read as %s", where, reading.told)
     first, end = arrays.bins or (0, n_bins)
     if end > n_bins:
         raise UserError(
