@@ -105,6 +105,20 @@ def test_units_have_regions_of_one_column_alone():
     assert "good, mua" in found.mapping["units"][-1].note
 
 
+def test_names_that_no_modality_may_have_are_changed_or_left_out(tmp_path, monkeypatch):
+    """Of other letters, kept by torch for itself, and two alike."""
+    found = suggestion(
+        {"paw pos": 2, "values": 1, "マウス": 1, "a/x": 1, "b/x": 1}, trials={"x y": np.arange(10.0) ** 2}
+    )
+    assert found.modalities == ["spikes", "paw_pos", "a_x", "b_x"]
+    assert entries(found, "trials", used=False) == {"x_y": "x y"}
+    monkeypatch.chdir(tmp_path)
+    save(Path("a.npz"), example() | {"paw pos": np.zeros((60, 20)), "type": np.arange(60) % 2})
+    _, values = written(Path(), "aligned", Path("a.npz"))
+    assert values["arrays"]["rename"] == {"paw pos": "paw_pos"}
+    assert load_config([Path("mine.yaml")]).config.modalities == ["spikes", "wheel_speed", "choice", "paw_pos"]
+
+
 def test_comments_are_yaml_of_the_same_block_once_their_marks_are_gone():
     """Whatever text a file has for names and values."""
     odd = "a: b\n- c # d"

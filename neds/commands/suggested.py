@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from pydantic import ValidationError
 
 from neds.commands.yaml_lines import Line
 from neds.conversion.settings import COMPUTED_FROM, RAW_UNITS, FileMapping
@@ -72,6 +73,16 @@ def plain_name(name: str) -> str:
     """A name in small letters, its words joined by _: wheelSpeed, WheelSpeed and wheel-speed are one."""
     parts = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
     return re.sub(r"[^a-z0-9]+", "_", parts.lower()).strip("_")
+
+
+def free_name(name: str, found: Suggestion) -> str:
+    """A name that a modality of one's own may have, from what a file calls it; empty where there is none, or it is taken."""
+    name = name if re.fullmatch("[A-Za-z0-9_][A-Za-z0-9_-]*", name) else plain_name(name)
+    try:
+        Modality(name=name, kind="continuous")
+    except ValidationError:
+        return ""
+    return "" if name in BUILT_IN or any(line.name == name for line in found.custom) else name
 
 
 def suggested(source: SourceSession, usual: FileMapping, *, behaviour: str) -> Suggestion:
@@ -157,12 +168,14 @@ def _add_series(found: Suggestion, source: SourceSession, behaviour: str) -> Non
     taken = [place for place in candidates if place.startswith(behaviour)]
     taken = taken if len(taken) <= MOST_SERIES else []
     for place in candidates:
-        name = plain_name("_".join(place.split("/")[-1 if len(called[_called(place)]) == 1 else -2 :]))
+        name = free_name("_".join(place.split("/")[-1 if len(called[_called(place)]) == 1 else -2 :]), found)
+        if not name:
+            continue
         unit, columns = source.unit_of(place), _columns(source, place)
         entry: dict[str, object] = {"kind": "continuous"}
         entry |= {"width": columns} if columns > 1 else {}
         entry |= {"unit": unit} if is_known(unit) else {}
-        is_taken = place in taken and name not in BUILT_IN and name not in found.modalities
+        is_taken = place in taken
         found.custom.append(Line(name, entry, used=is_taken))
         lines.append(Line(name, place, _shown(source, place), used=is_taken))
         found.modalities += [name] if is_taken else []
@@ -217,8 +230,10 @@ def _add_trials(found: Suggestion, trials: Mapping[str, np.ndarray]) -> None:
             continue
         modality, note, is_readable = known_column(name, column)
         if modality is None:
-            line = per_trial(name, column)
-            found.custom += [line] if line and re.fullmatch("[A-Za-z0-9_-]+", name) else []
+            own = free_name(name, found)
+            line = per_trial(own, column) if own else None
+            found.custom += [line] if line else []
+            lines += [Line(own, name, used=False)] if line and own != name else []
             continue
         if not is_readable:
             found.add_values(modality, column)

@@ -3,12 +3,11 @@
 Shapes: K trials.
 """
 
-import re
 from collections.abc import Mapping
 
 import numpy as np
 
-from neds.commands.suggested import MOST_SERIES, Suggestion, known_column, per_trial, plain_name
+from neds.commands.suggested import MOST_SERIES, Suggestion, free_name, known_column, per_trial, plain_name
 from neds.commands.yaml_lines import Line
 from neds.modalities import BUILT_IN
 from neds.partition.array_keys import SPIKE_KEYS, WITH_MEANING
@@ -47,13 +46,19 @@ def suggested_arrays(arrays: Mapping[str, np.ndarray]) -> Suggestion:
             if not is_readable:
                 found.add_values(modality, array)
         elif array.ndim == 1:
-            line = per_trial(key, array)
-            found.custom += [line] if line and re.fullmatch("[A-Za-z0-9_-]+", key) else []
+            own_name = free_name(key, found)
+            line = per_trial(own_name, array) if own_name else None
+            found.custom += [line] if line else []
+            rename += [Line(key, own_name, used=False)] if line and own_name != key else []
         elif array.ndim in (2, 3) and array.shape[1] in n_bins and array.dtype.kind in "iuf":
             own.append((key, array))
     for key, array in own:
+        own_name, is_used = free_name(key, found), len(own) <= MOST_SERIES
+        if not own_name:
+            continue
+        rename += [Line(key, own_name, used=is_used)] if own_name != key else []
         entry = {"kind": "continuous"} | ({"width": array.shape[2]} if array.ndim == 3 else {})
-        found.custom.append(Line(key, entry, _shown(array), used=len(own) <= MOST_SERIES))
+        found.custom.append(Line(own_name, entry, _shown(array), used=is_used))
     found.modalities += [line.name for line in found.custom if line.used]
     found.mapping["rename"] = rename
     said = "seconds; the file does not say: put the right number here"
