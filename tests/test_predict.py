@@ -61,9 +61,11 @@ def test_a_table_has_a_row_per_trial(folder, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["units.parquet", "units.h5"])
-def test_embeddings_need_no_session(name, folder, tmp_path):
+def test_embeddings_need_no_session(name, folder, tmp_path, caplog):
+    caplog.set_level("INFO")
     predict(model=folder / "two-mice", task="embed", output=tmp_path / name)
     wanted = neds.load_model(folder / "two-mice").embeddings()
+    assert f"embeddings of {len(wanted)} units" in caplog.text
     if name.endswith("parquet"):
         pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / name), wanted, check_dtype=False)
     else:

@@ -1,5 +1,6 @@
 """A trained model on aligned data, to a file: predicted activity, predicted behaviour, or what it has learned of units."""
 
+import logging
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +16,9 @@ from neds.files.aligned import SPLITS, AlignedSession
 from neds.files.atomic import replacing, write_parquet
 from neds.files.roles import InputFile, OutputFile
 from neds.sharing.places import ModelPath
+from neds.words import counted
+
+log = logging.getLogger(__name__)
 
 FORMAT, VERSION = "neds-model-predictions", 1
 SUFFIXES = (".h5", ".parquet")
@@ -49,7 +53,9 @@ def predict_session(
         raise UserError(f"--output: {output}: end it on {' or '.join(SUFFIXES)}")
     found = load_model(model)
     if task == "embed":
-        _write_table(output, found.embeddings())
+        units = found.embeddings()
+        _write_table(output, units)
+        log.info("embeddings of %s", counted(len(units), "unit"))
         return
     if aligned is None:
         raise UserError(f"--aligned: name the session to {task}")
@@ -60,6 +66,7 @@ def predict_session(
         write_parquet(output, _by_trial(session, rows, values))
     else:
         _write_arrays(output, found, session, rows, values)
+    log.info("%s of %s of session %s", ", ".join(values), counted(len(rows), "trial"), session.eid)
 
 
 def _write_table(path: Path, table: pd.DataFrame) -> None:
