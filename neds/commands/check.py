@@ -70,10 +70,10 @@ def _line(finding: Finding) -> str:
 
 def _sessions(opened: OpenedPlan, steps: Sequence[Step], *, files: str) -> list[Finding]:
     plan = opened.plan
-    said = (
-        f"source {plan.config.source}; {len(plan.train)} to pretrain on, {len(plan.test)} held out, "
-        f"{', '.join(plan.modalities)}"
-    )
+    start = f"{len(plan.train)} to pretrain on"
+    if plan.config.pretrained:
+        start = f"models start from {plan.config.pretrained}, {len(plan.train)} of role train are for baselines alone"
+    said = f"source {plan.config.source}; {start}, {len(plan.test)} held out, {', '.join(plan.modalities)}"
     found = [Finding("sessions", "fine", said)]
     if absent := opened.absent_files(plan.targets("sessions", "models", "tables", "figures")):
         found.append(Finding("data", "missing", absent))
