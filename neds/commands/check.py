@@ -77,8 +77,12 @@ def _sessions(opened: OpenedPlan) -> list[Finding]:
     if absent := opened.absent_files(plan.targets("sessions", "models", "tables", "figures")):
         found.append(Finding("data", "missing", absent))
     elif plan.config.source not in ("synthetic", "one"):
-        read = "their files are there, and were not opened; `snakemake sessions` reads what is in them"
-        found.append(Finding("data", "note", read))
+        if plan.addresses:
+            away = f"{counted(len(plan.addresses), 'file')} on servers, which were not asked for them"
+            found.append(Finding("data", "note", away))
+        if len(plan.addresses) < len({session.recording for session in plan.sessions}):
+            read = "their files are there, and were not opened; `snakemake sessions` reads what is in them"
+            found.append(Finding("data", "note", read))
     return found
 
 

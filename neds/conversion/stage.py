@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from neds.conversion.session_file import SessionFile, file_record, session_file
 from neds.conversion.settings import MAPPINGS, RAW_UNITS, ConvertRun, FileMapping, FormatName, UnitColumn
 from neds.conversion.source import NoSuchSeries, SourceSession, UnusableSeries, events_of_rate
 from neds.conversion.units import conversion, is_known
 from neds.errors import UserError
-from neds.files.md5 import md5_of
 from neds.files.raw import RawSession, Trace, write_raw
 from neds.files.roles import InputFile, InputFiles, OutputFile
 from neds.modalities import Modality
@@ -35,40 +35,42 @@ _TEXTS = ("uuid", "probe", "acronym", "beryl", "cosmos")
 def convert(
     *,
     format: FormatName,
-    file: InputFile,
     eid: str,
     settings: ConvertRun,
     output: OutputFile,
+    file: InputFile | None = None,
+    address: str = "",
+    etag: str = "",
     linked: InputFiles = (),
 ) -> None:
-    """Read one session from `file` and write it to the raw file `output`.
+    """Read one session from `file` or `address` and write it to the raw file `output`.
 
     Args:
         format: of the file.
-        file: the session's file.
         eid: session id.
         settings: `modalities` (list of registry entries, of which those of one value per trial count) and `mapping`
             (config block nwb or brainsets).
         output: raw session file to write.
+        file: the session's file.
+        address: of the session's file on a server, https:// or s3://, in the place of `file`; what is read of it is fetched.
+        etag: the mark that the server must give the file; empty for any.
         linked: other files that links in an NWB file may lead to.
 
     Raises:
         UserError: a file that cannot be read, a mapping that does not fit it, or linked files of another format than NWB.
     """
-    path = Path(file)
     if linked and format != "nwb":
-        raise UserError(f"{path}: only NWB files have linked files, not {format}; leave these out")
-    if path.is_dir():
-        is_zarr = any((path / mark).exists() for mark in (".zgroup", ".zattrs", ".zmetadata", "zarr.json"))
-        what = "a Zarr folder; of NWB, HDF5 files are read: export it to one" if is_zarr else "a folder, not a file"
-        raise UserError(f"{path}: is {what}")
-    if not path.is_file():
-        raise UserError(f"{path}: no such file; correct the path in the sessions sheet")
+        raise UserError(f"{file or address}: only NWB files have linked files, not {format}; leave these out")
+    if file is not None:
+        _refuse_folder(Path(file))
     given = validated(MAPPINGS[format], settings.mapping, where="mapping")
     # A reader is imported only where it is used: pynwb takes long to.
     reader: Reader = import_module(f"neds.conversion.{format}").opened
     others = [Path(other) for other in linked]
-    with reader(path, given.filled(), **({"linked": others} if others else {})) as source:
+    with (
+        session_file(Path(file) if file else None, address=address, etag=etag) as path,
+        reader(path, given.filled(), **({"linked": others} if others else {})) as source,
+    ):
         mapping = _in_file(given, source)
         converted = _Conversion(path, format, mapping, source)
         traces, problems = converted.traces(
@@ -76,6 +78,7 @@ def convert(
         )
         trials, no_trials = converted.trials([m for m in settings.modalities if m.per_trial])
         units = converted.units(eid)
+        datasets = [file_record(read) for read in (path, *others)]
     write_raw(
         output,
         RawSession(
@@ -89,10 +92,7 @@ def convert(
             trials=trials,
             traces=traces,
             provenance={
-                "datasets": [
-                    {"name": file.name, "size": file.stat().st_size, "hash": md5_of(file)}
-                    for file in (path, *map(Path, linked))
-                ],
+                "datasets": datasets,
                 "mapping": mapping.model_dump(),
                 "mapped": [*(mapping.series or {}), *(mapping.trials or {})],
                 "problems": problems | no_trials,
@@ -103,6 +103,13 @@ def convert(
             intervals=source.intervals,
         ),
     )
+
+
+def _refuse_folder(path: Path) -> None:
+    if path.is_dir():
+        is_zarr = any((path / mark).exists() for mark in (".zgroup", ".zattrs", ".zmetadata", "zarr.json"))
+        what = "a Zarr folder; of NWB, HDF5 files are read: export it to one" if is_zarr else "a folder, not a file"
+        raise UserError(f"{path}: is {what}")
 
 
 def _in_file(given: FileMapping, source: SourceSession) -> FileMapping:
@@ -120,7 +127,7 @@ def _in_file(given: FileMapping, source: SourceSession) -> FileMapping:
 class _Conversion:
     """A source session seen through a mapping."""
 
-    def __init__(self, path: Path, key: str, mapping: FileMapping, source: SourceSession) -> None:
+    def __init__(self, path: SessionFile, key: str, mapping: FileMapping, source: SourceSession) -> None:
         self._path, self._key, self._mapping, self._source = path, key, mapping, source
         self.remarks: dict[str, str] = {}
         self.readings: dict[str, str] = {}
