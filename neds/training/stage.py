@@ -173,7 +173,7 @@ def _usable(session: AlignedSession) -> bool:
 def _build(run: TrainingRun, store: TrialStore, pretrained: Path | None) -> NEDS:
     mode = preset(run.mode, store.modalities, run.masking)
     if pretrained is None:
-        return NEDS(Design(run.model, store.modalities, mode, store.n_bins), store.shapes)
+        return NEDS(Design(run.model, store.modalities, mode, store.n_bins, store.n_context), store.shapes)
     source, _ = load_network(pretrained)
     design = source.design
     if (design.mode.inputs, design.mode.outputs, design.n_bins) != (mode.inputs, mode.outputs, store.n_bins):
@@ -184,6 +184,6 @@ def _build(run: TrainingRun, store: TrialStore, pretrained: Path | None) -> NEDS
         )
     # The size is that of the pretrained network; what is dropped in training is no matter of size.
     settings = design.settings.model_copy(update={key: getattr(run.model, key) for key in DROPOUTS})
-    model = NEDS(Design(settings, store.modalities, mode, store.n_bins), store.shapes)
+    model = NEDS(Design(settings, store.modalities, mode, store.n_bins, store.n_context), store.shapes)
     model.adopt(source)
     return model
