@@ -12,9 +12,12 @@ import numpy as np
 import pytest
 import yaml
 
+from neds.benchmark.protocol import TASKS
+from neds.benchmark.recording import opened
 from neds.benchmark.sheet import write_sheet
 from neds.commands.cli import main
 from neds.config.load import load_config
+from neds.conversion.session_file import session_file
 from neds.conversion.settings import ConvertRun
 from neds.conversion.stage import convert
 from neds.download import ranges, retries
@@ -22,12 +25,15 @@ from neds.download.listing import listed
 from neds.errors import UserError
 from neds.files.raw import RawSession, read_raw
 from neds.plan.opened import OpenedPlan
+from neds.plan.plan import Plan
 from neds.plan.step import Step, options
 from neds.roster import read_sheet
+from tests import brain_wide_bench as bench
 from tests import other_formats as formats
 from tests.file_server import FileServer, serving
 from tests.test_conversion import OF_TASK
 
+EXAMPLE = Path(__file__).parents[1] / "docs/examples/brain_wide_bench.yaml"
 MAPPINGS = {"nwb": formats.NWB, "brainsets": formats.BRAINSETS}
 UNREAD_BYTES = 24 * 2**20
 
@@ -296,3 +302,23 @@ def test_how_much_was_fetched_is_logged(server, tmp_path, caplog):
     with caplog.at_level(logging.INFO):
         converted("brainsets", tmp_path / "remote.h5", address=address(server))
     assert re.search(r"session\.h5: [0-9.]+ MB of [0-9.]+ MB fetched", caplog.text)
+
+
+def test_the_benchmark_reads_its_truth_from_a_server(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    local = tmp_path / "open/v1/eval/aaaa.h5"
+    local.parent.mkdir(parents=True)
+    bench.write_recording(local, seed=0)
+    with serving(tmp_path) as server:
+        write_sheet(folder=f"{server.url}/open/v1", output=Path("sheet.tsv"))
+        loaded = load_config([EXAMPLE])
+        step = Plan(loaded.config, loaded.sessions).step("benchmark_decoding", {"eid": "aaaa"})
+        assert "recording" not in step.inputs
+        with (
+            session_file(None, address=step.values["address"]) as remote,
+            opened(remote) as there,
+            opened(local) as here,
+        ):
+            for task in TASKS.values():
+                np.testing.assert_array_equal(there.scored(task).values, here.scored(task).values)
+                np.testing.assert_array_equal(there.scored(task).start_s, here.scored(task).start_s)
