@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from neds.conversion.settings import MAPPINGS
+from neds.files.addresses import address_fault, is_address
 from neds.partition.views import in_view
 from neds.settings import path_fault
 from neds.synthetic.settings import MOST_TRAIN_SESSIONS, SyntheticSettings, synthetic_subject
@@ -33,14 +34,16 @@ _SYNTHETIC_IDS = uuid.UUID("6e656473-0000-4000-8000-73796e746865")
 class Session:
     """One line of the roster.
 
-    `path` locates the recording within its source and is empty where the EID does; `linked` are further files that the
-    recording's own may have links to; `index` is the number of a generated session within its data set. Of a session that
-    is one view of a recording the EID ends with `_<view>`.
+    `path` locates the recording within its source and is empty where the EID does. Of an address, `etag` is the mark that
+    the server must give the file, empty for any. `linked` are further files that the recording's own may have links to;
+    `index` is the number of a generated session within its data set. Of a session that is one view of a recording the EID
+    ends with `_<view>`.
     """
 
     eid: str
     role: str
     path: str = ""
+    etag: str = ""
     linked: tuple[str, ...] = ()
     index: int = 0
     view: str = ""
@@ -74,8 +77,9 @@ def read_sheet(path: Path, *, source: str) -> tuple[list[Session], list[str]]:
     comments.
 
     `path` is, for source alf, the session folder relative to the ALF root (lab/Subjects/subject/date/number) and, for
-    the other local sources, the session's file, relative to the sheet. An optional column `linked`, of source nwb, names
-    the files to which links in that file may lead, likewise, with semicolons between them.
+    the other local sources, the session's file, relative to the sheet, or of some sources its address on a server, whose
+    version an optional column `etag` tells. An optional column `linked`, of source nwb, names the files to which links in
+    that file may lead, likewise, with semicolons between them.
 
     Returns:
         The sessions, as far as they can be read, and every fault of the sheet, one line each.
@@ -93,7 +97,7 @@ def read_sheet(path: Path, *, source: str) -> tuple[list[Session], list[str]]:
     missing = [column for column in needed if column not in header]
     if missing:
         return [], [f"{path}: no column {', '.join(missing)} (columns must be separated by tabs)"]
-    read = [*needed, "linked"]
+    read = [*needed, "linked", "etag"]
     faulty = [column for column in read if sum(column == name.strip().lower() for name in header) > (column in header)]
     faulty += [column for column in read if header.count(column) > 1]
     if faulty:
@@ -102,7 +106,9 @@ def read_sheet(path: Path, *, source: str) -> tuple[list[Session], list[str]]:
     for number, cells in enumerate(table, start=1):
         row = dict.fromkeys(header, "") | dict(zip(header, (cell.strip() for cell in cells), strict=False))
         linked = tuple(part for text in row.get("linked", "").split(";") if (part := text.strip()))
-        session = Session(eid=row["eid"], role=row["role"], path=row.get("path", ""), linked=linked)
+        session = Session(
+            eid=row["eid"], role=row["role"], path=row.get("path", ""), etag=row.get("etag", ""), linked=linked
+        )
         sessions.append(session)
         faults += [f"{path}, session {number}: {fault}" for fault in _faults(session, source, "path" in needed)]
     if not sessions:
@@ -119,10 +125,12 @@ def _same_recordings(sessions: list[Session], sheet: Path, source: str) -> list[
     for session in sessions:
         if not session.path:
             continue
-        path = Path(session.path.strip("/")) if source == "alf" else sheet.parent / session.path
-        for mark in (path,) if source == "alf" else _marks(path):
+        # Of what is on a server the address alone is compared; nothing is asked for while the sheet is read.
+        is_told = source == "alf" or is_address(session.path)
+        path = Path(session.path.strip("/")) if is_told else sheet.parent / session.path
+        for mark in (path,) if is_told else _marks(path):
             first, there = listed.setdefault(mark, (session, path))
-            if first is not session and (source == "alf" or filecmp.cmp(there, path, shallow=False)):
+            if first is not session and (is_told or filecmp.cmp(there, path, shallow=False)):
                 how = f"are one recording ({session.path})"
                 faults.append(f"{sheet}: sessions {first.eid} and {session.eid} {how}; list it once")
                 break
@@ -154,9 +162,23 @@ def _faults(session: Session, source: str, needs_path: bool) -> list[str]:
         faults.append("path is empty")
     if needs_path and (fault := path_fault(session.path)):
         faults.append(f"path {fault}")
+    if needs_path and is_address(session.path):
+        faults += _address_faults(session, source)
+    elif session.etag:
+        faults.append("etag is for a path that is an address; leave it empty")
     if session.linked and source != "nwb":
         faults.append("linked is for source nwb, whose files may have links; leave it empty")
     faults += [f"linked {fault}" for path in session.linked if (fault := path_fault(path))]
+    return faults
+
+
+def _address_faults(session: Session, source: str) -> list[str]:
+    if source not in MAPPINGS or not MAPPINGS[source].reads_addresses:
+        return [f"path {session.path}: files of source {source} are read from this computer only; download it"]
+    fault = address_fault(session.path)
+    faults = [f"path {fault}"] if fault else []
+    if session.linked:
+        faults.append("linked is for files on this computer; download all of the session's")
     return faults
 
 

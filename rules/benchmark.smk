@@ -13,6 +13,7 @@ if PLAN.has("benchmark_decoding"):
             log_file("benchmark_decoding"),
         benchmark:
             f"{RESULTS}/benchmarks/benchmark/ts1-{{eid}}.tsv"
+        localrule: bool(PLAN.addresses)
         conda:
             "../envs/neds.yaml"
         params:

@@ -71,6 +71,7 @@ if PLAN.has("download_one"):
 
 if PLAN.has("convert"):
 
+    # What is read from servers is read by the host that runs Snakemake, as nodes of a cluster may have no internet.
     rule convert:
         """Turn a session of another format (NWB, brainsets) into a raw session file."""
         input:
@@ -81,6 +82,7 @@ if PLAN.has("convert"):
             log_file("convert"),
         benchmark:
             f"{RESULTS}/benchmarks/download/{{eid}}.tsv"
+        localrule: bool(PLAN.addresses)
         conda:
             "../envs/neds.yaml"
         params:

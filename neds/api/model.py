@@ -245,7 +245,8 @@ class Model:
                     f"session {session.eid}: {name} has {width} values per bin, {self.name} was trained with {trained}; "
                     "fine-tune it on this file first"
                 )
-        if fault := bins_fault(self.checkpoint.known, self.network.design.n_bins, session):
+        design = self.network.design
+        if fault := bins_fault(self.checkpoint.known, design.n_bins, design.n_context, session):
             raise UserError(f"{self.name}: {fault}; cut the session as that")
         session, fault = as_trained(known, session)
         if fault:

@@ -17,6 +17,7 @@ from neds.benchmark.leak import refuse_leak
 from neds.benchmark.protocol import BIN_S, TASKS, Task
 from neds.benchmark.recording import Scored, opened
 from neds.benchmark.settings import DecodingRun
+from neds.conversion.session_file import SessionFile, session_file
 from neds.errors import UserError
 from neds.evaluation.results import read_predictions
 from neds.files.aligned import AlignedSession, read_aligned
@@ -43,7 +44,6 @@ class _Truth:
 
 def submit_decoding(
     *,
-    recording: InputFile,
     aligned: InputFiles,
     predictions: InputFiles,
     checkpoints: InputFiles,
@@ -51,6 +51,9 @@ def submit_decoding(
     submission: OutputFile,
     ground_truth: OutputFile,
     coverage: OutputFile,
+    recording: InputFile | None = None,
+    address: str = "",
+    etag: str = "",
 ) -> None:
     """Write what models decode of a recording for the first suite of BrainWideBench, and the truth to score it by.
 
@@ -58,14 +61,16 @@ def submit_decoding(
     what is missing without a word.
 
     Args:
-        recording: the recording's file, as the benchmark publishes it.
-        aligned: its views, cut into trials, in any order.
+        aligned: views of the recording, cut into trials, in any order.
         predictions: predictions of each model.
         checkpoints: the models.
         settings: label, EID, view of each task, which models the predictions are of, and `missing`.
         submission: zip of the predictions to write.
         ground_truth: zip of the true values to write, as the scorer reads them.
         coverage: CSV to write, a row for each file of the submission.
+        recording: the recording's file, as the benchmark publishes it.
+        address: of that file on a server, in the place of `recording`.
+        etag: the mark that the server must give it; empty for any.
 
     Raises:
         UserError: a model that was pretrained on a session that is evaluated, a trial that is missing, predictions that are
@@ -73,7 +78,8 @@ def submit_decoding(
     """
     for checkpoint in checkpoints:
         refuse_leak(checkpoint, settings.eid, settings.views.values())
-    truths = _truths(recording, settings)
+    with session_file(recording, address=address, etag=etag) as file:
+        truths = _truths(file, settings)
     write_archive(ground_truth, (_truth_entry(TASKS[task], own) for task, own in truths.items()))
     sessions = {session.eid: session for session in (read_aligned(path, with_values=False) for path in aligned)}
     rows: list[dict[str, object]] = []
@@ -86,7 +92,7 @@ def submit_decoding(
         )
 
 
-def _truths(path: Path, settings: DecodingRun) -> dict[str, _Truth]:
+def _truths(path: SessionFile, settings: DecodingRun) -> dict[str, _Truth]:
     """By task."""
     with opened(path) as recording:
         header = {

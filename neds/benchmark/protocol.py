@@ -10,6 +10,8 @@ from typing import Literal
 FORMAT_VERSION = "0.1.0"
 """The version of ibl-bwb-eval whose format is written."""
 BIN_S, N_BINS = 0.02, 50
+LONGEST_CONTEXT_S = 19.0
+"""Before a window, so that with it 20 s are read."""
 TEST_DOMAIN = "ts1_test_domain"
 UNIT_FILTERING = ("all_units", "selected_units", "custom", "mixed")
 _ALIGNED = "task_aligned_intervals"

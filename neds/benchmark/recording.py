@@ -6,12 +6,12 @@ Shapes: K scored trials, m stretches, n samples.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import h5py
 import numpy as np
 
 from neds.benchmark.protocol import BIN_S, N_BINS, TEST_DOMAIN, UNIT_FILTERING, Task
+from neds.conversion.session_file import SessionFile
 from neds.errors import UserError
 from neds.files import hdf5
 
@@ -44,7 +44,7 @@ class Scored:
 class Recording:
     """An open file of the benchmark. Every reading raises UserError for a file that lacks what the benchmark's have."""
 
-    def __init__(self, path: Path, handle: h5py.File) -> None:
+    def __init__(self, path: SessionFile, handle: h5py.File) -> None:
         self._path, self._handle = path, handle
         described = self._at("brainset").attrs
         self.unit_filtering = str(described.get("unit_filtering", ""))
@@ -118,7 +118,7 @@ class Recording:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Recording]:
+def opened(path: SessionFile) -> Iterator[Recording]:
     """Open a file of the benchmark for as long as the block runs.
 
     Raises:

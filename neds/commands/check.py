@@ -78,7 +78,10 @@ def _sessions(opened: OpenedPlan, steps: Sequence[Step], *, files: str) -> list[
     if absent := opened.absent_files(plan.targets("sessions", "models", "tables", "figures")):
         found.append(Finding("data", "missing", absent))
         return found
-    reading = [step for step in steps if step.rule in RULES]
+    if plan.addresses:
+        away = f"{counted(len(plan.addresses), 'file')} on servers, which were not asked for them"
+        found.append(Finding("data", "note", away))
+    reading = [step for step in steps if step.rule in RULES and "address" not in step.values]
     if reading and files != "none":
         found += look_into_files(plan, reading, only_first=files == "first")
     elif reading or (plan.config.source == "alf" and any(step.rule == "download_alf" for step in steps)):

@@ -30,9 +30,7 @@ TEMPORARY_FAILURE = 75
 WRONG_USAGE = 2
 OPTIONAL = {
     **dict.fromkeys(("pynwb", "hdmf"), "nwb"),
-    **dict.fromkeys(
-        ("one", "brainbox", "iblatlas", "ibldsp", "ibllib", "iblutil", "neuropixel", "requests", "spikeglx"), "one"
-    ),
+    **dict.fromkeys(("one", "brainbox", "iblatlas", "ibldsp", "ibllib", "iblutil", "neuropixel", "spikeglx"), "one"),
     **dict.fromkeys(("ray", "optuna"), "tune"),
     **dict.fromkeys(("tensorboardX", "wandb"), "loggers"),
     "temporaldata": "brainsets",

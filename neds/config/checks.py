@@ -4,6 +4,7 @@ from neds.config.checked import Checked
 from neds.config.checks_benchmark import benchmark_faults
 from neds.config.checks_data import (
     alignment_faults,
+    context_faults,
     gap_faults,
     mapping_faults,
     modality_faults,
@@ -36,6 +37,7 @@ CHECKS = {
     mapping_faults: ("source", "nwb", "brainsets", "modalities", "custom_modalities"),
     override_faults: ("overrides", "model", "masking", "training"),
     source_faults: ("source", "sessions", "download.alf_root"),
+    context_faults: ("source", "partition", "views", "modalities"),
     repetitions: (
         *("modalities", "modes", "regimes", "seeds", "baselines", "finetune_from", "train_trials"),
         *("pretraining_sets", "loggers", "evaluation.tasks", "views"),

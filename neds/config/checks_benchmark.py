@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from neds.benchmark.protocol import BIN_S, TASKS, TEST_DOMAIN, evaluation_sessions
+from neds.benchmark.protocol import BIN_S, LONGEST_CONTEXT_S, TASKS, TEST_DOMAIN, evaluation_sessions
 from neds.benchmark.settings import FEWEST_SEEDS
 from neds.config.checked import Checked
 from neds.config.schema import Config
@@ -79,6 +79,8 @@ def _protocol_faults(config: Config) -> Iterator[str]:
         yield f"config key partition.bin_s: bins of the benchmark are of {BIN_S:g} s"
     if cut.trace_values != "samples":
         yield "config key partition.trace_values: the benchmark scores samples as they stand in the file; set it to samples"
+    if max(c.context_s for c in config.cuttings().values()) > LONGEST_CONTEXT_S:
+        yield f"config key partition.context_s: the benchmark allows {LONGEST_CONTEXT_S:g} s of context at most"
     windows = {(c.align, round(c.window_start_s, 6), round(c.window_end_s, 6)) for c in config.cuttings().values()}
     if not any((task.align, task.start_s, task.end_s) in windows for task in TASKS.values()):
         yield "config key views: none has the window of a task of the benchmark (docs/benchmark.md lists them)"

@@ -135,3 +135,16 @@ def source_faults(checked: Checked) -> list[str]:
     if config.source == "alf" and not config.download.alf_root:
         faults.append("config key download.alf_root: source alf needs the folder that holds lab/Subjects/...")
     return faults
+
+
+def context_faults(checked: Checked) -> list[str]:
+    """Context that a source does not hold."""
+    config = checked.config
+    wanted = {"partition": config.partition.context_s}
+    wanted |= {f"views.{name}": view.context_s or 0.0 for name, view in config.views.items()}
+    key = next((f"config key {name}.context_s" for name, seconds in wanted.items() if seconds), "")
+    if key and config.source == "aligned":
+        return [f"{key}: your own arrays hold no more than their window; set it to 0"]
+    if key and "lfp" in config.modalities:
+        return [f"{key}: LFP is read around the window only; set it to 0, or take lfp off modalities"]
+    return []

@@ -62,12 +62,12 @@ def _misfits(config: Config, model: Description) -> Iterator[str]:
         yield f"was trained with a {name} of kind {trained[name].kind}; kind, group and classes must be those of {name} here"
     cut = config.partition
     if config.source != "aligned":
-        theirs = (model.n_bins, round(model.bin_s, 6), round(model.window_start_s, 6))
-        if (cut.n_bins, round(cut.bin_s, 6), round(cut.window_start_s, 6)) != theirs:
+        theirs = (model.n_bins, round(model.bin_s, 6), round(model.window_start_s, 6), model.n_context)
+        if (cut.n_bins, round(cut.bin_s, 6), round(cut.window_start_s, 6), cut.n_context) != theirs:
             yield (
                 f"was trained on {model.n_bins} bins of {model.bin_s:g} s from {model.window_start_s:g} s, partition cuts "
-                f"{cut.n_bins} of {cut.bin_s:g} s from {cut.window_start_s:g} s; set partition.bin_s, window_start_s and "
-                "window_end_s to those"
+                f"{cut.n_bins} of {cut.bin_s:g} s from {cut.window_start_s:g} s; set partition.bin_s, window_start_s, "
+                f"window_end_s and context_s ({model.n_context * model.bin_s:g}) to those"
             )
 
 

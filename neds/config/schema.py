@@ -63,9 +63,9 @@ class Config(FileMappings):
     views: dict[str, ViewSettings] = key(
         {}, when="for several windows per session, e.g. one before the movement and one after the feedback"
     )
-    """View -> {align, window_start_s, window_end_s, modalities}: every session is cut once for each view, in the place of
-    the window of `partition`, into a session called <eid>_<view>, and has models of its own in each. modalities: null for
-    all."""
+    """View -> {align, window_start_s, window_end_s, context_s, modalities}: every session is cut once for each view, in the
+    place of the window of `partition`, into a session called <eid>_<view>, and has models of its own in each. modalities:
+    null for all; context_s: null for that of `partition`."""
     modes: list[ModeName] = key(
         ["mm"], min_length=1, when="to train unimodal models too", paper="[mm, encoding, decoding]"
     )

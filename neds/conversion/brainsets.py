@@ -8,11 +8,11 @@ alone. Text is stored as bytes.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import h5py
 import numpy as np
 
+from neds.conversion.session_file import SessionFile
 from neds.conversion.settings import FileMapping
 from neds.conversion.source import (
     NoSuchSeries,
@@ -36,7 +36,7 @@ _SERIES = ("IrregularTimeSeries", "RegularTimeSeries")
 
 
 @contextmanager
-def opened(path: Path, mapping: FileMapping) -> Iterator[SourceSession]:
+def opened(path: SessionFile, mapping: FileMapping) -> Iterator[SourceSession]:
     """Open a brainsets file for as long as the block runs.
 
     Raises:
@@ -62,7 +62,7 @@ def opened(path: Path, mapping: FileMapping) -> Iterator[SourceSession]:
         yield session
 
 
-def _session(path: Path, handle: h5py.File, mapping: FileMapping) -> SourceSession:
+def _session(path: SessionFile, handle: h5py.File, mapping: FileMapping) -> SourceSession:
     spikes, trials = handle["spikes"], handle.get(mapping.trials_table)
     n_units = max((len(column) for column in handle["units"].values() if isinstance(column, h5py.Dataset)), default=0)
     hdf5.require_memory({name: spikes[name] for name in ("timestamps", "unit_index")}, path)

@@ -6,8 +6,9 @@ from functools import partial
 from pathlib import Path
 
 from neds.conversion.mapped import Mapped
+from neds.conversion.session_file import session_file
 from neds.conversion.settings import COMPUTED_FROM, ConvertRun, FormatName
-from neds.conversion.stage import opened
+from neds.conversion.stage import opened, refuse_folder
 from neds.errors import UserError
 from neds.partition.settings import PartitionSettings
 from neds.partition.trials import keep_trials
@@ -48,7 +49,8 @@ def look_into(
     """
     look = Look()
     try:
-        with opened(path, format=format, settings=settings, linked=linked) as session:
+        refuse_folder(path)
+        with session_file(path) as file, opened(file, format=format, settings=settings, linked=linked) as session:
             _look(session, look, settings, cuttings)
     except UserError as error:
         look.faults += str(error).splitlines()

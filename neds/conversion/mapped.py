@@ -5,11 +5,11 @@ Shapes: N units, K trials.
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from neds.conversion.session_file import SessionFile
 from neds.conversion.settings import FileMapping, UnitColumn
 from neds.conversion.source import NoSuchSeries, SourceSession, UnusableSeries, events_of_rate
 from neds.conversion.units import conversion, is_known
@@ -39,7 +39,7 @@ def in_file(given: FileMapping, source: SourceSession) -> FileMapping:
 class Mapped:
     """A source session seen through a mapping."""
 
-    def __init__(self, path: Path, key: str, mapping: FileMapping, source: SourceSession) -> None:
+    def __init__(self, path: SessionFile, key: str, mapping: FileMapping, source: SourceSession) -> None:
         self.path, self.key, self.mapping, self.source = path, key, mapping, source
         self.remarks: dict[str, str] = {}
         self.readings: dict[str, str] = {}

@@ -16,6 +16,7 @@ from pynwb import NWBHDF5IO, NWBFile, TimeSeries
 from pynwb.ecephys import ElectricalSeries
 from pynwb.image import ImageSeries
 
+from neds.conversion.session_file import SessionFile
 from neds.conversion.settings import FileMapping
 from neds.conversion.source import (
     NoSuchSeries,
@@ -37,7 +38,7 @@ _PLACES = ("acquisition", "processing", "stimulus", "analysis", "scratch")
 
 
 @contextmanager
-def opened(path: Path, mapping: FileMapping, *, linked: Sequence[Path] = ()) -> Iterator[SourceSession]:
+def opened(path: SessionFile, mapping: FileMapping, *, linked: Sequence[Path] = ()) -> Iterator[SourceSession]:
     """Open an NWB file for as long as the block runs.
 
     Args:
@@ -49,33 +50,37 @@ def opened(path: Path, mapping: FileMapping, *, linked: Sequence[Path] = ()) -> 
     with warnings.catch_warnings():
         # Of cached namespaces and the like, which no user can act on.
         warnings.simplefilter("ignore")
-        for file in (path, *linked):
-            _refuse_foreign(file, [path, *linked])
-        try:
-            io = NWBHDF5IO(path, "r", load_namespaces=True)
-        except (OSError, KeyError, TypeError, ValueError) as error:
-            raise UserError(f"{path}: damaged, or no NWB file ({' '.join(str(error).split())})") from None
-        with io:
+        for other in linked:
+            with _opened(other, linked=[path, *linked]):
+                pass
+        with _opened(path, linked=linked) as handle:
             try:
-                file = io.read()
-            except Exception as error:  # hdmf raises exceptions of many kinds for files that break the schema
-                detail = " ".join(str(error).split())
-                detail = detail if len(detail) <= LONGEST_DETAIL else f"{detail[:LONGEST_DETAIL]} ..."
-                raise UserError(f"{path}: no NWB file that pynwb can read ({detail})") from None
-            yield _session(path, file, mapping)
+                io = NWBHDF5IO(file=handle, mode="r", load_namespaces=True)
+            except (OSError, KeyError, TypeError, ValueError) as error:
+                raise UserError(f"{path}: damaged, or no NWB file ({' '.join(str(error).split())})") from None
+            with io:
+                try:
+                    file = io.read()
+                except Exception as error:  # hdmf raises exceptions of many kinds for files that break the schema
+                    detail = " ".join(str(error).split())
+                    detail = detail if len(detail) <= LONGEST_DETAIL else f"{detail[:LONGEST_DETAIL]} ..."
+                    raise UserError(f"{path}: no NWB file that pynwb can read ({detail})") from None
+                yield _session(path, file, mapping)
 
 
-def _refuse_foreign(path: Path, linked: Sequence[Path]) -> None:
+@contextmanager
+def _opened(path: SessionFile, *, linked: Sequence[SessionFile]) -> Iterator[h5py.File]:
     """Pynwb follows whatever links a file has, so they are looked at before."""
     try:
         handle = h5py.File(path, "r")
     except OSError as error:
         raise UserError(f"{path}: damaged, or no NWB file ({' '.join(str(error).split())})") from None
     with handle:
-        hdf5.refuse_foreign(handle, path, linked=linked, how=_NAME_IT)
+        hdf5.refuse_foreign(handle, path, linked=[file for file in linked if isinstance(file, Path)], how=_NAME_IT)
+        yield handle
 
 
-def _session(path: Path, file: NWBFile, mapping: FileMapping) -> SourceSession:
+def _session(path: SessionFile, file: NWBFile, mapping: FileMapping) -> SourceSession:
     if file.units is None or "spike_times" not in file.units.colnames:
         raise UserError(f"{path}: the file has no units with spike times; sort its spikes first")
     index = file.units["spike_times"]

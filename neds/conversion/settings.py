@@ -45,6 +45,8 @@ class FileMapping(Settings):
     known_where: dict[str, str] | None = key(None, when="when the file marks bad samples")
     """Modality -> path of a series of truth values on the same clock; where it is false the modality is unknown."""
     example: ClassVar[str]
+    # Whether the format's reader takes a file that stays on a server (`neds.conversion.session_file`).
+    reads_addresses: ClassVar[bool] = False
     missing_series: Literal["error", "skip"]
     """When a file lacks a series: error stops the workflow; skip makes the session unusable where a modality needs it."""
 
@@ -57,6 +59,7 @@ class NwbMapping(FileMapping):
     """NWB: series by the names of the objects they lie in."""
 
     example = "processing/behavior/Position/paw"
+    reads_addresses = True
     missing_series: Literal["error", "skip"] = key(
         "error", when="skip when some sessions were recorded without a series"
     )
@@ -69,6 +72,7 @@ class BrainsetsMapping(FileMapping):
     """
 
     example = "wheel/wheel_speed"
+    reads_addresses = True
     missing_series: Literal["error", "skip"] = key("skip", when="error when every session must have every series")
 
     def filled(self) -> Self:

@@ -1,7 +1,7 @@
 """Trials of many sessions, from which batches are cut by indexing.
 
-Spikes stay integers, so that tens of sessions fit; they are standardised a batch at a time. Shapes: B trials of a batch, S
-sessions.
+Spikes stay integers, so that tens of sessions fit; they are standardised a batch at a time. Shapes: B trials of a batch, T
+bins, C bins of context before these, S sessions.
 """
 
 from collections.abc import Iterator
@@ -32,12 +32,17 @@ class TrialStore:
             UserError: sessions that differ in their window or bins, or lack a modality.
         """
         first = sessions[0]
-        self.n_bins, self.bin_s, self.device = first.n_bins, first.bin_s, device
+        self.n_bins, self.n_context, self.bin_s, self.device = first.n_bins, first.n_context, first.bin_s, device
         for session in sessions:
             if (session.n_bins, session.bin_s) != (self.n_bins, self.bin_s):
                 raise UserError(
                     f"session {session.eid} has {session.n_bins} bins of {session.bin_s} s, session {first.eid} has "
                     f"{self.n_bins} of {self.bin_s} s; sessions that train together need the same bins"
+                )
+            if session.n_context != self.n_context:
+                raise UserError(
+                    f"session {session.eid} has {session.n_context} bins of context, session {first.eid} has "
+                    f"{self.n_context}; sessions that train together need the same context"
                 )
             if abs(session.window_start_s - first.window_start_s) > 1e-6:
                 raise UserError(
@@ -51,27 +56,48 @@ class TrialStore:
         self.eids = [session.eid for session in sessions]
         n_trials = [session.n_trials for session in sessions]
         self._first = np.cumsum([0, *n_trials[:-1]])
-        self._counts = {n: self._held(sessions, n) for n, m in self.modalities.items() if m.kind == "counts"}
-        self._values = {n: self._joined(sessions, n) for n in names if n not in self._counts}
+        self._counts = {
+            n: self._held([session.values[n] for session in sessions])
+            for n, m in self.modalities.items()
+            if m.kind == "counts"
+        }
+        self._values = {
+            n: self._joined(sessions, n, [session.values[n] for session in sessions])
+            for n in names
+            if n not in self._counts
+        }
         scaled = [name for name, modality in self.modalities.items() if modality.kind != "categorical"]
         self._widths = {n: [len(session.statistics[n]["mean"]) for session in sessions] for n in scaled}
         self._means = {n: self._table(sessions, n, "mean", 0.0) for n in scaled}
         self._stds = {n: self._table(sessions, n, "std", 1.0) for n in scaled}
         self._columns = {n: self._own_columns(n) for n in scaled if self.modalities[n].kind != "scalar"}
+        self._before = self._context(sessions) if self.n_context else {}
+        self._before_known = {
+            n: torch.from_numpy(np.concatenate([session.context_known[n] for session in sessions])).to(device)
+            for n in self._before
+            if n in self._counts
+        }
         self.shapes = [self._shape(session) for session in sessions]
         self.trials = [{split: session.trials_of(split) for split in ("train", "val", "test")} for session in sessions]
 
-    def _held(self, sessions: list[AlignedSession], name: str) -> HostCounts | DeviceCounts:
-        of_sessions = [session.values[name] for session in sessions]
+    def _context(self, sessions: list[AlignedSession]) -> dict[str, HostCounts | DeviceCounts | Tensor]:
+        """What comes before the windows, of each modality with values in bins, as these."""
+        held: dict[str, HostCounts | DeviceCounts | Tensor] = {}
+        for name, modality in self.modalities.items():
+            if not modality.per_trial:
+                own = [session.context[name] for session in sessions]
+                held[name] = self._held(own) if name in self._counts else self._joined(sessions, name, own)
+        return held
+
+    def _held(self, of_sessions: list[np.ndarray]) -> HostCounts | DeviceCounts:
         n_bytes = bytes_on_device(of_sessions)
         on_device = self.device.type == "cuda" and n_bytes < torch.cuda.mem_get_info(self.device)[0] / 2
         return (DeviceCounts if on_device else HostCounts)(of_sessions, self.device)
 
-    def _joined(self, sessions: list[AlignedSession], name: str) -> Tensor:
+    def _joined(self, sessions: list[AlignedSession], name: str, of_sessions: list[np.ndarray]) -> Tensor:
         """Values of all sessions' trials on the device, standardised unless they are classes."""
         modality, parts = self.modalities[name], []
-        for session in sessions:
-            array = session.values[name]
+        for session, array in zip(sessions, of_sessions, strict=True):
             if modality.kind != "categorical":
                 statistics = session.statistics[name]
                 array = ((array - statistics["mean"]) / statistics["std"]).astype(np.float32)
@@ -111,10 +137,8 @@ class TrialStore:
         for name, modality in self.modalities.items():
             if modality.kind == "counts":
                 counts[name] = self._counts[name].take(sessions, trials).float()
-                width = counts[name].shape[-1]
-                mean, std = (table[of_trial, None, :width] for table in (self._means[name], self._stds[name]))
-                scaled[name] = (counts[name] - mean) / std
-                columns[name] = self._columns[name][of_trial, :width]
+                scaled[name] = self._standardised(name, counts[name], of_trial)
+                columns[name] = self._columns[name][of_trial, : counts[name].shape[-1]]
                 valid[name] = torch.ones(len(trials), self.n_bins, dtype=torch.bool, device=self.device)
                 continue
             values = self._values[name][row]
@@ -128,6 +152,14 @@ class TrialStore:
             else:
                 valid[name] = (values >= 0)[:, None].expand(-1, self.n_bins)
                 categorical[name] = values.long().clamp(min=0)
+        context, context_valid = {}, {}
+        for name, before in self._before.items():
+            if isinstance(before, Tensor):
+                context_valid[name] = before[row].isfinite().all(-1)
+                context[name] = torch.where(context_valid[name][..., None], before[row], 0.0)
+            else:
+                context_valid[name] = self._before_known[name][row]
+                context[name] = self._standardised(name, before.take(sessions, trials).float(), of_trial)
         return Batch(
             sessions=of_trial,
             groups=groups_of(sessions),
@@ -138,7 +170,14 @@ class TrialStore:
             categorical=categorical,
             scalar=scalar,
             valid=valid,
+            context=context,
+            context_valid=context_valid,
         )
+
+    def _standardised(self, name: str, counts: Tensor, of_trial: Tensor) -> Tensor:
+        width = counts.shape[-1]
+        mean, std = (table[of_trial, None, :width] for table in (self._means[name], self._stds[name]))
+        return (counts - mean) / std
 
     def of_trials(self, session: int, trials: np.ndarray, name: str) -> np.ndarray:
         """Values (k,) of a modality of one value per trial: classes, -1 where unknown; or standardised, NaN there."""

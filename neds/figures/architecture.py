@@ -27,9 +27,11 @@ def describe_network(design: Design) -> pd.DataFrame:
         A row per fact: modality, quantity, value (text).
     """
     settings, facts = design.settings, []
-    layout = layout_of([design.modalities[name] for name in design.mode.inputs], settings, design.n_bins)
+    layout = layout_of(
+        [design.modalities[name] for name in design.mode.inputs], settings, design.n_bins, design.n_context
+    )
     for name, modality in design.modalities.items():
-        facts.append((name, "values", _values(modality, design.n_bins)))
+        facts.append((name, "values", _values(modality, layout.n_bins)))
         if name in design.mode.inputs:
             facts.append((name, "stitcher", _stitcher(modality, settings, layout.n_values(name))))
             facts.append((name, "tokens", str(layout.n_tokens_of(name))))

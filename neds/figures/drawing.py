@@ -91,6 +91,8 @@ class OverviewDrawing(Drawing):
     """Of each mode."""
     n_bins: int | None = Field(None, ge=1)
     """Bins of a trial; null where aligned files say it."""
+    n_context: int = Field(0, ge=0)
+    """Bins before these that the network reads."""
 
 
 class AblationTable(Drawing):

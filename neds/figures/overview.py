@@ -30,12 +30,14 @@ def overview_figure(
     model: ModelSettings,
     maskings: dict[ModeName, MaskingSettings],
     n_bins: int,
+    n_context: int = 0,
 ) -> tuple[Figure, pd.DataFrame]:
     """An example trial of every masking scheme of every mode, and the network of the first mode, and what was drawn.
 
     Args:
         maskings: of each mode.
         n_bins: T, bins of a trial.
+        n_context: bins before these that the network reads.
 
     Returns:
         The figure, and a table with a row per bin of each example (panel "masking"; columns mode, scheme, example, share,
@@ -45,7 +47,7 @@ def overview_figure(
     examples = {
         name: example_masks(modalities, mode, n_bins=n_bins, settings=maskings[name]) for name, mode in kinds.items()
     }
-    design = Design(model, modalities, kinds[modes[0]], n_bins)
+    design = Design(model, modalities, kinds[modes[0]], n_bins, n_context)
     facts = describe_network(design)
     panels = [
         (mode, scheme, example, rows)
@@ -89,7 +91,8 @@ def draw_overview(*, settings: OverviewDrawing, output: FigureStem, aligned: Inp
     """Draw the masking schemes and the network from the configuration.
 
     Args:
-        settings: modes, modalities, model, maskings by mode, and n_bins (bins of a trial, or null).
+        settings: modes, modalities, model, maskings by mode, n_bins (bins of a trial, or null), and n_context (bins before
+            these).
         aligned: aligned files, where n_bins is null.
         output: files to write, without .pdf, .png and .csv.
     """
@@ -101,6 +104,7 @@ def draw_overview(*, settings: OverviewDrawing, output: FigureStem, aligned: Inp
             model=settings.model,
             maskings=settings.maskings,
             n_bins=settings.n_bins or _n_bins_of(aligned),
+            n_context=settings.n_context,
         )
 
     draw(figure, output)

@@ -1,6 +1,6 @@
 """The aligned session file: trials x bins, units and split; all that models and baselines ever see (docs/files.md).
 
-Shapes: K trials, T bins, N units.
+Shapes: K trials, T bins, C bins of context before these, N units.
 """
 
 import json
@@ -58,6 +58,9 @@ class AlignedSession:
             unknown; categorical (K,) int8 class indices, -1 where unknown; scalar (K,) float32, NaN where unknown.
         statistics: of the training trials only. counts: `mean` and `std` (N,) of the spikes per bin; continuous: `mean`
             and `std` (width,); scalar: the same (1,); categorical: `frequency` (classes,).
+        context: of each modality with values in bins, those of the C bins before the window, as in `values`; empty where
+            there is no context. Models read it, and nothing is predicted there.
+        context_known: of each counts modality in it, (K, C) whether it was recorded in the bin.
         components: of each modality that was reduced to principal components, what they are made of.
         units: (N rows) uuid, probe, acronym, beryl, cosmos, depth_um, channel, label, rate_hz (in the window, training
             trials).
@@ -85,6 +88,8 @@ class AlignedSession:
     values: dict[str, np.ndarray] = field(default_factory=dict)
     statistics: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
     components: dict[str, Components] = field(default_factory=dict)
+    context: dict[str, np.ndarray] = field(default_factory=dict)
+    context_known: dict[str, np.ndarray] = field(default_factory=dict)
     units: pd.DataFrame = field(default_factory=pd.DataFrame)
     trials: pd.DataFrame = field(default_factory=pd.DataFrame)
     split: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint8))
@@ -117,6 +122,11 @@ class AlignedSession:
         """T, from any modality that has bins; 0 for an unusable session."""
         return next((v.shape[1] for v in self.values.values() if v.ndim > 1), 0)
 
+    @property
+    def n_context(self) -> int:
+        """C, bins of context."""
+        return next((v.shape[1] for v in self.context.values()), 0)
+
     def trials_of(self, split: str) -> np.ndarray:
         """Indices (k,) of the trials of one split ("train", "val" or "test"), ascending."""
         return np.flatnonzero(self.split == SPLITS.index(split))
@@ -140,11 +150,16 @@ def write_aligned(path: Path, session: AlignedSession) -> None:
             remarks=json.dumps(session.remarks),
             modalities=json.dumps([m.model_dump() for m in session.modalities.values()]),
         )
-        for name, values in session.values.items():
-            chunked = (
-                {} if values.ndim == 1 else {"chunks": (1, *values.shape[1:]), "compression": "gzip", "shuffle": True}
-            )
-            handle.create_dataset(f"values/{name}", data=values, **chunked)
+        for place, arrays in (("values", session.values), ("context", session.context)):
+            for name, values in arrays.items():
+                chunked = (
+                    {}
+                    if values.ndim == 1
+                    else {"chunks": (1, *values.shape[1:]), "compression": "gzip", "shuffle": True}
+                )
+                handle.create_dataset(f"{place}/{name}", data=values, **chunked)
+        for name, known in session.context_known.items():
+            handle.create_dataset(f"context_known/{name}", data=known, compression="gzip")
         for name, statistics in session.statistics.items():
             for key, value in statistics.items():
                 handle.create_dataset(f"statistics/{name}/{key}", data=value)
@@ -164,7 +179,8 @@ def counts_bytes(path: Path) -> int:
         UserError: the file is missing, damaged, or of another format.
     """
     with hdf5.opened(path, file_format=FORMAT, version=VERSION) as handle:
-        return sum(d.size * d.dtype.itemsize for d in handle.get("values", {}).values() if _are_counts(d))
+        stored = (d for place in ("values", "context") for d in handle.get(place, {}).values())
+        return sum(d.size * d.dtype.itemsize for d in stored if _are_counts(d))
 
 
 def _are_counts(dataset: h5py.Dataset) -> bool:
@@ -175,16 +191,29 @@ def read_aligned(path: Path, *, with_values: bool = True, counts_in_memory: bool
     """Read an aligned file.
 
     Args:
-        with_values: without the values, which are nearly all of the file, `values` stays empty.
+        with_values: without the values, which are nearly all of the file, `values` and `context` stay empty.
         counts_in_memory: otherwise counts are `StoredCounts`, read from the file when trials of them are taken.
 
     Raises:
         UserError: the file is missing, damaged, or of another format.
     """
     with hdf5.opened(path, file_format=FORMAT, version=VERSION) as handle:
-        stored = dict(handle.get("values", {})) if with_values else {}
-        left = {} if counts_in_memory else {n: StoredCounts(path, d) for n, d in stored.items() if _are_counts(d)}
-        hdf5.require_memory({name: dataset for name, dataset in stored.items() if name not in left}, path)
+        wanted = ("values", "context") if with_values else ()
+        stored = {place: dict(handle.get(place, {})) for place in wanted}
+        read = {
+            f"{place}/{name}": dataset
+            for place, datasets in stored.items()
+            for name, dataset in datasets.items()
+            if counts_in_memory or not _are_counts(dataset)
+        }
+        hdf5.require_memory(read, path)
+
+        def arrays(place: str) -> dict[str, np.ndarray]:
+            return {
+                name: dataset[:] if f"{place}/{name}" in read else cast(np.ndarray, StoredCounts(path, dataset))
+                for name, dataset in stored.get(place, {}).items()
+            }
+
         modalities = [Modality.model_validate(entry) for entry in json.loads(handle.attrs["modalities"])]
         return AlignedSession(
             eid=handle.attrs["eid"],
@@ -200,7 +229,9 @@ def read_aligned(path: Path, *, with_values: bool = True, counts_in_memory: bool
             remarks=json.loads(handle.attrs.get("remarks", "[]")),
             fingerprints=handle["fingerprints"][:] if "fingerprints" in handle else np.zeros((0, 1), np.uint64),
             modalities={modality.name: modality for modality in modalities},
-            values={n: cast(np.ndarray, left[n]) if n in left else dataset[:] for n, dataset in stored.items()},
+            values=arrays("values"),
+            context=arrays("context"),
+            context_known={name: known[:] for name, known in handle.get("context_known", {}).items()},
             statistics={
                 name: {key: value[:] for key, value in group.items()}
                 for name, group in handle.get("statistics", {}).items()

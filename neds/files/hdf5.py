@@ -38,7 +38,7 @@ def opened(path: Path, *, file_format: str, version: int) -> Iterator[h5py.File]
         yield handle
 
 
-def refuse_foreign(handle: h5py.File, path: Path, *, linked: Sequence[Path] = (), how: str = "") -> None:
+def refuse_foreign(handle: h5py.File, path: object, *, linked: Sequence[Path] = (), how: str = "") -> None:
     """Refuse a file that would have other files read in its place, or more memory taken than it can hold data for.
 
     External links, datasets in external files and virtual datasets make HDF5 open any file that the reader may read.
@@ -46,13 +46,14 @@ def refuse_foreign(handle: h5py.File, path: Path, *, linked: Sequence[Path] = ()
     object.
 
     Args:
+        path: of the file, or its address.
         linked: files to which external links may lead, and which are to be judged likewise.
         how: how the user may name such files, for messages.
 
     Raises:
         UserError: one line that names the object.
     """
-    size = max(os.path.getsize(path), 1)
+    size = max(handle.id.get_filesize(), 1)
     seen: set[int] = set()
     pending = [("", handle)]
     while pending:
@@ -68,7 +69,7 @@ def refuse_foreign(handle: h5py.File, path: Path, *, linked: Sequence[Path] = ()
             except TypeError:
                 raise UserError(f"{path}: {here} is a link of a kind that is not followed; {_COPY}") from None
             if isinstance(link, h5py.ExternalLink):
-                if not _leads_to(link, path, linked):
+                if not (isinstance(path, Path) and _leads_to(link, path, linked)):
                     raise UserError(
                         f"{path}: {here} is a link to another file ({link.filename}), which is not followed; {how}{_COPY}"
                     )
@@ -96,7 +97,7 @@ def _leads_to(link: h5py.ExternalLink, path: Path, linked: Sequence[Path]) -> bo
 _COPY = "write a file that holds the data itself"
 
 
-def _refuse_foreign_dataset(dataset: h5py.Dataset, path: Path, here: str, file_size: int) -> None:
+def _refuse_foreign_dataset(dataset: h5py.Dataset, path: object, here: str, file_size: int) -> None:
     if dataset.is_virtual:
         raise UserError(f"{path}: {here} is a virtual dataset, made of other files, which are not read; {_COPY}")
     if dataset.external:
@@ -113,8 +114,11 @@ def _refuse_foreign_dataset(dataset: h5py.Dataset, path: Path, here: str, file_s
         )
 
 
-def require_memory(datasets: dict[str, h5py.Dataset], path: Path) -> None:
+def require_memory(datasets: dict[str, h5py.Dataset], path: object) -> None:
     """
+    Args:
+        path: of the file, or its address.
+
     Raises:
         UserError: the datasets, by name, would not fit the memory that is left, together.
     """

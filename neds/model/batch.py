@@ -1,11 +1,13 @@
 """A batch of trials that may come from several sessions.
 
-Shapes: B trials of the batch, T bins, N units of the session that has most of those in the batch.
+Shapes: B trials of the batch, T bins, C bins of context before these, N units of the session that has most of those in the
+batch.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+import torch
 from torch import Tensor
 
 
@@ -24,6 +26,9 @@ class Batch:
         categorical: of each categorical modality, (B,) class indices, 0 where unknown.
         scalar: of each scalar modality, (B,) standardised values, 0 where unknown.
         valid: of every modality, (B, T) whether the value is known.
+        context: of each counts or continuous modality, (B, C, N or width) standardised values before the window, 0 where
+            unknown; empty where there is no context.
+        context_valid: of the same, (B, C) whether the value is known.
     """
 
     sessions: Tensor
@@ -35,21 +40,30 @@ class Batch:
     categorical: dict[str, Tensor]
     scalar: dict[str, Tensor]
     valid: dict[str, Tensor]
+    context: dict[str, Tensor] = field(default_factory=dict)
+    context_valid: dict[str, Tensor] = field(default_factory=dict)
+
+    def read(self, name: str) -> Tensor:
+        """What a model reads of a counts or continuous modality, (B, C + T, N or width)."""
+        values = self.scaled_counts[name] if name in self.scaled_counts else self.continuous[name]
+        return torch.cat([self.context[name], values], dim=1) if name in self.context else values
 
     @property
     def n_trials(self) -> int:
         return len(self.sessions)
 
     def without_units(self, hidden_units: Mapping[str, Tensor]) -> "Batch":
-        """The batch as a model reads it that must not see some units: they stand at their mean, 0, in all bins.
+        """The batch as a model reads it that must not see some units: they stand at their mean, 0, in all bins and before.
 
         Args:
             hidden_units: (B, N) of counts modalities, True where a unit is hidden.
         """
-        hidden = {
-            name: self.scaled_counts[name].masked_fill(units[:, None], 0.0) for name, units in hidden_units.items()
-        }
-        return replace(self, scaled_counts=self.scaled_counts | hidden)
+
+        def without(values: dict[str, Tensor]) -> dict[str, Tensor]:
+            hidden = {n: values[n].masked_fill(units[:, None], 0.0) for n, units in hidden_units.items() if n in values}
+            return values | hidden
+
+        return replace(self, scaled_counts=without(self.scaled_counts), context=without(self.context))
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,7 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint, weights: dict[str, torc
             "modalities": [m.model_dump() for m in design.modalities.values()],
             "mode": asdict(design.mode),
             "n_bins": design.n_bins,
+            "n_context": design.n_context,
         }
         header["sessions"] = [{"eid": s.eid, "units": s.units} for s in checkpoint.sessions]
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
@@ -90,6 +91,7 @@ def _checkpoint(header: dict, known: list[KnownSession]) -> Checkpoint:
             modalities={m.name: m for m in modalities},
             mode=Mode(tuple(mode["inputs"]), tuple(mode["outputs"]), mode["scheme_weights"]),
             n_bins=design["n_bins"],
+            n_context=design.get("n_context", 0),
         ),
         sessions=[SessionShape(entry["eid"], entry["units"]) for entry in header["sessions"]],
         known=known,
@@ -117,8 +119,9 @@ def load_network(path: Path) -> tuple[NEDS, Checkpoint]:
 
 def _refuse_misfit(design: Design, sessions: list[SessionShape], weights: dict[str, torch.Tensor]) -> None:
     """Raise a ValueError where the weights are not those of the network that the file describes."""
-    if design.n_bins > MOST_BINS or design.settings.layers > len(weights):
-        raise ValueError(f"{design.n_bins} bins and {design.settings.layers} layers, which its weights are not of")
+    n_bins, layers = design.n_context + design.n_bins, design.settings.layers
+    if design.n_context < 0 or n_bins > MOST_BINS or layers > len(weights):
+        raise ValueError(f"{n_bins} bins and {layers} layers, which its weights are not of")
     # On this device tensors have shapes alone.
     with torch.device("meta"):
         expected = {name: (tensor.shape, tensor.dtype) for name, tensor in NEDS(design, sessions).state_dict().items()}

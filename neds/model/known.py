@@ -27,6 +27,7 @@ class KnownSession:
         units: a row for each unit, by column.
         statistics: of the training trials, by modality and name; with them values were standardised.
         components: of each modality that was reduced to principal components, a digest of these.
+        n_context: bins before the window that it read.
     """
 
     eid: str
@@ -39,6 +40,7 @@ class KnownSession:
     units: dict[str, list[Any]]
     statistics: dict[str, dict[str, list[float]]]
     components: dict[str, str]
+    n_context: int = 0
 
     def described(self, modalities: Mapping[str, Modality]) -> AlignedSession:
         """The session without its values."""
@@ -58,12 +60,22 @@ class KnownSession:
             name: {key: np.asarray(values, np.float64) for key, values in own.items()}
             for name, own in self.statistics.items()
         }
-        values = {}
-        for name, array in ((name, array) for name, array in like.values.items() if name in statistics):
-            columns = () if array.ndim == 1 else (array.shape[1], len(statistics[name]["mean"]))
-            values[name] = np.zeros((0, *columns), array.dtype)
+
+        def none_of(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+            shapes = {
+                name: () if array.ndim == 1 else (array.shape[1], len(statistics[name]["mean"]))
+                for name, array in arrays.items()
+                if name in statistics
+            }
+            return {name: np.zeros((0, *shape), arrays[name].dtype) for name, shape in shapes.items()}
+
         return replace(
-            self.described(like.modalities), values=values, statistics=statistics, split=np.zeros(0, np.uint8)
+            self.described(like.modalities),
+            values=none_of(like.values),
+            context=none_of(like.context),
+            context_known={name: known[:0] for name, known in like.context_known.items()},
+            statistics=statistics,
+            split=np.zeros(0, np.uint8),
         )
 
 
@@ -82,13 +94,15 @@ def known_session(session: AlignedSession) -> KnownSession:
             name: {key: values.tolist() for key, values in own.items()} for name, own in session.statistics.items()
         },
         components=_components(session),
+        n_context=session.n_context,
     )
 
 
 def session_digest(session: AlignedSession) -> str:
     """SHA-256 of a session's values and its split into training, validation and test trials, whatever file they are in."""
     digest = hashlib.sha256(session.eid.encode())
-    for name, values in sorted(session.values.items()):
+    before = {f"context of {name}": values for name, values in session.context.items()}
+    for name, values in sorted((session.values | before).items()):
         digest.update(f"{name} {values.dtype.str} {values.shape}".encode())
         # Trial by trial, for counts that stay in their file.
         for trial in range(values.shape[0]):
@@ -97,10 +111,12 @@ def session_digest(session: AlignedSession) -> str:
     return digest.hexdigest()
 
 
-def bins_fault(known: Sequence[KnownSession], n_bins: int, session: AlignedSession) -> str:
-    """How the bins of a session differ from those that a model of `n_bins` was trained on; empty where they do not."""
+def bins_fault(known: Sequence[KnownSession], n_bins: int, n_context: int, session: AlignedSession) -> str:
+    """How the bins of a session differ from the `n_bins`, and the `n_context` before these, that a model was trained on;
+    empty where they do not.
+    """
     first = known[0] if known else None
-    alike = session.n_bins == n_bins and (
+    alike = (session.n_bins, session.n_context) == (n_bins, n_context) and (
         first is None
         or (
             np.isclose(session.bin_s, first.bin_s, rtol=0, atol=_TIME_TOLERANCE_S)
@@ -111,6 +127,8 @@ def bins_fault(known: Sequence[KnownSession], n_bins: int, session: AlignedSessi
         return ""
     trained = f"{n_bins} bins" + (f" of {first.bin_s:g} s from {first.window_start_s:g} s" if first else "")
     own = f"{session.n_bins} of {session.bin_s:g} s from {session.window_start_s:g} s"
+    if (session.n_context, n_context) != (0, 0):
+        trained, own = f"{trained} after {n_context} of context", f"{own} after {session.n_context}"
     return f"the model was trained on {trained}, session {session.eid} has {own}"
 
 

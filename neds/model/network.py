@@ -1,6 +1,7 @@
 """NEDS: one encoder over the tokens of all input modalities, with stitchers per session.
 
-Shapes: B trials, M input modalities (those of `Layout.binned` or `Layout.whole`), T bins, Q patches of bins, D model width.
+Shapes: B trials, M input modalities (those of `Layout.binned` or `Layout.whole`), T bins, C bins of context before these, Q
+patches of bins, D model width.
 """
 
 from collections.abc import Collection
@@ -29,6 +30,8 @@ class Design:
     modalities: dict[str, Modality]
     mode: Mode
     n_bins: int
+    n_context: int = 0
+    """Bins before the window, which are read alone."""
 
 
 class Patches(nn.Module):
@@ -67,7 +70,9 @@ class NEDS(nn.Module):
         self.design = design
         self.session_shapes = [SessionShape(session.eid, session.units) for session in sessions]
         settings, mode = design.settings, design.mode
-        self.layout = layout_of([design.modalities[name] for name in mode.inputs], settings, design.n_bins)
+        self.layout = layout_of(
+            [design.modalities[name] for name in mode.inputs], settings, design.n_bins, design.n_context
+        )
         inputs = self.layout.inputs
         self.stitchers = Stitchers(
             inputs=[design.modalities[name] for name in inputs],
@@ -79,7 +84,7 @@ class NEDS(nn.Module):
         self.token_dropout = nn.Dropout(settings.token_dropout)
         self.mask_vector = small_embedding(settings.dim)
         # Drawn whether used or not, so that a model without one of them starts with all its other weights the same.
-        position = small_embedding(len(self.layout.binned), design.n_bins, settings.dim)
+        position = small_embedding(len(self.layout.binned), self.layout.n_bins, settings.dim)
         modality = small_embedding(len(inputs), settings.dim)
         self.register_parameter("position", position if settings.position_embedding else None)
         self.register_parameter("modality", modality if settings.modality_embedding else None)
@@ -106,7 +111,8 @@ class NEDS(nn.Module):
             outputs: those to predict; all when omitted. The last layer encodes no tokens that none of them is read from.
         """
         n_binned, hidden = len(self.layout.binned), torch.stack([hidden[:, row] for row in self.input_rows], dim=1)
-        x_BMTD = self._embed(batch, hidden[:, :n_binned], slice(n_binned), self.position)
+        hidden_bins = self._with_context(batch, hidden[:, :n_binned])
+        x_BMTD = self._embed(batch, hidden_bins, slice(n_binned), self.position)
         if self.told is None:
             tokens = self._patches(x_BMTD)
         else:
@@ -121,12 +127,25 @@ class NEDS(nn.Module):
         encoded = h_BRD.split([self.layout.n_tokens_of(name) for name in read], dim=1)
         return self._read_out(wanted, dict(zip(read, encoded, strict=True)), batch)
 
+    def _with_context(self, batch: Batch, hidden: Tensor) -> Tensor:
+        """What is hidden of the binned inputs in context and window, (B, M, C + T), given that of the window, (B, M, T).
+
+        Of what is seen nowhere in the window nothing is seen before it: a task that predicts a modality from others must not
+        be given its past.
+        """
+        if not self.layout.n_context:
+            return hidden
+        before = hidden.all(-1, keepdim=True).expand(-1, -1, self.layout.n_context)
+        # Copies of a value per trial are known wherever that is.
+        known = [batch.context_valid.get(name, torch.ones_like(before[:, 0])) for name in self.layout.binned]
+        return torch.cat([before | ~torch.stack(known, dim=1), hidden], dim=-1)
+
     def _patches(self, x_BMTD: Tensor) -> Tensor:
         """Tokens (B, M x Q, D) of vectors of bins."""
         return (self.patches.join(x_BMTD) if self.patches else x_BMTD).flatten(1, 2)
 
     def _embed(self, batch: Batch, hidden: Tensor, inputs: slice, position: Tensor | None = None) -> Tensor:
-        """Vectors of some of the inputs, (B, M, T or 1, D): the mask vector where they are hidden (B, M, T or 1)."""
+        """Vectors of some of the inputs, (B, M, C + T or 1, D): the mask vector where they are hidden (B, M, C + T or 1)."""
         names = self.layout.inputs[inputs]
         values = self.token_dropout(torch.stack([self.stitchers.tokens[name](batch) for name in names], dim=1))
         x = torch.where(hidden[..., None], self.mask_vector.to(values.dtype), values)
@@ -156,13 +175,14 @@ class NEDS(nn.Module):
         )
 
     def _bins(self, h_Q: Tensor) -> Tensor:
-        """Vectors (..., T, D) of the bins of encoded patches (..., Q, D)."""
-        return self.patches.part(h_Q)[..., : self.layout.n_bins, :] if self.patches else h_Q
+        """Vectors (..., T, D) of the bins of the window of encoded patches (..., Q, D)."""
+        h = self.patches.part(h_Q)[..., : self.layout.n_bins, :] if self.patches else h_Q
+        return h[..., self.layout.n_context :, :]
 
     def _together(self, encoded: dict[str, Tensor]) -> Tensor:
         """The tokens that cover a bin, those of the whole trial among them: their mean (B, T, D), or side by side."""
         covering = [
-            self._bins(h) if name in self.layout.binned else h.expand(-1, self.layout.n_bins, -1)
+            self._bins(h) if name in self.layout.binned else h.expand(-1, self.layout.n_predicted, -1)
             for name, h in encoded.items()
         ]
         if self.design.settings.readout_without_tokens == "concatenated":

@@ -59,7 +59,7 @@ class CountsTokens(nn.Module):
         self.maps = nn.ModuleList(RaggedLinear(inputs, outputs) for inputs, outputs in sizes)
 
     def forward(self, batch: Batch) -> Tensor:
-        x = batch.scaled_counts[self.name]
+        x = batch.read(self.name)
         if self.training and self.input_noise:
             x = x + self.input_noise * torch.randn_like(x)
         if self.training and self.unit_dropout:
@@ -96,7 +96,7 @@ class ContinuousTokens(nn.Module):
         self.maps = nn.ModuleList(StackedLinear(len(sessions), i, o) for i, o in sizes)
 
     def forward(self, batch: Batch) -> Tensor:
-        x = batch.continuous[self.name]
+        x = batch.read(self.name)
         for depth, stacked in enumerate(self.maps):
             x = stacked(F.softsign(x) if depth else x, batch.sessions)
         return x
@@ -247,7 +247,7 @@ class Stitchers(nn.Module):
         without_tokens = settings.dim * (len(inputs) if settings.readout_without_tokens == "concatenated" else 1)
         width = {m.name: settings.dim if m.name in layout.binned else without_tokens for m in outputs}
         self.readouts = nn.ModuleDict(
-            {m.name: READOUTS[m.kind](m, width[m.name], sessions, layout.n_bins) for m in outputs}
+            {m.name: READOUTS[m.kind](m, width[m.name], sessions, layout.n_predicted) for m in outputs}
         )
         self.session = small_embedding(len(sessions), len(inputs), settings.dim)
         self.behaviours = [m.name for m in {m.name: m for m in [*inputs, *outputs]}.values() if m.group == "behaviour"]

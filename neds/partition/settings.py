@@ -41,6 +41,16 @@ class PartitionSettings(Settings):
         1.5, when="with the event; the windows' length for align none", paper="1.5", public_code="1.5"
     )
     """End of the window, relative to the alignment event."""
+    context_s: float = key(
+        0.0,
+        ge=0,
+        le=LONGEST_WINDOW_S,
+        when="when what happened before the window tells something; each second costs tokens",
+        paper="0",
+        public_code="0",
+    )
+    """Time before the window that models read too, and are never scored on, in whole bins. What is hidden in all of the
+    window is hidden there as well."""
     window_step_s: float | None = key(None, gt=0, le=LONGEST_WINDOW_S, when="half the length for overlapping windows")
     """Align none: time from one window to the next; below the window's length they overlap; null: its length."""
     bin_s: float = key(
@@ -144,6 +154,11 @@ class PartitionSettings(Settings):
         return round((self.window_end_s - self.window_start_s) / self.bin_s)
 
     @property
+    def n_context(self) -> int:
+        """Bins before the window."""
+        return round(self.context_s / self.bin_s)
+
+    @property
     def cuts_windows(self) -> bool:
         """Whether there are windows over the recording in the place of trials."""
         return self.align == NO_EVENT
@@ -171,6 +186,8 @@ class PartitionSettings(Settings):
             )
         if self.n_bins < 1 or abs(self.n_bins * self.bin_s - window_s) > 1e-6 * window_s:
             raise ValueError(f"bin_s {self.bin_s:g} does not divide the window of {window_s:g} s into whole bins")
+        if abs(self.n_context * self.bin_s - self.context_s) > 1e-6 * max(self.context_s, 1):
+            raise ValueError(f"bin_s {self.bin_s:g} does not divide context_s {self.context_s:g} into whole bins")
         if abs(sum(self.split_fractions) - 1) > 1e-6:
             raise ValueError(f"split_fractions must sum to 1, not {sum(self.split_fractions):g}")
         if self.cuts_windows and self.window_start_s != 0:

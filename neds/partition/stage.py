@@ -19,6 +19,7 @@ from neds.partition.behaviour import align_behaviour, concerns, download_problem
 from neds.partition.binning import bin_edges, spikes_in_windows
 from neds.partition.components import reduced
 from neds.partition.conditions import NO_CONDITION, condition_index, task_factors
+from neds.partition.context import Context, context_before
 from neds.partition.known import masked, require_known
 from neds.partition.recorded import choose, coverage, recorded_s
 from neds.partition.same_trials import of_both, of_clock, of_spikes, of_times, of_window
@@ -146,6 +147,18 @@ def _aligned(header: AlignedSession, raw: RawSession, settings: PartitionSetting
     values = {name: values[name] for name in header.modalities}
     require_known(values, header.modalities, split, dropped)
     values, modalities, components = reduced(values, header.modalities, training, settings)
+    context = Context({}, {}, [])
+    if settings.n_context:
+        context = context_before(
+            raw,
+            header.modalities,
+            settings,
+            rows=cut.rows,
+            edges=cut.edges,
+            units=kept_units,
+            split=split,
+            components=components,
+        )
     statistics, constant = (
         training_statistics(values, modalities, training),
         constant_columns(values, modalities, training),
@@ -161,13 +174,15 @@ def _aligned(header: AlignedSession, raw: RawSession, settings: PartitionSetting
         values=values,
         statistics=statistics,
         components=components,
+        context=context.values,
+        context_known=context.known,
         units=units,
         trials=_trials(cut, header, settings),
         split=split,
         dropped=dropped,
         settings=header.settings | {"sources": cut.sources},
         readings=[*header.readings, *cut.readings],
-        remarks=[*header.remarks, *cut.remarks, *constant],
+        remarks=[*header.remarks, *cut.remarks, *constant, *context.remarks],
         fingerprints=_fingerprints(windowed.of_all_units(), cut, header, raw),
     )
 

@@ -18,6 +18,8 @@ class ViewSettings(Settings):
     """As partition.window_start_s."""
     window_end_s: float
     """As partition.window_end_s."""
+    context_s: float | None = key(None, when="when another view needs more, or none")
+    """As partition.context_s; null: that."""
     modalities: list[str] | None = key(None, when="when other modalities matter in another window")
     """Those of `modalities` that models of this view deal with; null: all."""
 
@@ -27,5 +29,5 @@ class ViewSettings(Settings):
         Raises:
             ValidationError: they do not fit together.
         """
-        window = self.model_dump(exclude={"modalities"})
+        window = self.model_dump(exclude={"modalities"}, exclude_none=True)
         return PartitionSettings.model_validate(partition.model_dump() | window)

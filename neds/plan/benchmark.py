@@ -11,7 +11,7 @@ from neds.benchmark.settings import DecodingRun, ScoresRun, SubmittedRun
 from neds.config import Config
 from neds.partition.views import in_view
 from neds.plan.evaluation import evaluated
-from neds.plan.sessions import sheet_file
+from neds.plan.sessions import session_file
 from neds.plan.step import Step, plain
 from neds.plan.training import checkpoint
 from neds.roster import Session
@@ -97,18 +97,19 @@ def _decoding(plan: Plan, label: str, session: Session) -> Step:
     sessions = {view: in_view(eid, view) for view in in_use}
     runs = [SubmittedRun(view=view, seed=seed) for view in in_use for seed in plan.config.seeds]
     models = [(sessions[run.view], replace(submitted(plan), seed=run.seed)) for run in runs]
+    file, place = session_file(plan, session, name="recording")
     settings = DecodingRun(label=label, eid=eid, views=views, runs=runs, missing=plan.config.benchmark.missing)
     return Step(
         rule="benchmark_decoding",
         command="submit-decoding",
         wildcards={"eid": eid},
         inputs={
-            "recording": (sheet_file(plan, session.path),),
+            **file,
             "aligned": tuple(map(plan.aligned, sessions.values())),
             "predictions": tuple(evaluated(plan, "predictions", [model.name], [own])[0] for own, model in models),
             "checkpoints": tuple(checkpoint(plan, model, own) for own, model in models),
         },
-        values={"settings": plain(settings)},
+        values={"settings": plain(settings), **place},
         outputs={
             "submission": plan.path("benchmark", "ts1", eid, "predictions.zip"),
             "ground_truth": plan.path("benchmark", "ts1", eid, "ground_truth.zip"),

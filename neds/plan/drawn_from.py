@@ -108,6 +108,7 @@ def overview_values(plan: Plan, wildcards: Wildcards) -> Mapping[str, Any]:
         model=plan.shared.model if plan.shared else settings[plan.config.modes[0]].model,
         maskings={mode: of_mode.masking for mode, of_mode in settings.items()},
         n_bins=bins_of_a_trial(plan),
+        n_context=next(iter(plan.config.cuttings().values())).n_context,
     )
 
 

@@ -6,6 +6,7 @@ from functools import cached_property
 from itertools import chain
 
 from neds.config import Config
+from neds.files.addresses import is_address
 from neds.modalities import Modality
 from neds.plan import benchmark, drawings, evaluation, sessions, training
 from neds.plan.models import Models
@@ -88,6 +89,11 @@ class Plan:
     def recording(self, eid: str) -> str:
         """The EID of the recording that a session is a view of; its own where there are no views."""
         return self._by_eid[eid].recording
+
+    @cached_property
+    def addresses(self) -> list[str]:
+        """Of the recordings that stay on servers."""
+        return list(dict.fromkeys(session.path for session in self.sessions if is_address(session.path)))
 
     def raw(self, session: Session) -> str:
         """The raw file of the recording that a session is a view of."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from neds.conversion.settings import MAPPINGS, ConvertRun
+from neds.files.addresses import is_address
 from neds.modalities import Modality
 from neds.partition.settings import ArrayRun, PartitionRun
 from neds.plan.step import Step, plain
@@ -97,8 +98,8 @@ def _loaded(plan: Plan, session: Session) -> Step:
         continuous = [m for m in plan.modalities.values() if m.kind == "continuous"]
         in_units = [science(m).model_copy(update={"unit": m.unit}) for m in continuous]
         settings = ConvertRun(modalities=[*per_trial, *in_units], mapping=plain(mapping))
-        values = {"format": config.source, "eid": eid, "settings": plain(settings)}
-        inputs: dict[str, tuple[str, ...]] = {"file": (sheet_file(plan, session.path),)}
+        inputs, place = session_file(plan, session, name="file")
+        values = {"format": config.source, "eid": eid, "settings": plain(settings), **place}
         if session.linked:
             inputs["linked"] = tuple(sheet_file(plan, path) for path in session.linked)
         return Step(rule="convert", command="convert", inputs=inputs, values=values, **known)
@@ -155,6 +156,13 @@ def _cutting(plan: Plan, view: str = "") -> dict[str, Any]:
 def _by_default(settings: SettingsType, *keys: str) -> SettingsType:
     """The settings with some keys, which do not count, at their defaults."""
     return settings.model_copy(update={key: type(settings).model_fields[key].default for key in keys})
+
+
+def session_file(plan: Plan, session: Session, *, name: str) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
+    """How a job is given a session's own file: as the input `name`, or, where it stays on a server, as values."""
+    if not is_address(session.path):
+        return {name: (sheet_file(plan, session.path),)}, {}
+    return {}, {"address": session.path} | ({"etag": session.etag} if session.etag else {})
 
 
 def sheet_file(plan: Plan, path: str) -> str:

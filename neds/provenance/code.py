@@ -29,6 +29,7 @@ _PLUMBING = {
     "neds.files.atomic": "how a file appears, not what is in it",
     "neds.files.roles": "what a job does with a path",
     "neds.files.reading": "turns failures into messages",
+    "neds.download.ranges": "how the bytes of a file arrive, not what is in it",
     "neds.download.retries": "how often a server is asked",
     "neds.download.stalls": "when a server is given up",
     "neds.provenance": "records what made a result",

@@ -47,6 +47,7 @@ def card(model: Description, scores: pd.DataFrame, *, data: str) -> str:
     head = yaml.safe_dump(_head(model, scores), sort_keys=False, allow_unicode=True)
     n_units = sum(sum(session.n_units.values()) for session in model.sessions)
     window = f"{model.n_bins} bins of {model.bin_s:g} s, the first {model.window_start_s:g} s from the event"
+    window += f", after {model.n_context} that are read alone" if model.n_context else ""
     parts = [
         f"---\n{head}---\n",
         f"# {model.name}\n",

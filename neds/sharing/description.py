@@ -70,6 +70,8 @@ class Description(Settings):
     outputs: list[Text]
     modalities: list[Modality]
     n_bins: int
+    n_context: int = 0
+    """Bins before these, which it reads too."""
     bin_s: float
     window_start_s: float
     """Start of the first bin from the alignment event, in seconds."""

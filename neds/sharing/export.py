@@ -93,6 +93,7 @@ def describe(
         outputs=list(design.mode.outputs),
         modalities=list(design.modalities.values()),
         n_bins=design.n_bins,
+        n_context=design.n_context,
         bin_s=first.bin_s,
         window_start_s=first.window_start_s,
         model=design.settings,

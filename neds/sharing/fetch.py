@@ -8,14 +8,10 @@ from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from neds.errors import UserError
+from neds.files.addresses import LOOPBACK, is_secure
 
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _CHUNK = 2**20
 _TIMEOUT_S = 60.0
-
-
-def is_url(source: str) -> bool:
-    return "://" in source
 
 
 def folder_url(source: str) -> str:
@@ -28,7 +24,7 @@ def folder_url(source: str) -> str:
         parts = urlsplit(source)
     except ValueError as error:
         raise UserError(f"--source: {source}: is no address ({error}); copy it from the browser") from None
-    if not _is_secure(source, from_loopback=True):
+    if not is_secure(source, from_loopback=True):
         raise UserError(f"--source: {source}: only https is fetched from")
     steps = parts.path.strip("/").split("/")
     if parts.hostname == "huggingface.co" and len(steps) == 2:
@@ -64,12 +60,6 @@ class _SecureRedirects(HTTPRedirectHandler):
     def redirect_request(
         self, req: Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
     ) -> Request | None:
-        if not _is_secure(newurl, from_loopback=req.host.rpartition(":")[0].strip("[]") in _LOOPBACK):
+        if not is_secure(newurl, from_loopback=req.host.rpartition(":")[0].strip("[]") in LOOPBACK):
             raise UserError(f"{req.full_url}: leads to {newurl}, which is not https, and is not followed")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-def _is_secure(url: str, *, from_loopback: bool) -> bool:
-    """Whether an address is of https, or of this computer, to which only this computer may lead."""
-    parts = urlsplit(url)
-    return parts.scheme == "https" or (parts.scheme == "http" and from_loopback and parts.hostname in _LOOPBACK)

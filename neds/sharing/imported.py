@@ -8,12 +8,13 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from neds.errors import UserError
+from neds.files.addresses import is_address
 from neds.files.atomic import replacing_folder, write_csv, write_text
 from neds.files.reading import reading
 from neds.model.checkpoint import Checkpoint, load_network
 from neds.sharing.description import MOST_CONFIG_BYTES, Description, read_description
 from neds.sharing.export import describe, units_table, weights_record
-from neds.sharing.fetch import fetch, folder_url, is_url
+from neds.sharing.fetch import fetch, folder_url
 from neds.sharing.folder import own_folder
 from neds.sharing.places import CARD, CONFIG, SOURCE, UNITS, WEIGHTS
 from neds.words import counted
@@ -103,7 +104,7 @@ def check_weights(folder: Path, description: Description) -> Checkpoint:
 
 
 def _bring(source: str, folder: Path, name: str, most_bytes: int) -> None:
-    if is_url(source):
+    if is_address(source):
         fetch(f"{folder_url(source)}/{name}", folder / name, most_bytes=most_bytes)
         return
     path = Path(source, name)

@@ -27,7 +27,7 @@ def refuse_unfit(source: Checkpoint, session: AlignedSession, *, by: object) -> 
         UserError: the session cannot be used with this network.
     """
     assert source.design is not None
-    if fault := bins_fault(source.known, source.design.n_bins, session):
+    if fault := bins_fault(source.known, source.design.n_bins, source.design.n_context, session):
         raise UserError(f"{by}: {fault}; cut the session as that, or pretrain again with its bins")
     seen = dict(source.record.get("seen", {}))
     if digests := _trained_on(source).get(session.eid):

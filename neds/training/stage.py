@@ -175,7 +175,7 @@ def _build(
 ) -> NEDS:
     mode = preset(run.mode, store.modalities, run.masking)
     if pretrained is None:
-        return NEDS(Design(run.model, store.modalities, mode, store.n_bins), store.shapes)
+        return NEDS(Design(run.model, store.modalities, mode, store.n_bins, store.n_context), store.shapes)
     source, _ = load_network(pretrained)
     design = source.design
     if (design.mode.inputs, design.mode.outputs, design.n_bins) != (mode.inputs, mode.outputs, store.n_bins):
@@ -186,7 +186,7 @@ def _build(
         )
     # The size is that of the pretrained network; what is dropped in training is no matter of size.
     settings = design.settings.model_copy(update={key: getattr(run.model, key) for key in NOT_OF_SHAPE})
-    model = NEDS(Design(settings, store.modalities, mode, store.n_bins), store.shapes)
+    model = NEDS(Design(settings, store.modalities, mode, store.n_bins, store.n_context), store.shapes)
     unlike = unlike_behaviours(source.design, store.modalities, sessions)
     if unlike and settings.behaviour_start == "common":
         what = "; ".join(f"{name}, {why}" for name, why in unlike.items())
