@@ -83,7 +83,8 @@ def submit_regions(
         pretrained: of the units that were pretrained on, in the model of each seed.
         checkpoints: the models that `embeddings` are of.
         settings: label, EIDs, view, seeds, and `missing`.
-        single, multi: zips to write, of the labels <label>_single and <label>_multi.
+        single: zip to write of the label <label>_single: what is told of each unit by itself.
+        multi: zip to write of the label <label>_multi: the mean of what is told of units nearby.
         ground_truth: zip of the true regions to write, as the scorer reads them.
         coverage: CSV to write, a row for each file of the submissions.
         scores: CSV to write of our own scores of what is submitted.
