@@ -20,7 +20,7 @@ from neds.files.aligned import write_aligned
 from neds.model.settings import ModelSettings
 
 STANDARD = {"units": 200, "sessions": 1, "bins": 100}
-GROWING = {"units": [50, 100, 200, 400, 800, 1600], "sessions": [1, 4, 16, 64, 400], "bins": [50, 100, 200, 400]}
+GROWING = {"units": [50, 200, 800, 1600], "sessions": [1, 16, 400], "bins": [50, 100, 200, 400]}
 SECTION = "How cost grows with "
 STEPS = 5
 

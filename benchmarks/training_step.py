@@ -29,7 +29,7 @@ from neds.model.settings import ModelSettings
 from neds.training.settings import TrainingRun, TrainingSettings
 from neds.training.stage import run_training
 
-BATCH, N_UNITS, N_BINS, STEPS = 16, 200, 100, 6
+BATCH, N_UNITS, N_BINS, STEPS = 16, 200, 100, 3
 PAPER_SIZE = ModelSettings(dim=256, layers=5, heads=8, mlp=512)
 MODES: tuple[ModeName, ...] = ("mm", "encoding", "decoding")
 DROPOUT = 0.4

@@ -64,35 +64,36 @@ def observed_condition(session: AlignedSession) -> np.ndarray:
     return factors.groupby(names, sort=True).ngroup().to_numpy(np.int64)
 
 
-def condition_model(
-    values: np.ndarray,
-    condition: np.ndarray,
-    wanted: np.ndarray,
-    *,
-    smoothing_bins: float,
-    shrinkage_trials: float,
-) -> np.ndarray:
-    """Average of each wanted condition, (k, T, ...).
+class ConditionAverages:
+    """Averages over the training trials of each condition."""
 
-    Args:
-        values: (K, T, ...) of the training trials; NaN is left out. A bin known in none of them gets the mean over bins.
-        condition: (K,) of the training trials.
-        wanted: (k,) conditions to predict; one without training trials gets the average of all trials.
-        smoothing_bins: standard deviation of the Gaussian smoothing over bins; 0 for none.
-        shrinkage_trials: weight of the average of all trials, in trials.
-    """
-    known = np.isfinite(values)
-    filled = np.where(known, values, 0)
-    number = known.sum(0)
-    overall = filled.sum((0, 1)) / np.maximum(number.sum(0), 1)
-    everything = np.where(number > 0, filled.sum(0) / np.maximum(number, 1), overall)
-    averages = {}
-    for label in np.unique(wanted):
-        own = condition == label
-        total = filled[own].sum(0) + shrinkage_trials * everything
-        average = total / (known[own].sum(0) + shrinkage_trials)
-        averages[label] = gaussian_filter1d(average, smoothing_bins, axis=0) if smoothing_bins else average
-    return np.stack([averages[label] for label in wanted])
+    def __init__(self, values: np.ndarray, condition: np.ndarray):
+        """
+        Args:
+            values: (K, T, ...) of the training trials; NaN is left out. A bin known in none of them gets the mean over bins.
+            condition: (K,) of the training trials.
+        """
+        known = np.isfinite(values)
+        filled, number = np.where(known, values, 0), known.sum(0)
+        overall = filled.sum((0, 1)) / np.maximum(number.sum(0), 1)
+        self._of_all = np.where(number > 0, filled.sum(0) / np.maximum(number, 1), overall)
+        own = {label: condition == label for label in np.unique(condition)}
+        self._sums = {label: (filled[rows].sum(0), known[rows].sum(0)) for label, rows in own.items()}
+
+    def predict(self, wanted: np.ndarray, *, smoothing_bins: float, shrinkage_trials: float) -> np.ndarray:
+        """Average of each wanted condition, (k, T, ...).
+
+        Args:
+            wanted: (k,) conditions to predict; one without training trials gets the average of all trials.
+            smoothing_bins: standard deviation of the Gaussian smoothing over bins; 0 for none.
+            shrinkage_trials: weight of the average of all trials, in trials.
+        """
+        averages = {}
+        for label in np.unique(wanted):
+            total, number = self._sums.get(label, (0.0, 0))
+            average = (total + shrinkage_trials * self._of_all) / (number + shrinkage_trials)
+            averages[label] = gaussian_filter1d(average, smoothing_bins, axis=0) if smoothing_bins else average
+        return np.stack([averages[label] for label in wanted])
 
 
 def _best_average(session: AlignedSession, name: str, condition: np.ndarray) -> np.ndarray:
@@ -102,10 +103,10 @@ def _best_average(session: AlignedSession, name: str, condition: np.ndarray) -> 
     train, val, test = (session.trials_of(split) for split in ("train", "val", "test"))
     counts = session.modalities[name].kind == "counts"
 
+    averages = ConditionAverages(values[train], condition[train])
+
     def average(wanted: np.ndarray, smoothing: float, shrinkage: float) -> np.ndarray:
-        return condition_model(
-            values[train], condition[train], wanted, smoothing_bins=smoothing, shrinkage_trials=shrinkage
-        )
+        return averages.predict(wanted, smoothing_bins=smoothing, shrinkage_trials=shrinkage)
 
     def validation(choice: tuple[float, float]) -> float:
         guess = average(condition[val], *choice)

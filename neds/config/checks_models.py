@@ -6,7 +6,7 @@ from typing import Any, get_args
 from neds.ablations.changes import changed_blocks, key_faults
 from neds.ablations.variants import variant_faults
 from neds.config.checked import Checked
-from neds.config.overrides import DROPOUTS, Stage, combinations, decisions, is_shape
+from neds.config.overrides import NOT_OF_SHAPE, Stage, combinations, decisions, is_shape
 from neds.config.schema import Config
 from neds.errors import UserError
 from neds.model.hideable import has_units
@@ -29,7 +29,7 @@ def override_faults(checked: Checked) -> list[str]:
             where = name.replace("finetuned", "pretrain")
             wrong |= {
                 key: "a fine-tuned network has the size of the pretrained one, but for "
-                f"{', '.join(DROPOUTS)}; say it under {where}"
+                f"{', '.join(NOT_OF_SHAPE)}; say it under {where}"
                 for key in changes
                 if is_shape(key) and key not in wrong
             }

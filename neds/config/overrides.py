@@ -5,7 +5,7 @@ from typing import Any, Literal, get_args
 
 from neds.ablations.changes import Changes, with_changes
 from neds.model.modes import ModeName
-from neds.model.settings import DROPOUTS, MaskingSettings, ModelSettings
+from neds.model.settings import NOT_OF_SHAPE, MaskingSettings, ModelSettings
 from neds.settings import Settings
 from neds.training.settings import TrainingBlock
 
@@ -63,7 +63,7 @@ def decisions(overrides: Overrides, stage: Stage, mode: ModeName) -> dict[str, t
 def is_shape(key: str) -> bool:
     """Whether a dotted key is one that a fine-tuned network has from pretraining."""
     block, _, field = key.partition(".")
-    return block == "model" and field not in DROPOUTS
+    return block == "model" and field not in NOT_OF_SHAPE
 
 
 def resolve(base: RunSettings, overrides: Overrides, stage: Stage, mode: ModeName) -> RunSettings:

@@ -92,6 +92,8 @@ class NEDS(nn.Module):
             nn.init.zeros_(self.told.weight)
         if settings.init == "public_code" and not self.mask_vector.is_meta:
             draw_as_public_code(self, settings)
+        if settings.behaviour_start == "common" and not self.mask_vector.is_meta:
+            self.stitchers.begin_alike()
         order = list(design.modalities)
         self.input_rows = [order.index(name) for name in inputs]
 
@@ -167,12 +169,22 @@ class NEDS(nn.Module):
             return torch.cat(covering, dim=-1)
         return torch.stack(covering, dim=1).mean(1)
 
-    def adopt(self, pretrained: "NEDS") -> None:
-        """Take over all that sessions share from `pretrained`; the session embeddings start at the mean of its own."""
+    def adopt(self, pretrained: "NEDS", *, unlike: Collection[str] = ()) -> None:
+        """Take over all that sessions share from `pretrained`; the session embeddings start at the mean of its own.
+
+        With `behaviour_start` common so do the maps of behaviours.
+
+        Args:
+            unlike: behaviours that mean something else here than there.
+        """
         shared = {k: v for k, v in pretrained.state_dict().items() if not k.startswith("stitchers.")}
         self.load_state_dict(shared, strict=False)
         with torch.no_grad():
             self.stitchers.session.copy_(pretrained.stitchers.session.mean(0).expand_as(self.stitchers.session))
+        if self.design.settings.behaviour_start == "common":
+            for name in self.stitchers.behaviours:
+                if name not in unlike:
+                    self.stitchers.begin_at_mean(name, pretrained.stitchers)
 
     def parameter_counts(self) -> dict[str, int]:
         """Number of parameters in the stitchers (which grow with the sessions) and in the part that sessions share."""

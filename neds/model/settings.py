@@ -9,7 +9,8 @@ from neds.settings import Settings, key
 Scheme = Literal["encoding", "decoding", "within_spikes", "within_behaviour", "across", "units", "future"]
 
 
-DROPOUTS = (
+NOT_OF_SHAPE = (
+    "behaviour_start",
     "token_dropout",
     "mlp_dropout",
     "mlp_output_dropout",
@@ -124,6 +125,12 @@ class ModelSettings(Settings):
     """Starting values. scaled: readouts at the null model, small embeddings, biases of 0. public_code: readouts and biases
     at random, so that every unit starts near one spike per bin, embeddings from N(0, 1), a mask vector of 0. Both scale
     the encoder's weights down by its depth."""
+    behaviour_start: Literal["common", "own"] = key(
+        "common", when="own to compare with the paper", paper="see public_code", public_code="own"
+    )
+    """Starting values of the maps between a behaviour and its tokens, of which every session has its own. common: the same
+    in all sessions, and in fine-tuning the mean of those of the pretrained sessions, because a behaviour means the same in
+    all of them. own: drawn anew for each session."""
     input_noise: float = key(
         0.0,
         ge=0,

@@ -250,3 +250,38 @@ class Stitchers(nn.Module):
             {m.name: READOUTS[m.kind](m, width[m.name], sessions, layout.n_bins) for m in outputs}
         )
         self.session = small_embedding(len(sessions), len(inputs), settings.dim)
+        self.behaviours = [m.name for m in {m.name: m for m in [*inputs, *outputs]}.values() if m.group == "behaviour"]
+
+    def maps_of(self, name: str, session: int) -> list[Tensor]:
+        """A modality's maps to and from tokens of one session, as views.
+
+        Without the biases of readouts, which start at the session's own means and frequencies.
+        """
+        found: list[Tensor] = []
+        for part in (self.tokens, self.readouts):
+            for module in part[name].modules() if name in part else ():
+                if isinstance(module, RaggedLinear | StackedLinear):
+                    weight, bias = module.matrices()[session]
+                    found += [weight, bias] if part is self.tokens else [weight]
+                elif isinstance(module, CategoricalReadout):
+                    found.append(module.pool[session])
+        return found
+
+    @torch.no_grad()
+    def begin_alike(self) -> None:
+        """Give the maps of behaviours the values of the first session's in all sessions."""
+        for name in self.behaviours:
+            for session in range(1, len(self.session)):
+                for own, first in zip(self.maps_of(name, session), self.maps_of(name, 0), strict=True):
+                    if own.shape == first.shape:
+                        own.copy_(first)
+
+    @torch.no_grad()
+    def begin_at_mean(self, name: str, pretrained: "Stitchers") -> None:
+        """Give a behaviour's maps the mean over the sessions of `pretrained`, where those have their shape."""
+        theirs = [pretrained.maps_of(name, session) for session in range(len(pretrained.session))]
+        for session in range(len(self.session)):
+            for own, *of_each in zip(self.maps_of(name, session), *theirs, strict=True):
+                alike = [each for each in of_each if each.shape == own.shape]
+                if alike:
+                    own.copy_(torch.stack(alike).mean(0))

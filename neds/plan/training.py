@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from neds.ablations.changes import with_changes
 from neds.config import RunSettings, Stage
 from neds.model.modes import ModeName
-from neds.model.settings import DROPOUTS, Scheme
+from neds.model.settings import NOT_OF_SHAPE, Scheme
 from neds.partition.views import in_view
 from neds.plan.step import Step, plain
 from neds.run import Run
@@ -59,7 +59,7 @@ def training_run(plan: Plan, run: Run, view: str = "") -> TrainingRun:
     settings = _settings(plan, run)
     model = settings.model
     if plan.shared and run.regime == "finetuned":
-        model = plan.shared.model.model_copy(update={key: getattr(model, key) for key in DROPOUTS})
+        model = plan.shared.model.model_copy(update={key: getattr(model, key) for key in NOT_OF_SHAPE})
     return TrainingRun(
         mode=run.mode,
         modalities=plan.config.modalities_of(view),

@@ -1,13 +1,17 @@
-"""Whether a session may fine-tune a pretrained network, which may be somebody else's, and what has been seen after it."""
+"""Whether a session may fine-tune a pretrained network, which may be somebody else's; what of it means the same there, and
+what has been seen after it.
+"""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from neds.errors import UserError
 from neds.files.aligned import AlignedSession
+from neds.modalities import Modality
 from neds.model.checkpoint import Checkpoint
 from neds.model.known import bins_fault, session_digest
+from neds.model.network import Design
 from neds.partition.same_trials import refuse_seen, seen_in_training
 
 log = logging.getLogger(__name__)
@@ -53,6 +57,26 @@ def record_of_seen(source: Checkpoint | None, sessions: Sequence[AlignedSession]
         own, before = seen_in_training(session), seen.get(session.eid, "")
         seen[session.eid] = own if own == before else before + own
     return {"seen": seen, "trained_before": _trained_on(source) if source else {}}
+
+
+def unlike_behaviours(
+    pretrained: Design, own: Mapping[str, Modality], sessions: Sequence[AlignedSession]
+) -> dict[str, str]:
+    """Behaviours whose values mean something else than those that a network was pretrained on, and why.
+
+    Args:
+        own: the modalities of `sessions`, by name.
+    """
+    found = {}
+    for name, modality in own.items():
+        before = pretrained.modalities[name]
+        if modality.group != "behaviour":
+            continue
+        if (modality.kind, modality.n_columns, modality.classes) != (before.kind, before.n_columns, before.classes):
+            found[name] = "of another kind, width or classes than in pretraining"
+        elif any(name in session.components for session in sessions):
+            found[name] = "of which every session has its own principal components"
+    return found
 
 
 def _trained_on(checkpoint: Checkpoint) -> dict[str, list[str]]:

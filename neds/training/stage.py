@@ -18,12 +18,12 @@ from neds.model.checkpoint import Checkpoint, load_network, read_checkpoint, wri
 from neds.model.known import known_session
 from neds.model.modes import preset
 from neds.model.network import NEDS, Design
-from neds.model.settings import DROPOUTS
+from neds.model.settings import NOT_OF_SHAPE
 from neds.provenance import code_digest, content_digest, digest_of
 from neds.training.calibration import calibrate
 from neds.training.distributed import Processes, alone
 from neds.training.loop import Unfinished, train
-from neds.training.pretrained import record_of_seen, refuse_unfit
+from neds.training.pretrained import record_of_seen, refuse_unfit, unlike_behaviours
 from neds.training.settings import MemorySettings, TrainingRun
 from neds.words import counted
 
@@ -95,7 +95,7 @@ def run_training(
 
     store = TrialStore(sessions, names=run.modalities, device=processes.device)
     torch.manual_seed(run.seed)
-    model = _build(run, store, pretrained).to(processes.device)
+    model = _build(run, store, sessions, pretrained, description).to(processes.device)
     sizes = model.parameter_counts()
     log.info("%s: %s", description, _summary(model, store, sessions, processes))
     state = state or best.with_name("unfinished.safetensors")
@@ -170,7 +170,9 @@ def _usable(session: AlignedSession) -> bool:
     return session.usable
 
 
-def _build(run: TrainingRun, store: TrialStore, pretrained: Path | None) -> NEDS:
+def _build(
+    run: TrainingRun, store: TrialStore, sessions: list[AlignedSession], pretrained: Path | None, description: str
+) -> NEDS:
     mode = preset(run.mode, store.modalities, run.masking)
     if pretrained is None:
         return NEDS(Design(run.model, store.modalities, mode, store.n_bins), store.shapes)
@@ -183,7 +185,11 @@ def _build(run: TrainingRun, store: TrialStore, pretrained: Path | None) -> NEDS
             f"{', '.join(mode.inputs)} -> {', '.join(mode.outputs)}; pretrain again with these settings"
         )
     # The size is that of the pretrained network; what is dropped in training is no matter of size.
-    settings = design.settings.model_copy(update={key: getattr(run.model, key) for key in DROPOUTS})
+    settings = design.settings.model_copy(update={key: getattr(run.model, key) for key in NOT_OF_SHAPE})
     model = NEDS(Design(settings, store.modalities, mode, store.n_bins), store.shapes)
-    model.adopt(source)
+    unlike = unlike_behaviours(source.design, store.modalities, sessions)
+    if unlike and settings.behaviour_start == "common":
+        what = "; ".join(f"{name}, {why}" for name, why in unlike.items())
+        log.warning("%s: maps that start at random, as nothing pretrained is like them: %s", description, what)
+    model.adopt(source, unlike=unlike)
     return model
