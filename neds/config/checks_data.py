@@ -99,7 +99,7 @@ def split_faults(checked: Checked) -> list[str]:
         faults.append(
             f"config key partition.split: files of source {config.source} have no splits; choose random or blocks"
         )
-    if any(cut.window_intervals for cut in (config.partition, *config.views.values())):
+    if config.partition.window_intervals or any(view.window_intervals for view in config.views.values()):
         faults.append(
             f"config key partition.window_intervals: files of source {config.source} name no stretches; leave it empty"
         )
