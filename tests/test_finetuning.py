@@ -8,6 +8,7 @@ import torch
 
 from neds.config.load import check_config
 from neds.errors import UserError
+from neds.files.aligned import Components
 from neds.model.checkpoint import load_network, read_checkpoint
 from tests.aligned_sessions import make_session
 from tests.test_training import TINY, last_weights, settings, train_to
@@ -25,6 +26,31 @@ def test_fine_tuning_starts_from_the_pretrained_network(tmp_path):
     assert [s.eid for s in checkpoint.sessions] == ["mouse3"]
     assert torch.allclose(network.position, source.position)
     assert torch.allclose(network.stitchers.session[0], source.stitchers.session.mean(0), atol=1e-6)
+
+
+def test_maps_of_behaviours_that_mean_something_else_start_at_random_and_that_is_said(tmp_path, caplog):
+    pretrained = train_to(tmp_path / "pre", settings(), make_session(), make_session("mouse2")) / "best.safetensors"
+    session = make_session("mouse3")
+    block = session.modalities["block"].model_copy(update={"classes": ["low", "middle", "high"]})
+    traces = Components(mean=np.zeros(1), weights=np.eye(1), variance_share=np.ones(1))
+    session = replace(
+        session, modalities=session.modalities | {"block": block}, components={"whisker_motion_energy": traces}
+    )
+    tuned = train_to(tmp_path / "tuned", settings(epochs=1, lr=1e-12), session, pretrained=pretrained)
+    own, theirs = (load_network(path)[0].stitchers for path in (tuned / "last.safetensors", pretrained))
+    alike = {
+        name: all(
+            torch.allclose(found, torch.stack(of_each).mean(0), atol=1e-6)
+            for found, *of_each in zip(
+                own.maps_of(name, 0), theirs.maps_of(name, 0), theirs.maps_of(name, 1), strict=True
+            )
+        )
+        for name in own.behaviours
+    }
+    assert alike == {"wheel_speed": True, "choice": True, "whisker_motion_energy": False, "block": False}
+    (said,) = (record.message for record in caplog.records if "start at random" in record.message)
+    assert "whisker_motion_energy, of which every session has its own principal components" in said
+    assert "block, of another kind, width or classes than in pretraining" in said
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,8 @@ LOGS = {
     "evaluate": "logs/evaluate/{eid}-{mode}-{training}-seed{seed}.log",
     "ensemble": "logs/evaluate/{eid}-{mode}-{training}.log",
     "benchmark_decoding": "logs/benchmark/ts1-{eid}.log",
+    "benchmark_unit_tasks": "logs/benchmark/ts2-{eid}.log",
+    "benchmark_regions": "logs/benchmark/ts3.log",
     "benchmark_submission": "logs/benchmark/submission.log",
     "benchmark_scores": "logs/benchmark/scores.log",
     "metrics_table": "logs/metrics_table.log",
