@@ -1,6 +1,7 @@
 """Context: what comes before a window is read, and never predicted."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,6 +30,7 @@ from tests.test_partition import recording, run
 from tests.test_training import settings, train_to
 
 N_CONTEXT = 4
+EXAMPLES = Path(__file__).parents[1] / "docs/examples"
 IN_BINS = ("spikes", "wheel_speed", "whisker_motion_energy")
 
 
@@ -240,3 +242,15 @@ def test_a_source_without_context_is_refused(text, said, tmp_path, monkeypatch):
     (tmp_path / "mine.yaml").write_text(f"{text}regimes: [scratch]\npartition: {{context_s: 1.0}}\n")
     with pytest.raises(UserError, match=f"config key partition.context_s: {said}"):
         load_config([tmp_path / "mine.yaml"])
+
+
+def test_context_is_refused_where_the_benchmark_has_none(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for sheet, example, seconds, said in (
+        ("units.tsv", "brain_wide_bench_units.yaml", 1.0, "windows of the benchmark's second suite have no context"),
+        ("sheet.tsv", "brain_wide_bench.yaml", 20.0, "the benchmark allows 19 s of context at most"),
+    ):
+        Path(sheet).write_text("eid\trole\tpath\naaaa\ttest\ts3://b/aaaa.h5\ncccc\ttrain\ts3://b/cccc.h5\n")
+        Path("own.yaml").write_text(f"partition: {{context_s: {seconds}}}\n")
+        with pytest.raises(UserError, match=rf"context_s: {said}"):
+            load_config([EXAMPLES / example, Path("own.yaml")])

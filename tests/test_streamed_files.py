@@ -24,6 +24,7 @@ from neds.download import ranges, retries
 from neds.download.listing import listed
 from neds.errors import UserError
 from neds.files.raw import RawSession, read_raw
+from neds.plan.benchmark import left_out_tasks
 from neds.plan.opened import OpenedPlan
 from neds.plan.plan import Plan
 from neds.plan.step import Step, options
@@ -322,3 +323,14 @@ def test_the_benchmark_reads_its_truth_from_a_server(tmp_path, monkeypatch):
             for task in TASKS.values():
                 np.testing.assert_array_equal(there.scored(task).values, here.scored(task).values)
                 np.testing.assert_array_equal(there.scored(task).start_s, here.scored(task).start_s)
+
+
+def test_suite_two_reads_from_a_server_too_and_suite_three_is_left_out(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("units.tsv").write_text("eid\trole\tpath\naaaa\ttest\ts3://b/aaaa.h5\ncccc\ttrain\ts3://b/cccc.h5\n")
+    loaded = load_config([EXAMPLE.with_name("brain_wide_bench_units.yaml")])
+    plan = Plan(loaded.config, loaded.sessions)
+    step = plan.step("benchmark_unit_tasks", {"eid": "aaaa"})
+    assert step.values["address"] == "s3://b/aaaa.h5" and "recording" not in step.inputs
+    assert not any(each.rule == "benchmark_regions" for each in plan.steps)
+    assert any(line.endswith("to have it, download the files that stay on servers") for line in left_out_tasks(plan))
