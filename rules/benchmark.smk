@@ -23,6 +23,58 @@ if PLAN.has("benchmark_decoding"):
             " --ground-truth {output.ground_truth:q} --coverage {output.coverage:q} {params.recipe} 2>&1 | tee {log:q}"
 
 
+if PLAN.has("benchmark_unit_tasks"):
+
+    rule benchmark_unit_tasks:
+        """Write what the models predict of a recording's spikes for the benchmark's second suite, and the truth to score it by."""
+        input:
+            unpack(needs("benchmark_unit_tasks")),
+        output:
+            submission=f"{RESULTS}/benchmark/ts2/{{eid}}/predictions.zip",
+            ground_truth=f"{RESULTS}/benchmark/ts2/{{eid}}/ground_truth.zip",
+            coverage=f"{RESULTS}/benchmark/ts2/{{eid}}/coverage.csv",
+            scores=f"{RESULTS}/benchmark/ts2/{{eid}}/scores.csv",
+        log:
+            log_file("benchmark_unit_tasks"),
+        benchmark:
+            f"{RESULTS}/benchmarks/benchmark/ts2-{{eid}}.tsv"
+        conda:
+            "../envs/neds.yaml"
+        params:
+            recipe=recipe("benchmark_unit_tasks"),
+        shell:
+            "python -m workflow_scripts submit-unit-tasks --recording {input.recording:q} --aligned {input.aligned:q}"
+            " --checkpoints {input.checkpoints:q} --submission {output.submission:q} --ground-truth {output.ground_truth:q}"
+            " --coverage {output.coverage:q} --scores {output.scores:q} {params.recipe} 2>&1 | tee {log:q}"
+
+
+if PLAN.has("benchmark_regions"):
+
+    rule benchmark_regions:
+        """Write which regions the models tell units to be in for the benchmark's third suite, and the truth to score it by."""
+        input:
+            unpack(needs("benchmark_regions")),
+        output:
+            single=f"{RESULTS}/benchmark/{PLAN.config.benchmark.label}_single.zip",
+            multi=f"{RESULTS}/benchmark/{PLAN.config.benchmark.label}_multi.zip",
+            ground_truth=f"{RESULTS}/benchmark/ts3/ground_truth.zip",
+            coverage=f"{RESULTS}/benchmark/ts3/coverage.csv",
+            scores=f"{RESULTS}/benchmark/ts3/scores.csv",
+        log:
+            log_file("benchmark_regions"),
+        benchmark:
+            f"{RESULTS}/benchmarks/benchmark/ts3.tsv"
+        conda:
+            "../envs/neds.yaml"
+        params:
+            recipe=recipe("benchmark_regions"),
+        shell:
+            "python -m workflow_scripts submit-regions --recordings {input.recordings:q} --pretraining {input.pretraining:q}"
+            " --embeddings {input.embeddings:q} --pretrained {input.pretrained:q} --checkpoints {input.checkpoints:q}"
+            " --single {output.single:q} --multi {output.multi:q} --ground-truth {output.ground_truth:q}"
+            " --coverage {output.coverage:q} --scores {output.scores:q} {params.recipe} 2>&1 | tee {log:q}"
+
+
 if PLAN.has("benchmark_submission"):
 
     rule benchmark_submission:
@@ -55,8 +107,7 @@ if PLAN.has("benchmark_submission"):
         conda:
             "../envs/benchmark.yaml"
         params:
+            files=read_options("benchmark_scores"),
             recipe=recipe("benchmark_scores"),
         shell:
-            "python -m workflow_scripts score-submission --submissions {input.submissions:q}"
-            " --ground-truths {input.ground_truths:q} --metrics {input.metrics:q} --output {output:q} {params.recipe}"
-            " 2>&1 | tee {log:q}"
+            "python -m workflow_scripts score-submission {params.files} --output {output:q} {params.recipe} 2>&1 | tee {log:q}"

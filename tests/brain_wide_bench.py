@@ -28,6 +28,8 @@ WHEEL_END_S = FIRST_S + EVERY_S * (N_TRIALS - 1) - 1.0
 """Before the last trial."""
 NOT_VALID = (3, 40)
 REGIONS = np.array(["Isocortex", "HPF", "TH", "root"])
+HELD_OUT = (2, 9, 15)
+"""Of co-smoothing; the last has no spike."""
 CONTRASTS = np.array([0.0, 0.0625, 0.125, 0.25, 1.0])
 
 
@@ -188,7 +190,7 @@ def _units(rng: np.random.Generator, spikes: IrregularTimeSeries, *, held_out: b
         "qc_neural_alignment": np.array(["PASS"] * (N_UNITS - 1) + ["WARNING"]),
     }
     if held_out:
-        columns["ts2_co_smoothing_is_held_out_test"] = np.isin(np.arange(N_UNITS), [2, 9])
+        columns["ts2_co_smoothing_is_held_out_test"] = np.isin(np.arange(N_UNITS), HELD_OUT)
         columns["ts2_co_smoothing_is_held_out_val"] = np.isin(np.arange(N_UNITS), [5])
     return ArrayDict(**columns)
 

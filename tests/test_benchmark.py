@@ -267,7 +267,7 @@ def test_tasks_without_a_view_are_named(tmp_path, monkeypatch):
     plan = Plan(loaded.config, loaded.sessions)
     (left_out,) = [step for step in plan.steps if step.rule == "left_out"]
     lines = [line for line in left_out.values["messages"] if line.startswith("submission to BrainWideBench")]
-    assert len(lines) == 7
+    assert len(lines) == 7 + 2 + 1
     assert lines[0].startswith(
         "submission to BrainWideBench, reward: left out; to have it, add a view of reward around"
     )

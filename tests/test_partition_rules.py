@@ -112,6 +112,7 @@ def test_conditions_number_the_combinations_that_occur():
         ({"align": "none", "split": "blocks"}, "windows that start at 0; set window_start_s to 0"),
         ({"align": "none", "window_start_s": 0.0}, "align none needs split: blocks"),
         ({"window_step_s": 1.0}, "window_step_s is for windows"),
+        ({"window_intervals": ["task"]}, "window_intervals is for windows"),
     ],
 )
 def test_settings_are_checked(settings, message):

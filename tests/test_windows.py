@@ -56,6 +56,16 @@ def test_windows_tile_a_recording_without_trials(tmp_path, step_s):
     assert session.values["spikes"][k].sum() == np.isin(raw.spike_units[inside], kept).sum()
 
 
+def test_windows_lie_in_the_stretches_that_the_file_names(tmp_path):
+    raw = replace(untrialled(), intervals={"task": np.array([[70.0, 110.0], [10.3, 50.9], [60.0, 61.0]])})
+    names = {"window_intervals": ["absent", "task"], "min_trials": 5, "split_gap_s": 0.0}
+    session = run(tmp_path, raw, modalities=CONTINUOUS, **WINDOWS | names)
+    starts_s = session.trials["align_time_s"].to_numpy()
+    np.testing.assert_allclose(starts_s, [*(10.3 + 2 * np.arange(20)), *(70.0 + 2 * np.arange(20))])
+    session = run(tmp_path, raw, modalities=CONTINUOUS, **WINDOWS | {"window_intervals": ["absent"]})
+    assert session.reason == "the file has no stretches absent for windows; it has task"
+
+
 def test_windows_that_a_trace_does_not_cover_are_dropped(tmp_path):
     raw = untrialled()
     wheel = raw.traces["wheel_velocity"]

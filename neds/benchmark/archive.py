@@ -3,7 +3,7 @@
 import json
 import struct
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +40,17 @@ def truth(*, task: str, eid: str = "", tensors: Mapping[str, np.ndarray], header
     """A file of true values, where the scorer looks for it."""
     folder = "/".join(part for part in (task, eid) if part)
     return Entry(f"{folder}/ground_truth.safetensors", tensors, header)
+
+
+def encoded(ids: Sequence[str]) -> np.ndarray:
+    """Identifiers as a tensor (n, longest) of bytes, a row for each, as the scorer reads them."""
+    texts = np.array([text.encode("ascii") for text in ids])
+    return texts.view(np.uint8).reshape(len(texts), -1)
+
+
+def decoded(ids: np.ndarray) -> list[str]:
+    """The identifiers in such a tensor (n, longest)."""
+    return [row.tobytes().rstrip(b"\0").decode("ascii") for row in ids]
 
 
 def write_archive(path: Path, entries: Iterator[Entry]) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from neds.benchmark.archive import Entry, read_archive
-from neds.benchmark.protocol import TASKS, UNIT_FILTERING
+from neds.benchmark.archive import Entry, decoded, read_archive
+from neds.benchmark.protocol import REGION_TASK, REGIONS, SELECTED, TASKS, UNIT_FILTERING, UNIT_TASKS
 from neds.benchmark.settings import FEWEST_SEEDS
 from neds.errors import UserError
 
@@ -80,12 +80,18 @@ def _faults(entry: Entry, found: re.Match[str], truth: Entry | None) -> list[str
     ]
     if truth is None:
         return [*faults, "there is no truth to score it by"]
-    return faults + _decoding_faults(entry, found["task"], truth)
+    if found["task"].startswith("ts1-"):
+        return faults + _decoding_faults(entry, found["task"], truth)
+    if header.get("unit_filtering") != SELECTED:
+        faults.append(f"unit_filtering is {header.get('unit_filtering')}, of this suite it must be {SELECTED}")
+    if found["task"] in UNIT_TASKS.values():
+        return faults + _unit_task_faults(entry, truth)
+    return faults + (_region_faults(entry, truth) if found["task"] == REGION_TASK else ["is of no task"])
 
 
 def _decoding_faults(entry: Entry, task: str, truth: Entry) -> list[str]:
-    if absent := {"predictions", "trial_id"} - entry.tensors.keys():
-        return [f"has no {', '.join(sorted(absent))}"]
+    if absent := _absent(entry, "predictions", "trial_id"):
+        return absent
     spec = TASKS[task.removeprefix("ts1-")]
     values, trial_id = entry.tensors["predictions"], entry.tensors["trial_id"]
     n_steps = 1 if spec.kind == "classes" else truth.tensors["values"].shape[1]
@@ -94,11 +100,55 @@ def _decoding_faults(entry: Entry, task: str, truth: Entry) -> list[str]:
         faults.append(f"predictions are {values.dtype} {values.shape}")
     if trial_id.dtype != np.int64 or len(np.unique(trial_id)) != len(trial_id):
         faults.append("trial_id holds numbers twice, or is not of 64 bits")
-    if not np.isfinite(values).all():
-        faults.append(f"{np.count_nonzero(~np.isfinite(values))} predictions are not finite")
-    missing = np.setdiff1d(truth.tensors["trial_id"], trial_id)
-    strange = np.setdiff1d(trial_id, truth.tensors["trial_id"])
-    for what, trials in (("missing", missing), ("not scored", strange)):
-        if len(trials):
-            faults.append(f"trials {', '.join(map(str, trials[:_MOST_SHOWN]))} are {what}")
-    return faults
+    faults += _not_finite(values)
+    return faults + _unlike("trials", trial_id, truth.tensors["trial_id"])
+
+
+def _unit_task_faults(entry: Entry, truth: Entry) -> list[str]:
+    if absent := _absent(entry, "predictions", "window_timestamps", "unit_ids"):
+        return absent
+    values, starts_s = entry.tensors["predictions"], entry.tensors["window_timestamps"]
+    faults = [f"its header has no {name}" for name in ("context_window", "bin_size") if not entry.header.get(name)]
+    if values.shape != truth.tensors["targets"].shape or values.dtype != np.float16:
+        faults.append(f"predictions are {values.dtype} {values.shape}, not float16 {truth.tensors['targets'].shape}")
+    if starts_s.dtype != np.float64 or len(np.unique(starts_s)) != len(starts_s):
+        faults.append("window_timestamps holds times twice, or is not of 64 bits")
+    faults += _not_finite(values)
+    # The scorer takes columns as they stand, so that their order counts.
+    if decoded(entry.tensors["unit_ids"]) != decoded(truth.tensors["unit_ids"]):
+        faults.append("unit_ids are others than those that are scored, or in another order")
+    return faults + _unlike("windows", starts_s, truth.tensors["window_timestamps"])
+
+
+def _region_faults(entry: Entry, truth: Entry) -> list[str]:
+    if absent := _absent(entry, "pred_proba", "entity_ids"):
+        return absent
+    values, units = entry.tensors["pred_proba"], decoded(entry.tensors["entity_ids"])
+    faults = _not_finite(values)
+    if values.shape != (len(units), len(REGIONS)) or values.dtype != np.float32:
+        faults.append(f"pred_proba is {values.dtype} {values.shape}")
+    if entry.header.get("label_names") != ",".join(REGIONS):
+        faults.append(f"label_names is {entry.header.get('label_names')}")
+    if len(set(units)) != len(units):
+        faults.append("entity_ids holds units twice")
+    return faults + _unlike("units", np.array(units), np.array(decoded(truth.tensors["entity_ids"])))
+
+
+def _absent(entry: Entry, *names: str) -> list[str]:
+    absent = sorted(set(names) - entry.tensors.keys())
+    return [f"has no {', '.join(absent)}"] if absent else []
+
+
+def _not_finite(values: np.ndarray) -> list[str]:
+    number = np.count_nonzero(~np.isfinite(values))
+    return [f"{number} predictions are not finite"] if number else []
+
+
+def _unlike(what: str, found: np.ndarray, scored: np.ndarray) -> list[str]:
+    """A fault for trials, windows or units that are scored and missing, and for others; bit by bit."""
+    sides = (("missing", np.setdiff1d(scored, found)), ("not scored", np.setdiff1d(found, scored)))
+    return [
+        f"{what} {', '.join(map(str, own[:_MOST_SHOWN]))} are {which} ({len(own)} of {len(scored)})"
+        for which, own in sides
+        if len(own)
+    ]

@@ -17,6 +17,7 @@ from neds.benchmark.leak import refuse_leak
 from neds.benchmark.protocol import BIN_S, TASKS, Task
 from neds.benchmark.recording import Scored, opened
 from neds.benchmark.settings import DecodingRun
+from neds.benchmark.tables import COVERAGE
 from neds.errors import UserError
 from neds.evaluation.results import read_predictions
 from neds.files.aligned import AlignedSession, read_aligned
@@ -30,7 +31,6 @@ log = logging.getLogger(__name__)
 _CLOCK_S = 1e-6
 _SMALLEST = 1e-9
 """Of a probability or a rate, before its logarithm is taken."""
-COVERAGE = ["suite", "task", "eid", "seed", "n_scored", "n_predicted", "n_filled"]
 
 
 @dataclass(frozen=True)
@@ -89,11 +89,7 @@ def submit_decoding(
 def _truths(path: Path, settings: DecodingRun) -> dict[str, _Truth]:
     """By task."""
     with opened(path) as recording:
-        header = {
-            "recording_id": settings.eid,
-            "unit_filtering": recording.unit_filtering,
-            "dataset_version": recording.dataset_version,
-        }
+        header = {"recording_id": settings.eid} | recording.header()
         return {name: _Truth(recording.scored(TASKS[name]), header) for name in settings.views}
 
 
@@ -129,7 +125,9 @@ def _entries(
             tensors = {"predictions": filled.astype(np.float32), "trial_id": own.scored.trial_id}
             tensors |= {} if own.scored.timestamps is None else {"timestamps": own.scored.timestamps}
             numbers = (len(present), int(present.sum()), int((~present).sum()))
-            rows.append(dict(zip(COVERAGE, ("ts1", task.name, settings.eid, run.seed, *numbers), strict=True)))
+            rows.append(
+                dict(zip(COVERAGE, ("ts1", task.name, settings.eid, run.seed, "trials", *numbers), strict=True))
+            )
             yield prediction(label=settings.label, task=task.id, seed=run.seed, tensors=tensors, header=own.header)
 
 

@@ -1,4 +1,4 @@
-"""What BrainWideBench asks for in its first suite, decoding, and what every file of a submission says of itself.
+"""What BrainWideBench asks for: the tasks of its suites, and what every file of a submission says of itself.
 
 From ibl-bwb-eval 0.1.0 and brainbench-org/ibl-bwb at 3c8cee9 (arXiv 2609.22064). Light: importing this imports no stage.
 """
@@ -7,12 +7,35 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from neds.evaluation.settings import UnitTaskName
+
 FORMAT_VERSION = "0.1.0"
 """The version of ibl-bwb-eval whose format is written."""
 BIN_S, N_BINS = 0.02, 50
+WINDOW_S = BIN_S * N_BINS
 TEST_DOMAIN = "ts1_test_domain"
 UNIT_FILTERING = ("all_units", "selected_units", "custom", "mixed")
+SELECTED = "selected_units"
+"""The build that the second and the third suite take."""
 _ALIGNED = "task_aligned_intervals"
+
+UNIT_TEST_DOMAIN = "ts2_test_domain"
+UNIT_WINDOWS = f"{_ALIGNED}/domain"
+"""Windows of the second suite lie in the test domain and in these."""
+HELD_OUT = "ts2_co_smoothing_is_held_out_test"
+N_FORECAST = 5
+"""Bins at the end of a window."""
+UNIT_TASKS: dict[UnitTaskName, str] = {"co_smoothing": "ts2-co_smoothing", "forecasting": "ts2-forecasting"}
+"""Id of each task of the second suite. Its windows begin every bin."""
+UNIT_METRICS = {"poisson_d2": "poisson_d2", "bps": "bits_per_spike_pooled"}
+"""The metrics of these by the benchmark's name, and the same among ours; the first is the primary one."""
+
+REGION_TASK = "ts3-unit_cosmos"
+REGIONS = ("CB", "CNU", "CTXsp", "HB", "HPF", "HY", "Isocortex", "MB", "OLF", "TH")
+"""Classes of the third suite, in the order of the columns."""
+REGION_METRIC = "macro/f1-score"
+N_REGION_UNITS = 3222
+"""Units that are scored in all evaluation sessions together."""
 
 
 @dataclass(frozen=True)

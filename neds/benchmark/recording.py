@@ -1,6 +1,6 @@
-"""What a file of BrainWideBench says of the first suite: which trials are scored, and their true values.
+"""A file of BrainWideBench: its units and spikes, and of the first suite which trials are scored, and their true values.
 
-Shapes: K scored trials, m stretches, n samples.
+Shapes: K scored trials, m stretches, n samples, N units.
 """
 
 from collections.abc import Iterator
@@ -11,9 +11,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from neds.benchmark.protocol import BIN_S, N_BINS, TEST_DOMAIN, UNIT_FILTERING, Task
+from neds.benchmark.protocol import BIN_S, N_BINS, SELECTED, TEST_DOMAIN, UNIT_FILTERING, Task
 from neds.errors import UserError
 from neds.files import hdf5
+from neds.signals.stretches import meets, merged
 
 _CLOCK_S = 1e-9
 """As torch_brain rounds times to samples."""
@@ -56,27 +57,27 @@ class Recording:
 
     def scored(self, task: Task) -> Scored:
         """The trials of a task that are scored, in the order of their numbers."""
-        trial_id = self._array(f"{task.interval}/trial_index").astype(np.int64)
-        windows_s = self._stretches(task.interval)
-        chosen = _meet(windows_s, self._stretches(TEST_DOMAIN))
+        trial_id = self.array(f"{task.interval}/trial_index").astype(np.int64)
+        windows_s = self.stretches(task.interval)
+        chosen = meets(windows_s, merged(self.stretches(TEST_DOMAIN)))
         if task.series:
-            chosen &= _meet(windows_s, self._stretches(f"{task.series}/domain"))
+            chosen &= meets(windows_s, merged(self.stretches(f"{task.series}/domain")))
             return self._of_series(task, trial_id[chosen], windows_s[chosen, 0])
-        values = self._array(task.values)[chosen].astype(np.float32)[:, None]
+        values = self.array(task.values)[chosen].astype(np.float32)[:, None]
         return Scored(trial_id[chosen], windows_s[chosen, 0], values)
 
     def _of_series(self, task: Task, trial_id: np.ndarray, start_s: np.ndarray) -> Scored:
         group = self._at(task.series)
-        rate_hz, first_s = float(group.attrs["sampling_rate"]), self._stretches(f"{task.series}/domain")[0, 0]
+        rate_hz, first_s = float(group.attrs["sampling_rate"]), self.stretches(f"{task.series}/domain")[0, 0]
         if abs(rate_hz * BIN_S - 1) > _CLOCK_S:
             raise UserError(f"{self._path}: {task.series} has {rate_hz:g} samples per second, the benchmark's have 50")
-        series = self._array(task.values)
+        series = self.array(task.values)
         place = (start_s - first_s) * rate_hz
         first = np.where(np.abs(place - np.round(place)) < _CLOCK_S, np.round(place), np.ceil(place)).astype(int)
         rows = first[:, None] + np.arange(N_BINS)
         # Of a window that the series covers in part there is nothing of the shape that is scored.
         whole = (first >= 0) & (rows[:, -1] < len(series))
-        known = self._array(task.known).astype(bool)[rows.clip(0, len(series) - 1)] if task.known else None
+        known = self.array(task.known).astype(bool)[rows.clip(0, len(series) - 1)] if task.known else None
         if known is not None:
             whole &= known.any(axis=1)
         rows, start_s = rows[whole], start_s[whole]
@@ -103,10 +104,44 @@ class Recording:
         mean, std = (float(np.asarray(value[()] if isinstance(value, h5py.Dataset) else value)) for value in found)
         return mean, std
 
-    def _stretches(self, place: str) -> np.ndarray:
-        return np.column_stack([self._array(f"{place}/{end}").astype(np.float64) for end in ("start", "end")])
+    def spikes(self) -> tuple[np.ndarray, np.ndarray]:
+        """Seconds (n,), ascending, and unit (n,) of each spike that is of one."""
+        times_s, units = self.array("spikes/timestamps").astype(np.float64), self.array("spikes/unit_index")
+        order = np.argsort(times_s, kind="stable")
+        order = order[units[order] >= 0]
+        return times_s[order], units[order]
 
-    def _array(self, place: str) -> np.ndarray:
+    @property
+    def n_units(self) -> int:
+        return len(self._at("units/id"))
+
+    def of_units(self, column: str) -> np.ndarray:
+        """A column (N,) of the unit table, text as such."""
+        values = self.array(f"units/{column}")
+        if values.dtype.kind not in "SO":
+            return values
+        return np.array([value.decode() if isinstance(value, bytes) else str(value) for value in values])
+
+    def header(self) -> dict[str, str]:
+        """What the files of a submission say of the build."""
+        return {"unit_filtering": self.unit_filtering, "dataset_version": self.dataset_version}
+
+    def require_selected(self) -> None:
+        """
+        Raises:
+            UserError: it is of another build than the one that the second and the third suite take.
+        """
+        if self.unit_filtering != SELECTED:
+            raise UserError(
+                f"{self._path}: is of the build {self.unit_filtering}; co-smoothing, forecasting and regions are scored on "
+                f"the build {SELECTED}, so list its files in the sessions sheet"
+            )
+
+    def stretches(self, place: str) -> np.ndarray:
+        """First and last moment (m, 2) of each stretch, in seconds."""
+        return np.column_stack([self.array(f"{place}/{end}").astype(np.float64) for end in ("start", "end")])
+
+    def array(self, place: str) -> np.ndarray:
         return self._at(place)[:]
 
     def _at(self, place: str) -> h5py.Group:
@@ -134,11 +169,3 @@ def opened(path: Path) -> Iterator[Recording]:
             yield Recording(path, handle)
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise UserError(f"{path}: no whole file of BrainWideBench ({' '.join(str(error).split())})") from None
-
-
-def _meet(windows_s: np.ndarray, stretches_s: np.ndarray) -> np.ndarray:
-    """Whether each window (K, 2) has time in common with one of the stretches (m, 2)."""
-    shared_s = np.minimum(windows_s[:, None, 1], stretches_s[:, 1]) - np.maximum(
-        windows_s[:, None, 0], stretches_s[:, 0]
-    )
-    return (shared_s > 0).any(axis=1) if len(stretches_s) else np.zeros(len(windows_s), bool)

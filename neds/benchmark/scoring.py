@@ -11,8 +11,10 @@ from typing import Any
 import pandas as pd
 
 from neds.benchmark.archive import read_archive
-from neds.benchmark.protocol import TASKS
+from neds.benchmark.leak import recording_of
+from neds.benchmark.protocol import REGION_TASK, TASKS
 from neds.benchmark.settings import ScoresRun
+from neds.benchmark.tables import OWN_SCORES
 from neds.errors import UserError
 from neds.files.atomic import write_csv
 from neds.files.roles import InputFile, InputFiles, OutputFile
@@ -23,37 +25,50 @@ log = logging.getLogger(__name__)
 
 ALL = "all"
 """The EID of means over recordings."""
-COLUMNS = ["label", "task", "eid", "seed", "metric", "value", "sem", "n", "own"]
+COLUMNS = [*OWN_SCORES, "sem", "n"]
 
 
 def score_submission(
-    *, submissions: InputFiles, ground_truths: InputFiles, metrics: InputFile, settings: ScoresRun, output: OutputFile
+    *,
+    submissions: InputFiles,
+    ground_truths: InputFiles,
+    settings: ScoresRun,
+    output: OutputFile,
+    metrics: InputFile | None = None,
+    scores: InputFiles = (),
 ) -> None:
     """Score submissions to BrainWideBench by the IBL's package ibl-bwb-eval.
 
     Args:
         submissions: zips of predictions.
         ground_truths: zips of true values.
-        metrics: table of our own scores, which are put beside.
         settings: which model it is, and the view of each task.
         output: CSV to write: a row for each recording, seed and metric, and of each task the mean over recordings (eid
             "all") as the leaderboard has it: scores below the null model's count as 0, `sem` is over seeds.
+        metrics: table of our own scores, which are put beside those of the first suite.
+        scores: tables of our own scores of the other suites.
 
     Raises:
         UserError: the package is not installed, or it passes over a file of the submission.
     """
-    scorer, aggregation = _scorer("ts1"), _scorer("aggregation")
+    aggregation = _scorer("aggregation")
+    raw: dict[tuple[Any, ...], Mapping[str, float]] = {}
     with tempfile.TemporaryDirectory(prefix="neds-benchmark-") as made:
         folders = {name: Path(made, name) for name in ("predictions", "truth")}
         n_files = sum(_unpacked(path, folders["predictions"]) for path in submissions)
         for path in ground_truths:
             _unpacked(path, folders["truth"])
-        raw = scorer.score_dir(folders["predictions"], folders["truth"])
+        for suite in ("ts1", "ts2", "ts3"):
+            found = _scorer(suite).score_dir(folders["predictions"], folders["truth"])
+            raw |= aggregation.from_ts3(found, REGION_TASK) if suite == "ts3" else found
     if len(raw) != n_files:
         raise UserError(f"ibl-bwb-eval scored {len(raw)} of {n_files} files of the submission; its lines above say why")
+    own = [read_csv(path, dtype={"eid": str}, keep_default_na=False, na_values={"value": ""}) for path in scores]
+    own += list(_decoded(metrics, settings)) if metrics else []
     table = pd.DataFrame([*_rows(raw), *_means(aggregation.aggregate_over_seeds(raw))], columns=COLUMNS)
-    table["own"] = _own(table, read_csv(metrics), settings)
-    write_csv(output, table.astype({"seed": "Int64", "n": "Int64"}))
+    table = table.astype({"seed": "Int64", "n": "Int64"})
+    ours = pd.concat(own).astype({"seed": "Int64"}).rename(columns={"value": "own"})
+    write_csv(output, table.merge(ours, how="left", on=OWN_SCORES[:-1], validate="one_to_one"))
 
 
 def _scorer(name: str) -> ModuleType:
@@ -83,7 +98,7 @@ def _unpacked(path: Path, folder: Path) -> int:
 
 def _rows(raw: Mapping[tuple[Any, ...], Mapping[str, float]]) -> Iterator[dict[str, Any]]:
     """Of each file, by recording (empty where it is of all) and seed."""
-    for key, scores in sorted(raw.items()):
+    for key, scores in sorted(raw.items(), key=lambda item: tuple(map(str, item[0]))):
         label, task, *recording, seed = key
         known = {"label": label, "task": task, "eid": "".join(recording), "seed": seed}
         yield from ({**known, "metric": metric, "value": value} for metric, value in scores.items())
@@ -97,17 +112,14 @@ def _means(
             yield {"label": label, "task": task, "eid": ALL, "metric": metric, "value": mean, "sem": sem, "n": number}
 
 
-def _own(table: pd.DataFrame, metrics: pd.DataFrame, settings: ScoresRun) -> pd.Series:
-    """Our own score of the same model, recording, task and metric; NaN where we have none."""
-    labels = metrics["model"] + "-" + metrics["training"].fillna("")
-    ours = metrics[(labels == settings.model) & (metrics["task"] == "decoding")]
-    known = ours.set_index(["eid", "seed", "target", "metric"])["value"].to_dict()
-    found = []
-    for row in table.itertuples():
-        task = TASKS.get(str(row.task).removeprefix("ts1-"))
-        if task is None or row.metric != task.metric or row.eid == ALL:
-            found.append(float("nan"))
-            continue
-        eid = in_view(str(row.eid), settings.views[task.name])
-        found.append(known.get((eid, row.seed, task.target, task.own_metric), float("nan")))
-    return pd.Series(found, index=table.index)
+def _decoded(metrics: Path, settings: ScoresRun) -> Iterator[pd.DataFrame]:
+    """Our own scores of the first suite, by the benchmark's names: `OWN_SCORES`."""
+    table = read_csv(metrics, dtype={"eid": str})
+    is_ours = (table["model"] + "-" + table["training"].fillna("") == settings.model) & (table["task"] == "decoding")
+    for name, view in settings.views.items():
+        task = TASKS[name]
+        is_task = (table["target"] == task.target) & (table["metric"] == task.own_metric)
+        ours = table[is_ours & is_task & table["eid"].str.endswith(in_view("", view))]
+        eids = [recording_of(eid, [view]) for eid in ours["eid"]]
+        known = {"label": settings.label, "task": task.id, "eid": eids, "metric": task.metric}
+        yield ours[["seed", "value"]].assign(**known)

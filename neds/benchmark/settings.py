@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from neds.evaluation.settings import UnitTaskName
 from neds.settings import Seed, Settings, key
 
 FEWEST_SEEDS = 3
@@ -22,8 +23,9 @@ class BenchmarkSettings(Settings):
     missing: Literal["error", "mean"] = key(
         "error", when="mean where the benchmark scores a trial of which not all was recorded"
     )
-    """What to do with a trial that the benchmark scores and that is not among the test trials of the session: error refuses
-    the submission and names it; mean submits the mean of the predictions, and counts it in the table of coverage."""
+    """What to do with a trial that the benchmark scores and that is not among the test trials of the session, or with a unit
+    whose region it scores and that has no embedding: error refuses the submission and names it; mean submits the mean of the
+    predictions, and counts it in the table of coverage."""
 
 
 class SubmittedRun(Settings):
@@ -46,9 +48,36 @@ class DecodingRun(Settings):
     missing: Literal["error", "mean"]
 
 
+class UnitTasksSubmission(Settings):
+    """Everything but the files that determines what is submitted of a recording to the second suite."""
+
+    label: str
+    eid: str
+    """Of the recording."""
+    view: str
+    """That has the windows of the suite."""
+    tasks: list[UnitTaskName]
+    seeds: list[Seed]
+    """Of the models, in the order of their files."""
+
+
+class RegionsSubmission(Settings):
+    """Everything but the files that determines a submission to the third suite."""
+
+    label: str
+    eids: list[str]
+    """Of the recordings whose units are scored, in the order of their files."""
+    view: str
+    """Of the sessions that the models are of."""
+    seeds: list[Seed]
+    """Of the models, in the order of the pretrained ones. Those of a seed have their recordings in the order of `eids`."""
+    missing: Literal["error", "mean"]
+
+
 class ScoresRun(Settings):
     """Everything but the files that determines a table of scores."""
 
+    label: str
     model: str
     """Label of the model in the table of our own scores."""
     views: dict[str, str]

@@ -128,6 +128,16 @@ _FIXED: dict[str, Command] = {
             "Write what models decode as a submission to BrainWideBench, and the truth to score it by.",
         ),
         (
+            "submit-unit-tasks",
+            "neds.benchmark.unit_tasks:submit_unit_tasks",
+            "Write what models predict of spikes as a submission to BrainWideBench, and the truth to score it by.",
+        ),
+        (
+            "submit-regions",
+            "neds.benchmark.regions:submit_regions",
+            "Write the regions that models tell units to be in as a submission to BrainWideBench, and the truth.",
+        ),
+        (
             "join-submission",
             "neds.benchmark.join:join_submission",
             "Put the suites of a submission into one zip, and check it.",

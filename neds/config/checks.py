@@ -31,7 +31,7 @@ CHECKS = {
     group_faults: ("modalities", "custom_modalities", "views"),
     baseline_faults: ("baselines", "modalities", "custom_modalities", "views"),
     alignment_faults: ("source", "partition.align", "views"),
-    split_faults: ("source", "partition.split"),
+    split_faults: ("source", "partition.split", "partition.window_intervals", "views"),
     gap_faults: ("partition.longest_gap_s", "custom_modalities"),
     mapping_faults: ("source", "nwb", "brainsets", "modalities", "custom_modalities"),
     override_faults: ("overrides", "model", "masking", "training"),

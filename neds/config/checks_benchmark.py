@@ -2,11 +2,22 @@
 
 from collections.abc import Iterator
 
-from neds.benchmark.protocol import BIN_S, TASKS, TEST_DOMAIN, evaluation_sessions
+from neds.benchmark.protocol import (
+    BIN_S,
+    TASKS,
+    TEST_DOMAIN,
+    UNIT_TEST_DOMAIN,
+    UNIT_WINDOWS,
+    WINDOW_S,
+    evaluation_sessions,
+)
 from neds.benchmark.settings import FEWEST_SEEDS
+from neds.config.benchmark_views import has_unit_windows, tests_on, unit_view, views_of_tasks
 from neds.config.checked import Checked
 from neds.config.schema import Config
 from neds.run import Run
+
+_WINDOWS = {(task.align, task.start_s, task.end_s) for task in TASKS.values()}
 
 
 def benchmark_faults(checked: Checked) -> list[str]:
@@ -72,13 +83,26 @@ def _protocol_faults(config: Config) -> Iterator[str]:
     if config.source != "brainsets":
         yield f"config key benchmark: files of BrainWideBench are of source brainsets, this is {config.source}"
         return
-    cut = config.partition
-    if cut.split != "file" or cut.split_intervals.get("test", [])[:1] != [TEST_DOMAIN]:
-        yield f"config key partition.split_intervals: the benchmark tests on {TEST_DOMAIN}; with split file, set test to it"
-    if abs(cut.bin_s - BIN_S) > 1e-9:
+    if abs(config.partition.bin_s - BIN_S) > 1e-9:
         yield f"config key partition.bin_s: bins of the benchmark are of {BIN_S:g} s"
-    if cut.trace_values != "samples":
-        yield "config key partition.trace_values: the benchmark scores samples as they stand in the file; set it to samples"
-    windows = {(c.align, round(c.window_start_s, 6), round(c.window_end_s, 6)) for c in config.cuttings().values()}
-    if not any((task.align, task.start_s, task.end_s) in windows for task in TASKS.values()):
+    cuttings = config.cuttings()
+    for view, cut in cuttings.items():
+        key = f"views.{view}" if view else "partition"
+        if (cut.align, round(cut.window_start_s, 6), round(cut.window_end_s, 6)) in _WINDOWS:
+            if not tests_on(cut, TEST_DOMAIN):
+                yield (
+                    f"config key {key}.split_intervals: the benchmark tests on {TEST_DOMAIN}; with split file, set test to "
+                    "it"
+                )
+            if cut.trace_values != "samples":
+                yield (
+                    "config key partition.trace_values: the benchmark scores samples as they stand in the file; set it to "
+                    "samples"
+                )
+        elif cut.cuts_windows and not has_unit_windows(cut):
+            yield (
+                f"config key {key}: the benchmark's windows are of {WINDOW_S:g} s in {UNIT_WINDOWS}, tested on "
+                f"{UNIT_TEST_DOMAIN}; set window_end_s, window_intervals and split_intervals to that, with split file"
+            )
+    if not views_of_tasks(config) and unit_view(config) is None:
         yield "config key views: none has the window of a task of the benchmark (docs/benchmark.md lists them)"

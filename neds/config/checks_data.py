@@ -92,9 +92,18 @@ def alignment_faults(checked: Checked) -> list[str]:
 
 def split_faults(checked: Checked) -> list[str]:
     config = checked.config
-    if config.partition.split == "file" and config.source != "brainsets":
-        return [f"config key partition.split: files of source {config.source} have no splits; choose random or blocks"]
-    return []
+    if config.source == "brainsets":
+        return []
+    faults = []
+    if config.partition.split == "file":
+        faults.append(
+            f"config key partition.split: files of source {config.source} have no splits; choose random or blocks"
+        )
+    if config.partition.window_intervals or any(view.window_intervals for view in config.views.values()):
+        faults.append(
+            f"config key partition.window_intervals: files of source {config.source} name no stretches; leave it empty"
+        )
+    return faults
 
 
 def mapping_faults(checked: Checked) -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 from neds.files.raw import RawSession
 from neds.partition.seconds import bulk
 from neds.partition.settings import PartitionSettings
-from neds.signals.stretches import inside, merged, unbounded
+from neds.signals.stretches import inside, intersection, merged, unbounded
 from neds.words import counted
 
 _NEIGHBOURS = 20
@@ -68,7 +68,7 @@ def coverage(raw: RawSession, spans_s: np.ndarray, settings: PartitionSettings) 
         stretches = heard_s[probe]
         if raw.recorded is not None:
             ends_s = first_s[groups == group].min(), last_s[groups == group].max()
-            stretches = _intersection(stretches, unbounded(raw.recorded.of_set(number), *ends_s))
+            stretches = intersection(stretches, unbounded(raw.recorded.of_set(number), *ends_s))
         covered[:, group] = inside(spans_s, stretches)
     return Coverage(covered, groups, list(dict.fromkeys(remarks)))
 
@@ -164,11 +164,3 @@ def _ends(raw: RawSession) -> tuple[np.ndarray, np.ndarray]:
     first_s[raw.spike_units[::-1]] = raw.spike_times[::-1]
     last_s[raw.spike_units] = raw.spike_times
     return first_s, last_s
-
-
-def _intersection(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Stretches (m, 2) common to two lists of them, each in order and without overlap."""
-    starts = np.maximum(first[:, None, 0], second[None, :, 0]).ravel()
-    ends = np.minimum(first[:, None, 1], second[None, :, 1]).ravel()
-    common = np.column_stack([starts, ends])[ends > starts]
-    return common[np.argsort(common[:, 0])]

@@ -34,7 +34,7 @@ class PartitionSettings(Settings):
         paper="stimOn_times",
         public_code="stimOn_times",
     )
-    """Column of the trials table that is time zero of a trial; none: no trials, but windows over the whole recording."""
+    """Column of the trials table that is time zero of a trial; none: no trials, but windows over the recording."""
     window_start_s: float = key(-0.5, when="with the event; 0 for align none", paper="-0.5", public_code="-0.5")
     """Start of the window, relative to the alignment event."""
     window_end_s: float = key(
@@ -43,6 +43,12 @@ class PartitionSettings(Settings):
     """End of the window, relative to the alignment event."""
     window_step_s: float | None = key(None, gt=0, le=LONGEST_WINDOW_S, when="half the length for overlapping windows")
     """Align none: time from one window to the next; below the window's length they overlap; null: its length."""
+    window_intervals: list[str] = key(
+        [], when="with align none, for source brainsets, e.g. [task_aligned_intervals/domain]"
+    )
+    """Align none: how the source's file calls the stretches of time in which windows lie, one after the other from the start
+    of each stretch; of several names the first that it has counts. Empty: windows lie anywhere between first and last
+    spike."""
     bin_s: float = key(
         0.05,
         gt=0,
@@ -181,6 +187,8 @@ class PartitionSettings(Settings):
             raise ValueError("align none needs split: blocks or file, so that no moment is in windows of two splits")
         if self.window_step_s is not None and not self.cuts_windows:
             raise ValueError("window_step_s is for windows; set align to none, or leave it null")
+        if self.window_intervals and not self.cuts_windows:
+            raise ValueError("window_intervals is for windows; set align to none, or leave it empty")
         return self
 
 

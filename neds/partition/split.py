@@ -12,7 +12,7 @@ from neds.files.aligned import SPLITS
 from neds.partition.settings import PartitionSettings
 from neds.partition.trials import drop_by_first_reason
 from neds.partition.unusable import Unusable
-from neds.signals.stretches import merged
+from neds.signals.stretches import meets, merged
 
 _CLOCK_S = 1e-6
 """Windows that meet may overlap by rounding."""
@@ -83,18 +83,10 @@ def assign_stretches(spans_s: np.ndarray, stretches: list[np.ndarray]) -> tuple[
     Returns:
         Index (K,) into SPLITS, and masks (K,) of the trials to be dropped, by reason.
     """
-    meets = np.column_stack([_meets(spans_s, own) for own in stretches])
-    number = meets.sum(axis=1)
+    met = np.column_stack([meets(spans_s, own) for own in stretches])
+    number = met.sum(axis=1)
     reasons = {"in no split of the file": number == 0, "in two splits of the file": number > 1}
-    return meets.argmax(axis=1).astype(np.uint8), reasons
-
-
-def _meets(spans_s: np.ndarray, stretches: np.ndarray) -> np.ndarray:
-    """Whether each span (K, 2) shares time with one of the stretches (m, 2), which are in order and apart."""
-    if not len(stretches):
-        return np.zeros(len(spans_s), bool)
-    row = np.searchsorted(stretches[:, 1], spans_s[:, 0] + _CLOCK_S, side="right")
-    return (row < len(stretches)) & (stretches[row.clip(max=len(stretches) - 1), 0] < spans_s[:, 1] - _CLOCK_S)
+    return met.argmax(axis=1).astype(np.uint8), reasons
 
 
 def without_overlap(

@@ -30,7 +30,7 @@ from neds.partition.trials import drop_by_first_reason, keep_trials
 from neds.partition.units import has_label, keep_units
 from neds.partition.unusable import Unusable, require_splits, require_trials, require_units, write_outcome
 from neds.partition.views import in_view
-from neds.partition.windows import fixed_windows
+from neds.partition.windows import fixed_windows, window_stretches
 from neds.signals.clock import ClockFault, require_in_order
 
 _log = logging.getLogger(__name__)
@@ -191,7 +191,7 @@ def _require_seconds(raw: RawSession, header: AlignedSession, settings: Partitio
 def _cut(raw: RawSession, settings: PartitionSettings) -> _Cut:
     """All trials that the trial rule keeps, or all windows."""
     if settings.cuts_windows:
-        table = fixed_windows(raw.spike_times, settings)
+        table = fixed_windows(window_stretches(raw.spike_times, raw.intervals, settings), settings)
         mask, times_s = np.ones(len(table), bool), table["align_time_s"]
         dropped: dict[str, int] = {}
     else:

@@ -1,6 +1,6 @@
 """Views: several windows of each session, every one around an event of its own and with models of its own."""
 
-from neds.partition.settings import PartitionSettings
+from neds.partition.settings import PartitionSettings, SplitName
 from neds.settings import Settings, key
 
 
@@ -18,6 +18,14 @@ class ViewSettings(Settings):
     """As partition.window_start_s."""
     window_end_s: float
     """As partition.window_end_s."""
+    window_step_s: float | None = key(None, when="with align none")
+    """As partition.window_step_s, which holds where this is null."""
+    window_intervals: list[str] | None = key(None, when="with align none")
+    """As partition.window_intervals, which holds where this is null."""
+    split_intervals: dict[SplitName, list[str]] | None = key(
+        None, when="when the file has splits of its own for the window"
+    )
+    """As partition.split_intervals, which holds where this is null."""
     modalities: list[str] | None = key(None, when="when other modalities matter in another window")
     """Those of `modalities` that models of this view deal with; null: all."""
 
@@ -27,5 +35,5 @@ class ViewSettings(Settings):
         Raises:
             ValidationError: they do not fit together.
         """
-        window = self.model_dump(exclude={"modalities"})
+        window = self.model_dump(exclude={"modalities"}, exclude_none=True)
         return PartitionSettings.model_validate(partition.model_dump() | window)

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from neds.benchmark.protocol import TASKS, Task
-from neds.benchmark.settings import DecodingRun, ScoresRun, SubmittedRun
-from neds.config import Config
+from neds.benchmark.protocol import TASKS, UNIT_TASKS
+from neds.benchmark.settings import DecodingRun, RegionsSubmission, ScoresRun, SubmittedRun, UnitTasksSubmission
+from neds.config.benchmark_views import unit_view, views_of_tasks
+from neds.evaluation.settings import SCHEME_OF, UnitTaskName
 from neds.partition.views import in_view
-from neds.plan.evaluation import evaluated
+from neds.plan.evaluation import embedded_models, embedding, embedding_file, evaluated, unit_task_names
 from neds.plan.sessions import sheet_file
 from neds.plan.step import Step, plain
 from neds.plan.training import checkpoint
@@ -25,18 +26,28 @@ def steps(plan: Plan) -> Iterator[Step]:
     label = plan.config.benchmark.label
     if label is None:
         return
+    views = views_of_tasks(plan.config)
     of_recordings = {session.recording: session for session in plan.sessions if session.role == "test"}
-    parts = [_decoding(plan, label, session) for session in of_recordings.values()]
+    parts = [_decoding(plan, label, session) for session in of_recordings.values() if views]
+    of_units = [_unit_tasks(plan, label, session) for session in of_recordings.values() if unit_tasks(plan)]
+    parts += of_units
     yield from parts
+    regions = []
+    if tells_regions(plan):
+        models = [model for models in _embedded(plan) for model in models]
+        there = embedded_models(plan)
+        yield from (embedding(plan, *model) for model in models if model not in there)
+        regions = [_regions(plan, label, list(of_recordings.values()))]
+        yield from regions
     yield Step(
         rule="benchmark_submission",
         command="join-submission",
         inputs={
             "parts": tuple(step.outputs["submission"] for step in parts),
             "ground_truths": tuple(step.outputs["ground_truth"] for step in parts),
-            "coverages": tuple(step.outputs["coverage"] for step in parts),
+            "coverages": tuple(step.outputs["coverage"] for step in [*parts, *regions]),
         },
-        values={"eids": list(dict.fromkeys(map(plan.recording, plan.test)))},
+        values={"eids": list(of_recordings)},
         outputs={
             "submission": plan.path("benchmark", f"{label}.zip"),
             "ground_truth": plan.path("benchmark", "ground_truth.zip"),
@@ -47,11 +58,18 @@ def steps(plan: Plan) -> Iterator[Step]:
         rule="benchmark_scores",
         command="score-submission",
         inputs={
-            "submissions": (plan.path("benchmark", f"{label}.zip"),),
-            "ground_truths": (plan.path("benchmark", "ground_truth.zip"),),
-            "metrics": (plan.path("tables", "metrics.csv"),),
+            "submissions": (
+                plan.path("benchmark", f"{label}.zip"),
+                *(step.outputs[scope] for step in regions for scope in ("single", "multi")),
+            ),
+            "ground_truths": (
+                plan.path("benchmark", "ground_truth.zip"),
+                *(step.outputs["ground_truth"] for step in regions),
+            ),
+            "metrics": (plan.path("tables", "metrics.csv"),) if views else (),
+            "scores": tuple(step.outputs["scores"] for step in [*of_units, *regions]),
         },
-        values={"settings": plain(ScoresRun(model=submitted(plan).label, views=views_of_tasks(plan.config)))},
+        values={"settings": plain(ScoresRun(label=label, model=submitted(plan).label, views=views))},
         outputs={"output": plan.path("tables", "benchmark_wide.csv")},
     )
 
@@ -64,30 +82,35 @@ def submitted(plan: Plan) -> Run:
     return found
 
 
-def views_of_tasks(config: Config) -> dict[str, str]:
-    """The view of each task of the first suite that has one; "" where there are no views."""
-    return {name: view for name, task in TASKS.items() if (view := _view_of(config, task)) is not None}
+def unit_tasks(plan: Plan) -> list[UnitTaskName]:
+    """The tasks of the second suite that are submitted: those that the model is evaluated on, if a view is cut for them."""
+    return [] if unit_view(plan.config) is None else unit_task_names(plan, submitted(plan))
 
 
-def _view_of(config: Config, task: Task) -> str | None:
-    for view, cut in config.cuttings().items():
-        window = (cut.align, round(cut.window_start_s, 6), round(cut.window_end_s, 6))
-        if window == (task.align, task.start_s, task.end_s) and task.target in config.modalities_of(view):
-            return view
-    return None
+def tells_regions(plan: Plan) -> bool:
+    """Whether the third suite is submitted: units that were pretrained on share a space with those of each recording."""
+    is_joint = submitted(plan).regime == "finetuned" and not plan.config.pretrained
+    return is_joint and unit_view(plan.config) is not None
 
 
 def left_out_tasks(plan: Plan) -> list[str]:
-    """A line for each task of the first suite that no view is made for."""
+    """A line for each task of the benchmark that is not submitted, and what would make it."""
     if plan.config.benchmark.label is None:
         return []
     there = views_of_tasks(plan.config)
-    return [
-        f"submission to BrainWideBench, {name}: left out; to have it, add a view of {task.target} around {task.align}, "
-        f"{task.start_s:g} to {task.end_s:g} s"
+    needed = {
+        name: f"add a view of {task.target} around {task.align}, {task.start_s:g} to {task.end_s:g} s"
         for name, task in TASKS.items()
         if name not in there
-    ]
+    }
+    has_windows = unit_view(plan.config) is not None
+    for unit_task in UNIT_TASKS:
+        if unit_task not in unit_tasks(plan):
+            scheme = f"train an mm model with the masking scheme {SCHEME_OF[unit_task]}"
+            needed[unit_task] = scheme if has_windows else "add a view with the windows of docs/benchmark.md"
+    if not tells_regions(plan):
+        needed["regions"] = "submit a model that is fine-tuned from one pretrained here, of a view as of co_smoothing"
+    return [f"submission to BrainWideBench, {name}: left out; to have it, {how}" for name, how in needed.items()]
 
 
 def _decoding(plan: Plan, label: str, session: Session) -> Step:
@@ -113,5 +136,76 @@ def _decoding(plan: Plan, label: str, session: Session) -> Step:
             "submission": plan.path("benchmark", "ts1", eid, "predictions.zip"),
             "ground_truth": plan.path("benchmark", "ts1", eid, "ground_truth.zip"),
             "coverage": plan.path("benchmark", "ts1", eid, "coverage.csv"),
+        },
+    )
+
+
+def _unit_tasks(plan: Plan, label: str, session: Session) -> Step:
+    """What is submitted of a recording, of which `session` is a view, to the second suite."""
+    eid, view = session.recording, unit_view(plan.config) or ""
+    own = in_view(eid, view)
+    models = [replace(submitted(plan), seed=seed) for seed in plan.config.seeds]
+    settings = UnitTasksSubmission(label=label, eid=eid, view=view, tasks=unit_tasks(plan), seeds=plan.config.seeds)
+    return Step(
+        rule="benchmark_unit_tasks",
+        command="submit-unit-tasks",
+        wildcards={"eid": eid},
+        inputs={
+            "recording": (sheet_file(plan, session.path),),
+            "aligned": (plan.aligned(own),),
+            "checkpoints": tuple(checkpoint(plan, model, own) for model in models),
+        },
+        values={"settings": plain(settings)},
+        outputs={
+            "submission": plan.path("benchmark", "ts2", eid, "predictions.zip"),
+            "ground_truth": plan.path("benchmark", "ts2", eid, "ground_truth.zip"),
+            "coverage": plan.path("benchmark", "ts2", eid, "coverage.csv"),
+            "scores": plan.path("benchmark", "ts2", eid, "scores.csv"),
+        },
+    )
+
+
+def _embedded(plan: Plan) -> tuple[list[tuple[Run, str]], list[tuple[Run, str]]]:
+    """The models whose embeddings tell regions: of each seed the pretrained one, and those of every recording."""
+    run, view = submitted(plan), unit_view(plan.config) or ""
+    name = in_view(run.pretraining_set, view)
+    pretrained = [
+        Run(mode=run.mode, regime="pretrained", pretraining_set=name, seed=seed) for seed in plan.config.seeds
+    ]
+    own = [eid for eid in plan.test if plan.view_of(eid) == view]
+    return [(model, "") for model in pretrained], [
+        (replace(run, seed=s), eid) for s in plan.config.seeds for eid in own
+    ]
+
+
+def _regions(plan: Plan, label: str, scored: list[Session]) -> Step:
+    """What is submitted of all recordings to the third suite."""
+    pretrained, own = _embedded(plan)
+    members = plan.members(pretrained[0][0].pretraining_set)
+    paths = {session.eid: session.path for session in plan.sessions}
+    settings = RegionsSubmission(
+        label=label,
+        eids=[session.recording for session in scored],
+        view=unit_view(plan.config) or "",
+        seeds=plan.config.seeds,
+        missing=plan.config.benchmark.missing,
+    )
+    return Step(
+        rule="benchmark_regions",
+        command="submit-regions",
+        inputs={
+            "recordings": tuple(sheet_file(plan, session.path) for session in scored),
+            "pretraining": tuple(sheet_file(plan, paths[eid]) for eid in members),
+            "embeddings": tuple(embedding_file(plan, *model) for model in own),
+            "pretrained": tuple(embedding_file(plan, *model) for model in pretrained),
+            "checkpoints": tuple(checkpoint(plan, *model) for model in own),
+        },
+        values={"settings": plain(settings)},
+        outputs={
+            "single": plan.path("benchmark", f"{label}_single.zip"),
+            "multi": plan.path("benchmark", f"{label}_multi.zip"),
+            "ground_truth": plan.path("benchmark", "ts3", "ground_truth.zip"),
+            "coverage": plan.path("benchmark", "ts3", "coverage.csv"),
+            "scores": plan.path("benchmark", "ts3", "scores.csv"),
         },
     )

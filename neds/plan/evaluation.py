@@ -35,8 +35,7 @@ def steps(plan: Plan) -> Iterator[Step]:
     if plan.models.variants:
         compared = plan.models.unchanged() + plan.models.of_variants()
         yield _table(plan, "ablation_metrics", "ablations.csv", [run.name for run in compared])
-    if plan.config.regions.classes != []:
-        yield from _regions(plan)
+    yield from _regions(plan)
 
 
 def evaluated_runs(plan: Plan) -> list[Run]:
@@ -184,7 +183,7 @@ def _table(plan: Plan, rule: str, file: str, names: list[str]) -> Step:
 def _regions(plan: Plan) -> Iterator[Step]:
     models = embedded_models(plan)
     for run, eid in models:
-        yield _embedding(plan, run, eid)
+        yield embedding(plan, run, eid)
     if not models:
         return
     yield Step(
@@ -207,6 +206,8 @@ def _regions(plan: Plan) -> Iterator[Step]:
 def embedded_models(plan: Plan) -> list[tuple[Run, str]]:
     """Every model whose units are told apart by region, with its test session ("" for a pretrained one)."""
     config = plan.config
+    if config.regions.classes == []:
+        return []
     modes = sorted(config.modes, key=["encoding", "decoding", "mm"].index)
     trainings = [run.training for run in plan.models.own(config.modes[:1])]
     of_sessions = {(run.mode, run.training, run.seed): run for run in plan.models.of_sessions()}
@@ -227,7 +228,8 @@ def embedding_file(plan: Plan, run: Run, eid: str) -> str:
     return plan.path("embeddings", eid, f"{run.name}.h5")
 
 
-def _embedding(plan: Plan, run: Run, eid: str) -> Step:
+def embedding(plan: Plan, run: Run, eid: str) -> Step:
+    """What a model of a test session, or a pretrained one (eid ""), has learned of each unit."""
     if run.regime == "pretrained":
         rule = "unit_embeddings_of_pretrained"
         wildcards = {"pretraining_set": run.pretraining_set, "mode": run.mode, "seed": str(run.seed)}

@@ -36,6 +36,8 @@ LOGS = {
     "classify_regions": "logs/classify_regions.log",
     "map_units": "logs/map_units.log",
     "benchmark_decoding": "logs/benchmark/ts1-{eid}.log",
+    "benchmark_unit_tasks": "logs/benchmark/ts2-{eid}.log",
+    "benchmark_regions": "logs/benchmark/ts3.log",
     "benchmark_submission": "logs/benchmark/submission.log",
     "benchmark_scores": "logs/benchmark/scores.log",
     "figure": "logs/figures/{figure}.log",

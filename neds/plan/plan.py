@@ -27,7 +27,10 @@ TARGETS = {
         *("unit_embeddings", "unit_embeddings_of_pretrained", "classify_regions", "map_units"),
         *("figure", "session_figure", "learning_figure", "search_figure", "left_out"),
     ],
-    "benchmark": ["benchmark_decoding", "benchmark_submission", "benchmark_scores"],
+    "benchmark": [
+        *("benchmark_decoding", "benchmark_unit_tasks", "benchmark_regions"),
+        *("benchmark_submission", "benchmark_scores"),
+    ],
     "pages": ["configuration_table", "software_table", "table_page"],
 }
 """The rules whose files each target asks for."""

@@ -41,6 +41,24 @@ def inside(spans_s: np.ndarray, stretches: np.ndarray) -> np.ndarray:
     return (row >= 0) & (spans_s[:, 1] <= stretches[row.clip(min=0), 1] + _CLOCK_S)
 
 
+def meets(spans_s: np.ndarray, stretches: np.ndarray) -> np.ndarray:
+    """Whether each span (K, 2) shares more than a microsecond, which rounding may make, with one of the stretches (m, 2),
+    which are in order and apart.
+    """
+    if not len(stretches):
+        return np.zeros(len(spans_s), bool)
+    row = np.searchsorted(stretches[:, 1], spans_s[:, 0] + _CLOCK_S, side="right")
+    return (row < len(stretches)) & (stretches[row.clip(max=len(stretches) - 1), 0] < spans_s[:, 1] - _CLOCK_S)
+
+
+def intersection(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Stretches (m, 2) common to two lists of them, each in order and without overlap; their ends are ends of the two."""
+    starts = np.maximum(first[:, None, 0], second[None, :, 0]).ravel()
+    ends = np.minimum(first[:, None, 1], second[None, :, 1]).ravel()
+    common = np.column_stack([starts, ends])[ends > starts]
+    return common[np.argsort(common[:, 0])]
+
+
 def unbounded(stretches: np.ndarray, first_s: float, last_s: float) -> np.ndarray:
     """Without ends that are the first or the last event itself: these say no more than the events do."""
     stretches = stretches.copy()
