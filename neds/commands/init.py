@@ -59,7 +59,8 @@ def write_configuration(
             raise UserError(f"--data: name the folder with your recordings{f'; {data} is none' if data else ''}")
         sessions = _sessions(source, data, relative_to=sheet.parent)
         if source in SUFFIXES:
-            first = sheet.parent / sessions["path"].iloc[0]
+            # The folder of the sheet may not be there yet.
+            first = Path(os.path.normpath(sheet.parent / sessions["path"].iloc[0]))
             names, told = names_of(source, first)
             said = f"{told}\n"
         roles = assign_roles(list(sessions["eid"]), test=test, known={})

@@ -78,4 +78,4 @@ def _cutting(found: Suggestion) -> Iterator[str]:
     )
     yield from yaml_lines(Line("trial_rule", found.rule, rule), depth=1)
     for end, name in ((-0.5, "window_start_s"), (1.5, "window_end_s")):
-        yield from yaml_lines(Line(name, end, "of the event"), depth=1)
+        yield from yaml_lines(Line(name, end, "seconds from the event"), depth=1)

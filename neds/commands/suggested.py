@@ -60,12 +60,14 @@ class Suggestion:
     events: list[str] = field(default_factory=list)
     rule: str = "all"
 
-    def add_values(self, modality: Modality, column: np.ndarray) -> None:
-        """Ask what the values of a column stand for."""
-        names = sorted(set(value_names(column)) - {"nan", ""})[:MOST_CLASSES]
-        asked = Line(
-            modality.name, dict.fromkeys(names, ""), f"each is one of {', '.join(modality.classes)}", used=False
-        )
+    def ask_values(self, name: str, column: np.ndarray, each: str) -> None:
+        """Ask what the values of a column stand for.
+
+        Args:
+            each: what each of them is.
+        """
+        values = sorted(set(value_names(column)) - {"nan", ""})[:MOST_CLASSES]
+        asked = Line(name, dict.fromkeys(values, ""), f"each is {each}", used=False)
         self.mapping.setdefault("values", []).append(asked)
 
 
@@ -236,7 +238,7 @@ def _add_trials(found: Suggestion, trials: Mapping[str, np.ndarray]) -> None:
             lines += [Line(own, name, used=False)] if line and own != name else []
             continue
         if not is_readable:
-            found.add_values(modality, column)
+            found.ask_values(modality.name, column, f"one of {', '.join(modality.classes)}")
         lines.append(Line(modality.name, name, note, used=is_readable and modality.name not in found.modalities))
         found.modalities += [modality.name] if lines[-1].used else []
     found.mapping["trials"] = lines
@@ -263,7 +265,7 @@ def _add_units(found: Suggestion, units: Mapping[str, np.ndarray]) -> None:
     for own in (own for own in units if plain_name(own) in _QUALITY):
         column = units[own]
         is_share = own == "label" and column.dtype.kind in "biuf" and bool(((column >= 0) & (column <= 1)).all())
-        values = ", ".join(sorted(set(value_names(column)))[:MOST_CLASSES])
-        note = "" if is_share else f"holds {values}: say under values what each is from 0 to 1"
-        lines.append(Line("label", own, note, used=is_share))
+        if not is_share:
+            found.ask_values("label", column, "a number from 0 to 1, the quality of the unit")
+        lines.append(Line("label", own, used=is_share))
     found.mapping["units"] = lines

@@ -44,7 +44,7 @@ def suggested_arrays(arrays: Mapping[str, np.ndarray]) -> Suggestion:
             found.modalities += [modality.name] if is_known else []
             rename += [Line(key, modality.name, note, used=is_known)] if key != modality.name else []
             if not is_readable:
-                found.add_values(modality, array)
+                found.ask_values(modality.name, array, f"one of {', '.join(modality.classes)}")
         elif array.ndim == 1:
             own_name = free_name(key, found)
             line = per_trial(own_name, array) if own_name else None
