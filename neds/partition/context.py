@@ -14,7 +14,7 @@ from neds.partition.behaviour import Events, align_behaviour, measure
 from neds.partition.binning import spikes_in_windows
 from neds.partition.recorded import coverage
 from neds.partition.settings import PartitionSettings
-from neds.signals.stretches import merged
+from neds.signals.stretches import meets, merged
 from neds.words import counted
 
 
@@ -93,15 +93,9 @@ def _reaching(before_s: np.ndarray, windows_s: np.ndarray, split: np.ndarray) ->
             if index == other_index:
                 continue
             taken = merged(windows_s[split == other_index])
-            number = int(_meet(before_s[split == index], taken).sum())
+            number = int(meets(before_s[split == index], taken).sum())
             if number:
                 lines.append(
                     f"context of {counted(number, 'trial')} of {own} reaches into windows of {other}: read only"
                 )
     return lines
-
-
-def _meet(spans_s: np.ndarray, stretches_s: np.ndarray) -> np.ndarray:
-    """Whether each span (K, 2) has time in common with one of the stretches (m, 2), which are in order and apart."""
-    last = np.searchsorted(stretches_s[:, 0], spans_s[:, 1] - 1e-6) - 1
-    return (last >= 0) & (np.append(stretches_s[:, 1], -np.inf)[last] > spans_s[:, 0] + 1e-6)
