@@ -199,3 +199,49 @@ def test_every_line_of_the_readme_works(trained, tmp_path, monkeypatch):
     exec(block, made)
     assert made["rates"].shape == session.values["spikes"].shape
     assert made["tuned"].eids == ["<eid>"]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda model, session: model.decode(session, given=[]), "given: is empty: this model's decoding reads spikes"),
+        (
+            lambda model, session: model.decode(session, given="spikes"),
+            r"given: name modalities in a list",
+        ),
+        (lambda model, session: model.encode(session, trials="foo"), "trials: must be one of all, train, val, test"),
+        (
+            lambda model, session: model.encode("mouse1.h5"),
+            "session: must be what neds.load_session returns, not 'mouse1.h5'",
+        ),
+        (lambda model, session: model.finetune("mouse1.h5"), "session: must be what neds.load_session returns"),
+        (lambda model, session: model.finetune(session, seed=-1), "seed: must be a whole number, 0 or more, not -1"),
+        (lambda model, session: model.finetune(session, seed=1.5), "seed: must be a whole number, 0 or more, not 1.5"),
+        (lambda model, session: neds.load_model("https://huggingface.co/a/b"), "is an address; neds import"),
+    ],
+)
+def test_arguments_that_make_no_sense_are_refused_in_a_line(call, message, trained):
+    with pytest.raises(UserError, match=message) as refused:
+        call(neds.load_model(trained), SESSIONS[0])
+    assert "\n" not in str(refused.value)
+
+
+def test_units_without_uuid_are_told_apart_by_the_rest_of_their_table(tmp_path, caplog):
+    """Or are taken in their order, with a warning."""
+    known, unknown = (
+        replace(make_session(eid), units=make_session(eid).units.assign(uuid="", channel=channels))
+        for eid, channels in (("mouse1", range(7)), ("mouse2", -1))
+    )
+    model = neds.load_model(train_to(tmp_path, settings(epochs=1), known, unknown) / "best.safetensors")
+    order = [1, 0, *range(2, 7)]
+
+    def reordered(session: AlignedSession) -> AlignedSession:
+        values = session.values | {"spikes": session.values["spikes"][..., order]}
+        return replace(session, values=values, units=session.units.iloc[order].reset_index(drop=True))
+
+    model.decode(known)
+    with pytest.raises(UserError, match="2 of its 7 units are not those that the model was trained on"):
+        model.decode(reordered(known))
+    assert not caplog.records
+    model.decode(reordered(unknown))
+    assert "nothing tells apart" in caplog.text

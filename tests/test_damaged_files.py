@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -189,3 +190,19 @@ def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path):
     writer.kill()
     writer.wait()
     assert set(tmp_path.iterdir()) == {running, other, tmp_path / "table.csv"}
+
+
+@pytest.mark.parametrize("name", ["own.npz", "own.nwb", "own.h5"])
+def test_a_recording_of_ones_own_is_never_to_be_deleted(name, tmp_path):
+    """Named by mistake where a file of the workflow is meant."""
+    if name == "own.npz":
+        np.savez(tmp_path / name, spikes=np.zeros((3, 4, 5)))
+    else:
+        with h5py.File(tmp_path / name, "w") as handle:
+            handle["spikes"] = np.zeros((3, 4, 5))
+    for read in (read_aligned, read_raw, load_network):
+        with pytest.raises(
+            UserError, match=rf"{name}: no file that the workflow made .* name the one that is meant"
+        ) as refused:
+            read(tmp_path / name)
+        assert "rm " not in str(refused.value)

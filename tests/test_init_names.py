@@ -15,6 +15,7 @@ from neds.commands.yaml_lines import Block, Line, yaml_lines
 from neds.config import load_config
 from neds.conversion.settings import BrainsetsMapping, NwbMapping
 from neds.conversion.source import SourceSession
+from neds.errors import UserError
 from tests import other_formats as formats
 from tests.test_arrays import example, save
 
@@ -188,10 +189,13 @@ def test_a_file_in_the_layout_of_brain_wide_bench_needs_no_mapping(tmp_path, mon
     assert load_config([tmp_path / "mine.yaml"]).config.mapping() == BrainsetsMapping().filled()
 
 
-def test_a_file_that_cannot_be_read_is_said_and_leaves_the_rest(tmp_path, monkeypatch):
+def test_names_are_those_of_the_first_file_that_can_be_read(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with h5py.File("a.nwb", "w") as handle:
         handle["x"] = h5py.ExternalLink("other.h5", "/x")
-    said, values = written(Path(), "nwb", Path("a.nwb"))
-    assert "No names were read: a.nwb" in said and values["modalities"] == ["spikes"]
-    assert "# No names were read: a.nwb" in Path("mine.yaml").read_text()
+    with pytest.raises(UserError, match=r"--data: none of 1 file can be read: a\.nwb"):
+        written(Path(), "nwb", Path("a.nwb"))
+    assert not Path("mine.yaml").exists()
+    formats.write_nwb(tmp_path / "b.nwb", with_trials=False)
+    said, values = written(tmp_path, "nwb", tmp_path)
+    assert "1 file before it could not be read" in said and "hand" in values["modalities"]

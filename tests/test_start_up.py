@@ -23,6 +23,8 @@ USES = {
     "train": NETWORK,
     "evaluate": NETWORK,
     "unit-embeddings": NETWORK,
+    "submit-unit-tasks": NETWORK,
+    "submit-regions": {"pandas", "scipy", "sklearn"},
     "export": NETWORK,
     "import": NETWORK,
     "predict": NETWORK,

@@ -204,19 +204,21 @@ def on_a_terminal(folder, *, stop_by: int = 0) -> tuple[int, str]:
     """Run the figures of a finished run; their exit status, and what a terminal showed.
 
     Args:
-        stop_by: signal that is sent as soon as a job runs.
+        stop_by: signal that is sent as soon as a job runs, and every second until the run says that it was asked to stop:
+            Python drops an interrupt that comes within a destructor.
     """
     reading, writing = pty.openpty()
     terminal = environment(folder) | {"TERM": "xterm", "COLUMNS": "120"}
     with subprocess.Popen(command(folder, "figures"), stdout=writing, stderr=writing, env=terminal) as process:
         os.close(writing)
-        shown = b""
+        shown, next_s = b"", 0.0
         try:
             while part := os.read(reading, 4096):
                 shown += part
-                if stop_by and b"figure, gain" in shown:
+                is_due = b"figure, gain" in shown and b"Asked to stop." not in shown and time.monotonic() > next_s
+                if stop_by and is_due:
                     process.send_signal(stop_by)
-                    stop_by = 0
+                    next_s = time.monotonic() + 1
         except OSError:  # how Linux says that the other end was closed
             pass
         return process.wait(), shown.decode()

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -135,6 +135,9 @@ class Model:
             UserError: bins or modalities do not fit, the model has seen test trials of the session, or a setting that is
                 none.
         """
+        _require_session(session)
+        if not isinstance(seed, int) or seed < 0:
+            raise UserError(f"seed: must be a whole number, 0 or more, not {seed!r}")
         design = self.network.design
         mode = self.checkpoint.record["run"]["mode"]
         defaults = Config().run_settings("finetuned", mode)
@@ -184,13 +187,19 @@ class Model:
         mode = self.network.design.mode
         targets = tuple(name for name in mode.outputs if self.modalities[name].group == group)
         seen = tuple(name for name in mode.inputs if name not in targets)
+        if isinstance(given, str):
+            raise UserError(f"given: name modalities in a list, as in given=[{given!r}]")
+        if trials not in get_args(TrialsName):
+            raise UserError(f"trials: must be one of {', '.join(get_args(TrialsName))}, not {trials!r}")
         chosen = [name for name in seen if self.modalities[name].group != group] if given is None else list(given)
         if not targets or not seen:
             raise UserError(
                 f"{self.name}: is no model for {task}: {', '.join(mode.inputs)} -> {', '.join(mode.outputs)}"
             )
-        if unknown := [name for name in chosen if name not in seen]:
-            raise UserError(f"given: {', '.join(unknown)}: this model's {task} reads {', '.join(seen)}")
+        unknown = [str(name) for name in chosen if name not in seen]
+        if unknown or not chosen:
+            raise UserError(f"given: {', '.join(unknown) or 'is empty'}: this model's {task} reads {', '.join(seen)}")
+        _require_session(session)
         session = self._as_trained(session)
         if trials == "all":
             session = replace(session, split=np.full(session.n_trials, SPLITS.index("test"), np.uint8))
@@ -255,3 +264,8 @@ class Model:
             )
         # As wide as that of the widest session that the model was trained on.
         return replace(session, modalities={**session.modalities, **self.modalities})
+
+
+def _require_session(session: object) -> None:
+    if not isinstance(session, AlignedSession):
+        raise UserError(f"session: must be what neds.load_session returns, not {session!r:.80}")

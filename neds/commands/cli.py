@@ -10,7 +10,8 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from typing import Annotated, Any, NoReturn, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import Annotated, Any, NoReturn, Union, get_args, get_origin, get_type_hints
 
 from cyclopts import App, CycloptsError, Group, Parameter
 from pydantic import BaseModel
@@ -195,6 +196,8 @@ def _is_list(hint: Any) -> bool:
     origin = get_origin(hint)
     if origin in (Annotated,):
         return _is_list(get_args(hint)[0])
+    if origin in (Union, UnionType):
+        return any(map(_is_list, get_args(hint)))
     return inspect.isclass(origin) and issubclass(origin, Sequence)
 
 

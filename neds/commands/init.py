@@ -35,7 +35,7 @@ def write_configuration(
     Args:
         source: synthetic, alf, one, aligned, nwb or brainsets; asked for on a terminal.
         data: folder with your recordings: the ALF root, or the folder of the sessions' files; or one such file. The names in
-            the first file of source nwb, brainsets or aligned are read.
+            the first file of source nwb, brainsets or aligned that can be read are those that the configuration uses.
         test: how many of the sessions are held out, or which share (below 1).
         output: configuration to write; the sheet lies beside it, with the ending .tsv.
         force: replace the files if they exist.
@@ -60,8 +60,8 @@ def write_configuration(
         sessions = _sessions(source, data, relative_to=sheet.parent)
         if source in SUFFIXES:
             # The folder of the sheet may not be there yet.
-            first = Path(os.path.normpath(sheet.parent / sessions["path"].iloc[0]))
-            names, told = names_of(source, first)
+            files = [Path(os.path.normpath(sheet.parent / path)) for path in sessions["path"]]
+            names, told = names_of(source, files)
             said = f"{told}\n"
         roles = assign_roles(list(sessions["eid"]), test=test, known={})
         n_train = roles.count("train")

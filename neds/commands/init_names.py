@@ -1,6 +1,6 @@
 """The parts of a configuration that `neds init` tells from the names in a recording's file."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from neds.commands.yaml_lines import Block, Line, one_line, yaml_lines
 from neds.conversion.settings import MAPPINGS
 from neds.errors import UserError
 from neds.validation import as_yaml
+from neds.words import counted
 
 _BEHAVIOUR = {"nwb": "processing/behavior/"}
 """How paths of series begin that are behaviour; of other formats those of any series may be."""
@@ -20,25 +21,38 @@ _WINDOWS = """\
   split: blocks"""
 
 
-def names_of(source: str, file: Path) -> tuple[dict[str, str], str]:
+def names_of(source: str, files: Sequence[Path]) -> tuple[dict[str, str], str]:
     """The texts of a source's template, by their places in it, and what is to be said of them.
 
     Args:
         source: nwb, brainsets or aligned.
-        file: of a session. Of one that cannot be read there are no names, and that is said.
+        files: of the sessions. The names are those of the first that can be read, and others before it are named.
+
+    Raises:
+        UserError: none can be read.
     """
-    try:
-        found = _of_arrays(file) if source == "aligned" else _of_format(source, file)
-    except UserError as error:
-        fault = f"No names were read: {one_line(str(error))}"
-        return _texts(source, file, Suggestion(align="start_time"), [f"# {fault}"]), fault
+    faults: list[str] = []
+    for file in files:
+        try:
+            found = _of_arrays(file) if source == "aligned" else _of_format(source, file)
+        except UserError as error:
+            faults.append(one_line(str(error)))
+            continue
+        texts, told = _told(source, file, found)
+        unread = f"; {counted(len(faults), 'file')} before it could not be read: {faults[0]}" if faults else ""
+        return texts, f"{told}{unread}"
+    raise UserError(f"--data: none of {counted(len(files), 'file')} can be read: {faults[0]}")
+
+
+def _told(source: str, file: Path, found: Suggestion) -> tuple[dict[str, str], str]:
     blocks = (
         Block("custom_modalities", found.custom),
         Block("arrays" if source == "aligned" else source, _entries(found)),
     )
     lines = [line for block in blocks if block.entries for line in ("", *yaml_lines(block))]
     named = ", ".join(found.modalities[1:])
-    told = f"found in {file}: {named}" if named else f"{file}: no behaviour of a known name; choose from the comments"
+    nothing = f"{file}: no behaviour of a known name; choose from the comments of the configuration"
+    told = f"found in {file}: {named}" if named else nothing
     return _texts(source, file, found, lines), told
 
 

@@ -10,7 +10,8 @@ from neds.config.schema import Config
 from neds.conversion.settings import COMPUTED_FROM, RAW_TRACES
 from neds.errors import UserError
 from neds.modalities import BUILT_IN, Modality
-from neds.partition.settings import IBL_EVENTS, NO_EVENT
+from neds.partition.settings import IBL_EVENTS, NO_EVENT, PartitionSettings
+from neds.partition.views import ViewSettings
 from neds.validation import described, did_you_mean
 
 
@@ -99,10 +100,13 @@ def split_faults(checked: Checked) -> list[str]:
         faults.append(
             f"config key partition.split: files of source {config.source} have no splits; choose random or blocks"
         )
-    if config.partition.window_intervals or any(view.window_intervals for view in config.views.values()):
-        faults.append(
-            f"config key partition.window_intervals: files of source {config.source} name no stretches; leave it empty"
-        )
+    cuts: dict[str, PartitionSettings | ViewSettings] = {"partition": config.partition}
+    cuts |= {f"views.{name}": view for name, view in config.views.items()}
+    faults += [
+        f"config key {block}.window_intervals: files of source {config.source} name no stretches; leave it empty"
+        for block, cut in cuts.items()
+        if cut.window_intervals
+    ]
     return faults
 
 

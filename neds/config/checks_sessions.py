@@ -7,9 +7,10 @@ from pydantic import ValidationError
 from neds.baselines.registry import baselines
 from neds.config.checked import Checked
 from neds.config.schema import Config
+from neds.partition.settings import PartitionSettings
 from neds.roster import ROLES
 from neds.run import name_fault
-from neds.validation import did_you_mean
+from neds.validation import described, did_you_mean
 from neds.words import counted
 
 
@@ -47,7 +48,8 @@ def view_faults(checked: Checked) -> list[str]:
         try:
             cut = view.cutting(config.partition)
         except ValidationError as error:
-            faults += [f"{key}: {fault['msg'].removeprefix('Value error, ')}" for fault in error.errors()]
+            values = config.partition.model_dump() | view.model_dump(exclude_none=True)
+            faults += described(error, PartitionSettings, values, prefix=f"views.{name}")
             continue
         own = config.modalities_of(name)
         unknown = [modality for modality in own if modality not in config.modalities]

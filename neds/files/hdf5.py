@@ -12,7 +12,7 @@ import pandas as pd
 
 from neds.errors import UserError
 from neds.files.memory import available_bytes, readable_gb
-from neds.files.reading import damaged, reading
+from neds.files.reading import damaged, foreign, reading
 
 _TEXT = h5py.string_dtype("utf-8")
 MOST_COMPRESSED = 2000
@@ -33,6 +33,8 @@ def opened(path: Path, *, file_format: str, version: int) -> Iterator[h5py.File]
     with reading(path), h5py.File(path, "r") as handle:
         refuse_foreign(handle, path)
         found = (handle.attrs.get("format"), handle.attrs.get("format_version"))
+        if found[0] is None:
+            raise foreign(path, f"expected a {file_format} file")
         if found != (file_format, version):
             raise damaged(path, f"expected a {file_format} file of version {version}, found {found[0]} {found[1]}")
         yield handle

@@ -10,10 +10,21 @@ from neds.errors import UserError
 _DAMAGE: tuple[type[Exception], ...] = (OSError, KeyError, ValueError, RuntimeError)
 
 
+_SUFFIXES = (".h5", ".safetensors", ".csv", ".json", ".parquet", ".yaml")
+"""Of files that the workflow makes."""
+
+
 def damaged(path: Path, what: object) -> UserError:
     """The error for a file that holds something else than it should."""
     detail = " ".join(str(what).split())
+    if Path(path).suffix not in _SUFFIXES:
+        return foreign(path, detail)
     return UserError(f"{path}: damaged ({detail}); delete it and run snakemake again: rm {shlex.quote(str(path))}")
+
+
+def foreign(path: Path, what: object) -> UserError:
+    """The error for a file that the workflow did not make, which may be somebody's recording."""
+    return UserError(f"{path}: no file that the workflow made ({what}); name the one that is meant")
 
 
 @contextmanager

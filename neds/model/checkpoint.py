@@ -17,14 +17,12 @@ from neds.model.header import FORMAT, read_header
 from neds.model.known import KnownSession
 from neds.model.modes import Mode
 from neds.model.network import NEDS, Design
-from neds.model.settings import ModelSettings
+from neds.model.settings import MOST_BINS, ModelSettings
 from neds.model.stitching import SessionShape
 
 _KNOWN = "known_sessions"
 """JSON as a tensor of bytes: units of hundreds of sessions are too much for a header."""
 _KNOWN_SESSIONS = TypeAdapter(list[KnownSession])
-MOST_BINS = 10_000
-"""Of a trial. A network takes memory for them before its weights are looked at."""
 
 
 @dataclass(frozen=True)

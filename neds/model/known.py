@@ -1,6 +1,7 @@
 """What a trained model knows of the sessions that it was trained on, so that it can be used without their files."""
 
 import hashlib
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,6 +11,8 @@ import pandas as pd
 
 from neds.files.aligned import SPLITS, AlignedSession
 from neds.modalities import Modality
+
+log = logging.getLogger(__name__)
 
 _TIME_TOLERANCE_S = 1e-6
 
@@ -135,20 +138,19 @@ def bins_fault(known: Sequence[KnownSession], n_bins: int, n_context: int, sessi
 def as_trained(known: KnownSession, session: AlignedSession) -> tuple[AlignedSession, str]:
     """Further trials of a known session, standardised as those that the model was trained on, and what is in the way.
 
-    Units must be the same in the same order; where neither side names them (column uuid), as many.
+    Units must be the same in the same order, by their uuid, or where there is none by their probe, channel and region;
+    where nothing tells them apart, as many, which is warned of.
 
     Returns:
         The session with the statistics of training, and why it cannot be used; empty where it can.
     """
-    trained = known.units.get("uuid"), len(next(iter(known.units.values()), []))
-    own = session.units["uuid"].tolist() if "uuid" in session.units else None, session.n_units
-    if trained[1] != own[1]:
-        return session, f"it has {own[1]} units, the model was trained on {trained[1]}"
-    if trained[0] and own[0] and trained[0] != own[0]:
-        differ = sum(a != b for a, b in zip(trained[0], own[0], strict=True))
+    n_trained = len(next(iter(known.units.values()), []))
+    if n_trained != session.n_units:
+        return session, f"it has {session.n_units} units, the model was trained on {n_trained}"
+    if differ := _unlike_units(known, session):
         return (
             session,
-            f"{differ} of its {own[1]} units are not those that the model was trained on, or in another order",
+            f"{differ} of its {session.n_units} units are not those that the model was trained on, or in another order",
         )
     components = _components(session)
     unlike = [name for name, digest in known.components.items() if components.get(name) != digest]
@@ -160,6 +162,24 @@ def as_trained(known: KnownSession, session: AlignedSession) -> tuple[AlignedSes
         if name in known.statistics
     }
     return replace(session, statistics=statistics), ""
+
+
+def _unlike_units(known: KnownSession, session: AlignedSession) -> int:
+    """How many units of a session are not those that are known, in their order."""
+    for names in (["uuid"], ["probe", "channel", "acronym"]):
+        both = [name for name in names if name in known.units and name in session.units]
+        theirs = list(zip(*(map(str, known.units[name]) for name in both), strict=True))
+        own = list(zip(*(session.units[name].astype(str) for name in both), strict=True))
+        if theirs != own:
+            return sum(one != other for one, other in zip(theirs, own, strict=True))
+        if len(set(own)) == session.n_units:
+            return 0
+    log.warning(
+        "session %s: its unit table has units that nothing tells apart; they are taken for those that the model was trained "
+        "on, in the same order (a column uuid would tell)",
+        session.eid,
+    )
+    return 0
 
 
 def _components(session: AlignedSession) -> dict[str, str]:

@@ -9,6 +9,8 @@ from neds.settings import Settings, key
 Scheme = Literal["encoding", "decoding", "within_spikes", "within_behaviour", "across", "units", "future"]
 
 
+MOST_BINS = 10_000
+"""Of a trial and what comes before it. A network takes memory for them before its weights are looked at."""
 NOT_OF_SHAPE = (
     "behaviour_start",
     "token_dropout",

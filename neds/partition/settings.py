@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from neds.modalities import Modality
+from neds.model.settings import MOST_BINS
 from neds.settings import Seed, Settings, key
 from neds.values import Meanings
 
@@ -194,6 +195,12 @@ class PartitionSettings(Settings):
             raise ValueError(f"bin_s {self.bin_s:g} does not divide the window of {window_s:g} s into whole bins")
         if abs(self.n_context * self.bin_s - self.context_s) > 1e-6 * max(self.context_s, 1):
             raise ValueError(f"bin_s {self.bin_s:g} does not divide context_s {self.context_s:g} into whole bins")
+        n_bins = round((self.window_end_s - self.window_start_s + self.context_s) / self.bin_s)
+        if n_bins > MOST_BINS:
+            raise ValueError(
+                f"window and context_s have {n_bins} bins of {self.bin_s:g} s, and a network reads {MOST_BINS} at most; "
+                "shorten them or raise bin_s"
+            )
         if abs(sum(self.split_fractions) - 1) > 1e-6:
             raise ValueError(f"split_fractions must sum to 1, not {sum(self.split_fractions):g}")
         if self.cuts_windows and self.window_start_s != 0:

@@ -1,9 +1,11 @@
 """A trained model as one folder: which files it has. The weights alone make the model; the rest tells people of it."""
 
+import re
 from os import PathLike
 from pathlib import Path
 from typing import Annotated
 
+from neds.errors import UserError
 from neds.files.roles import Role
 
 WEIGHTS, CONFIG, UNITS, CARD = "model.safetensors", "config.json", "units.csv", "README.md"
@@ -20,5 +22,13 @@ def weights_file(folder: str | PathLike[str]) -> Path:
 
 
 def weights_of(path: str | PathLike[str]) -> Path:
-    """The file of weights that a path stands for: of a folder the one in it, else the path itself."""
+    """The file of weights that a path stands for: of a folder the one in it, else the path itself.
+
+    Raises:
+        UserError: it is an address.
+    """
+    if re.match(r"https?:/", str(path)):
+        raise UserError(
+            f"{path}: is an address; neds import --source ADDRESS --output FOLDER fetches it; name the folder"
+        )
     return weights_file(path) if Path(path).is_dir() else Path(path)
