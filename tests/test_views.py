@@ -173,6 +173,22 @@ def test_every_view_has_sessions_and_models_of_its_own_from_one_raw_file(tmp_pat
             "views.a_b: the name of a view may hold letters, digits and -",
         ),
         (
+            {"views": {"a": VIEWS["choice"].model_dump() | {"modalities": []}}},
+            r"views.a.modalities: is empty; name two",
+        ),
+        (
+            {"views": {"a": VIEWS["choice"].model_dump(), "A": VIEWS["feedback"].model_dump()}},
+            "views.a: is A in other letters",
+        ),
+        (
+            {"views": {"a": VIEWS["choice"].model_dump() | {"context_s": -1.0}}},
+            "views.a.context_s: must be 0 or more, not -1",
+        ),
+        (
+            {"views": {"a": VIEWS["choice"].model_dump() | {"context_s": 250.0}}},
+            "views.a: window and context_s have 12550 bins of 0.02 s, and a network reads 10000 at most",
+        ),
+        (
             {"views": {"a": VIEWS["choice"].model_dump() | {"window_end_s": -2.0}}},
             "views.a: window_end_s -2 must be later",
         ),

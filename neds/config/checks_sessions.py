@@ -51,6 +51,11 @@ def view_faults(checked: Checked) -> list[str]:
             values = config.partition.model_dump() | view.model_dump(exclude_none=True)
             faults += described(error, PartitionSettings, values, prefix=f"views.{name}")
             continue
+        if view.modalities == []:
+            faults.append(f"{key}.modalities: is empty; name two or more, or leave it out for all")
+        alike = next((other for other in config.views if other < name and other.lower() == name.lower()), None)
+        if alike is not None:
+            faults.append(f"{key}: is {alike} in other letters, which some disks take for one; call it otherwise")
         own = config.modalities_of(name)
         unknown = [modality for modality in own if modality not in config.modalities]
         faults += [f"{key}.modalities: modalities has no {modality}; name it there" for modality in unknown]
