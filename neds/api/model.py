@@ -124,8 +124,9 @@ class Model:
     def finetune(self, session: AlignedSession, *, settings: Mapping[str, Any] | None = None, seed: int = 0) -> "Model":
         """A model of this session alone, fine-tuned from this one, which stays as it is.
 
-        The encoder starts from this model's, the maps from and to the session's units and behaviours afresh. Kept are the
-        best weights on the session's validation trials. Settings are by default those of the workflow's fine-tuning.
+        The encoder starts from this model's, the maps of behaviours from the mean over its sessions, those of the session's
+        units afresh. Kept are the best weights on the session's validation trials. Settings are by default those of the
+        workflow's fine-tuning.
 
         Args:
             settings: dotted keys of the blocks masking and training, and dropouts of model, e.g. {"training.epochs": 20}.

@@ -72,5 +72,5 @@ def _misfits(config: Config, model: Description) -> Iterator[str]:
 
 
 def _nature(modality: Modality) -> tuple[object, ...]:
-    """What must agree. Values per bin may be any number: their maps are each session's own, and fine-tuned afresh."""
+    """What must agree. Values per bin may be any number: their maps are each session's own, and new where those differ."""
     return modality.kind, modality.group, modality.classes

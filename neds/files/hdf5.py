@@ -30,7 +30,7 @@ def opened(path: Path, *, file_format: str, version: int) -> Iterator[h5py.File]
         one that
             `refuse_foreign` refuses.
     """
-    with reading(path), h5py.File(path, "r") as handle:
+    with reading(path, suffix=".h5"), h5py.File(path, "r") as handle:
         refuse_foreign(handle, path)
         found = (handle.attrs.get("format"), handle.attrs.get("format_version"))
         if found[0] is None:

@@ -10,15 +10,9 @@ from neds.errors import UserError
 _DAMAGE: tuple[type[Exception], ...] = (OSError, KeyError, ValueError, RuntimeError)
 
 
-_SUFFIXES = (".h5", ".safetensors", ".csv", ".json", ".parquet", ".yaml")
-"""Of files that the workflow makes."""
-
-
 def damaged(path: Path, what: object) -> UserError:
     """The error for a file that holds something else than it should."""
     detail = " ".join(str(what).split())
-    if Path(path).suffix not in _SUFFIXES:
-        return foreign(path, detail)
     return UserError(f"{path}: damaged ({detail}); delete it and run snakemake again: rm {shlex.quote(str(path))}")
 
 
@@ -28,11 +22,12 @@ def foreign(path: Path, what: object) -> UserError:
 
 
 @contextmanager
-def reading(path: Path, *others: type[Exception]) -> Iterator[None]:
+def reading(path: Path, *others: type[Exception], suffix: str = "") -> Iterator[None]:
     """Explain what the readers within the block raise on a missing or damaged file.
 
     Args:
         others: exceptions of a reader that are none of Python's own.
+        suffix: of such files of the workflow; one that ends otherwise and cannot be read is somebody's own.
 
     Raises:
         UserError: in their place.
@@ -46,4 +41,6 @@ def reading(path: Path, *others: type[Exception]) -> Iterator[None]:
         # An error number comes from the operating system: permissions, a failing network disk.
         if isinstance(error, OSError) and error.errno:
             raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+        if suffix and Path(path).suffix != suffix:
+            raise foreign(path, f"expected {suffix}") from error
         raise damaged(path, error) from error

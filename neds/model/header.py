@@ -6,7 +6,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from neds.files.reading import damaged, foreign, reading
+from neds.files.reading import damaged, reading
 
 FORMAT = "neds-checkpoint-1"
 
@@ -17,10 +17,8 @@ def read_header(path: Path) -> dict[str, Any]:
     Raises:
         UserError: missing, damaged, or no checkpoint of this project.
     """
-    if Path(path).suffix == ".h5":
-        raise foreign(path, "expected weights, .safetensors")
     # A framework has to be named, also where no weights are read; numpy is the one that loads at once.
-    with reading(path, SafetensorError), safe_open(path, framework="numpy") as handle:
+    with reading(path, SafetensorError, suffix=".safetensors"), safe_open(path, framework="numpy") as handle:
         header = json.loads((handle.metadata() or {}).get("neds", "{}"))
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise damaged(path, f"not a checkpoint of this version, {FORMAT}")

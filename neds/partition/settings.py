@@ -195,7 +195,7 @@ class PartitionSettings(Settings):
             raise ValueError(f"bin_s {self.bin_s:g} does not divide the window of {window_s:g} s into whole bins")
         if abs(self.n_context * self.bin_s - self.context_s) > 1e-6 * max(self.context_s, 1):
             raise ValueError(f"bin_s {self.bin_s:g} does not divide context_s {self.context_s:g} into whole bins")
-        n_bins = round((self.window_end_s - self.window_start_s + self.context_s) / self.bin_s)
+        n_bins = self.n_context + self.n_bins
         if n_bins > MOST_BINS:
             raise ValueError(
                 f"window and context_s have {n_bins} bins of {self.bin_s:g} s, and a network reads {MOST_BINS} at most; "
