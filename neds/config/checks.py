@@ -52,7 +52,7 @@ CHECKS = {
     view_faults: ("views", "baselines", "partition", "modalities", "custom_modalities", "source", "pretrained"),
     pretrained_faults: (
         *("pretrained", "regimes", "modes", "modalities", "custom_modalities", "source", "partition", "tune"),
-        *("finetune_from", "pretraining_sets"),
+        *("finetune_from", "pretraining_sets", "arrays"),
     ),
     benchmark_faults: (
         *("benchmark", "seeds", "train_trials", "modes", "regimes", "source", "partition", "views", "finetune_from"),
