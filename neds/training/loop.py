@@ -18,6 +18,7 @@ from neds.model.network import NEDS
 from neds.model.precision import Precision, faster_precision
 from neds.training.distributed import Processes
 from neds.training.memory import explained, trials_at_once
+from neds.training.muon import MuonAdamW
 from neds.training.report import Report
 from neds.training.resume import StateSaver
 from neds.training.scaling import loss_scales
@@ -187,22 +188,22 @@ def _freeze(model: NEDS, part: str) -> None:
         parameter.requires_grad_(not is_of[part])
 
 
-def _optimizer(model: NEDS, settings: TrainingSettings, own: SessionParameters | None = None) -> torch.optim.AdamW:
-    groups: dict[tuple[str, float], list[nn.Parameter]] = {}
+def _optimizer(model: NEDS, settings: TrainingSettings, own: SessionParameters | None = None) -> torch.optim.Optimizer:
+    groups: dict[tuple[str, float, bool], list[nn.Parameter]] = {}
     of_norms = {id(p) for module in model.modules() if isinstance(module, nn.LayerNorm) for p in module.parameters()}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             part = OWN if name.startswith("stitchers.") else SHARED
             is_matrix = name.endswith("weight") and id(parameter) not in of_norms
+            by_muon = settings.optimiser == "muon" and is_matrix and name.startswith("encoder.")
             members = own.by_name[name] if own and part == OWN else [parameter]
-            groups.setdefault((part, settings.weight_decay if is_matrix else 0.0), []).extend(members)
+            groups.setdefault((part, settings.weight_decay if is_matrix else 0.0, by_muon), []).extend(members)
     rates = {OWN: settings.lr, SHARED: settings.lr * settings.shared_lr}
-    return torch.optim.AdamW(
+    return MuonAdamW(
         [
-            {"params": members, "lr": rates[part], "weight_decay": decay, "part": part}
-            for (part, decay), members in groups.items()
-        ],
-        fused=True,
+            {"params": members, "lr": rates[part], "weight_decay": decay, "part": part, "muon": by_muon}
+            for (part, decay, by_muon), members in groups.items()
+        ]
     )
 
 
