@@ -1,10 +1,14 @@
-"""Muon's steps of the transformer's matrices, beside AdamW's of all else."""
+"""Muon's steps of the transformer's matrices."""
 
 import pytest
 import torch
 from torch import nn
 
-from neds.training.muon import MOMENTUM, STEP, MuonAdamW, orthogonalised
+from neds.training.loop import _optimizers
+from neds.training.muon import MOMENTUM, STEP, Muon, orthogonalised
+from neds.training.settings import TrainingSettings
+from tests.aligned_sessions import make_session
+from tests.test_model import make_model
 
 
 def matrices() -> list[nn.Parameter]:
@@ -31,7 +35,7 @@ def test_steps_are_those_of_torch_but_for_its_half_precision():
     """`torch.optim.Muon` iterates in bf16, and takes steps of the size of AdamW's."""
     ours, theirs = matrices(), matrices()
     start = [weight.detach().clone() for weight in ours]
-    own = MuonAdamW([{"params": ours, "lr": 0.01, "weight_decay": 0.1, "muon": True}])
+    own = Muon([{"params": ours, "lr": 0.01, "weight_decay": 0.1}])
     reference = torch.optim.Muon(
         theirs, lr=0.01 * STEP / 0.2, weight_decay=0.1 * 0.2 / STEP, momentum=MOMENTUM, adjust_lr_fn="match_rms_adamw"
     )
@@ -50,25 +54,20 @@ def test_a_step_has_one_size_whatever_the_shape():
     start = [weight.detach().clone() for weight in weights]
     for weight, gradient in zip(weights, gradients(0), strict=True):
         weight.grad = gradient
-    MuonAdamW([{"params": weights, "lr": 0.01, "weight_decay": 0.0, "muon": True}]).step()
+    Muon([{"params": weights, "lr": 0.01, "weight_decay": 0.0}]).step()
     for weight, begun in zip(weights, start, strict=True):
         assert (weight - begun).pow(2).mean().sqrt().item() == pytest.approx(0.01 * STEP, rel=0.25)
 
 
-def test_the_other_weights_are_stepped_as_by_adamw():
-    ours, theirs = nn.Parameter(torch.ones(3)), nn.Parameter(torch.ones(3))
-    beside = nn.Parameter(torch.ones(2, 2))
-    own = MuonAdamW(
-        [
-            {"params": [beside], "lr": 0.1, "weight_decay": 0.0, "muon": True},
-            {"params": [ours], "lr": 0.01, "weight_decay": 0.1, "muon": False},
-        ]
-    )
-    reference = torch.optim.AdamW([theirs], lr=0.01, weight_decay=0.1)
-    for step in range(3):
-        gradient = torch.tensor([1.0, -2.0, 0.5]) * (step + 1)
-        ours.grad, theirs.grad, beside.grad = gradient.clone(), gradient.clone(), torch.eye(2)
-        own.step()
-        reference.step()
-    assert torch.allclose(ours, theirs)
-    assert not torch.equal(beside, torch.ones(2, 2))
+@pytest.mark.parametrize("optimiser", ["muon", "adamw"])
+def test_muon_steps_the_matrices_of_the_encoder_and_nothing_else(optimiser):
+    model, _ = make_model(make_session())
+    adamw, *others = _optimizers(model, TrainingSettings(optimiser=optimiser))
+    by_others = {id(p) for other in others for group in other.param_groups for p in group["params"]}
+    matrices = ["attention.query_key", "attention.value", "attention.out", "up", "down"]
+    layers = range(len(model.encoder.layers))
+    wanted = {f"encoder.layers.{layer}.{name}.weight" for layer in layers for name in matrices}
+    found = {name for name, parameter in model.named_parameters() if id(parameter) in by_others}
+    assert found == (wanted if optimiser == "muon" else set())
+    by_adamw = {id(p) for group in adamw.param_groups for p in group["params"]}
+    assert by_adamw == {id(p) for p in model.parameters()} - by_others

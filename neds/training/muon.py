@@ -8,7 +8,7 @@ is scalable for LLM training", 2025, arXiv 2502.16982.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -33,44 +33,39 @@ def orthogonalised(matrices: Tensor) -> Tensor:
     return x
 
 
-class MuonAdamW(torch.optim.AdamW):
-    """Muon for the groups of matrices that say so, AdamW for all others: one optimiser, so that one schedule drives both.
+class Muon(torch.optim.Optimizer):
+    """Steps matrices alone; `torch.optim.Muon`, but for the iteration's precision, and all matrices of a shape at once.
 
-    The momentum of a Muon group is its first beta. Its step has the root mean square `STEP` x lr, whatever its shape.
+    A step has the root mean square `STEP` x lr, whatever the shape.
     """
 
     def __init__(self, groups: Sequence[dict[str, Any]]):
         """
         Args:
-            groups: as of AdamW, each with a key `muon`: whether Muon steps its parameters, which are matrices.
+            groups: `params`, matrices, with their `lr` and `weight_decay`.
         """
-        super().__init__(
-            [group | ({"betas": (MOMENTUM, 0.999)} if group["muon"] else {}) for group in groups], fused=True
-        )
+        super().__init__(groups, {"momentum": MOMENTUM})
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
         for group in self.param_groups:
-            if group["muon"]:
-                self._step_matrices(group)
-        return super().step(closure)
+            # One by one many small products would take longer than they need.
+            alike: dict[tuple[int, ...], list[tuple[Tensor, Tensor]]] = {}
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    shape = tuple(sorted(parameter.shape))
+                    alike.setdefault(shape, []).append((parameter, self._averaged(parameter, group["momentum"])))
+            for shape, members in alike.items():
+                wide = torch.stack([gradient if gradient.shape == shape else gradient.T for _, gradient in members])
+                size = group["lr"] * STEP * shape[1] ** 0.5
+                for (parameter, _), step in zip(members, orthogonalised(wide), strict=True):
+                    parameter.mul_(1 - group["lr"] * group["weight_decay"])
+                    parameter.sub_(step if parameter.shape == shape else step.T, alpha=size)
 
-    def _step_matrices(self, group: dict[str, Any]) -> None:
-        # Those of one shape go through the iteration together, or many small products would take longer than they need.
-        alike: dict[tuple[int, int], list[tuple[Tensor, Tensor]]] = {}
-        for parameter in group["params"]:
-            if parameter.grad is None:
-                continue
-            average = self.state[parameter].setdefault("average", torch.zeros_like(parameter))
-            average.lerp_(parameter.grad, 1 - group["betas"][0])
-            ahead = parameter.grad.lerp(average, group["betas"][0])
-            # AdamW leaves parameters without a gradient as they are.
-            parameter.grad = None
-            rows, columns = sorted(parameter.shape)
-            alike.setdefault((rows, columns), []).append((parameter, ahead))
-        for (rows, columns), members in alike.items():
-            wide = torch.stack([ahead if ahead.shape == (rows, columns) else ahead.T for _, ahead in members])
-            size = group["lr"] * STEP * columns**0.5
-            for (parameter, _), step in zip(members, orthogonalised(wide), strict=True):
-                parameter.mul_(1 - group["lr"] * group["weight_decay"])
-                parameter.sub_(step if parameter.shape == (rows, columns) else step.T, alpha=size)
+    def _averaged(self, parameter: Tensor, momentum: float) -> Tensor:
+        """Nesterov's average of the gradients."""
+        state = self.state[parameter]
+        if not state:
+            state["average"] = torch.zeros_like(parameter)
+        gradient = cast(Tensor, parameter.grad)
+        return gradient.lerp(state["average"].lerp_(gradient, 1 - momentum), momentum)
