@@ -2,8 +2,8 @@
 
 The null model knows the training trials' means and class frequencies alone. Deviance is twice the log-likelihood that is
 missing to a perfect prediction: of spikes under a Poisson, of traces under a normal distribution (McCullagh and Nelder
-1989). Of classes it is the Brier score, the squared error of all probabilities (Brier 1950): by -2 log p a few trials that are
-predicted wrongly with confidence would outweigh all else. 0 is a perfect prediction, 1 one as good as the null model's.
+1989). Of classes it is the Brier score, the squared error of all probabilities (Brier 1950): by -2 log p a few trials that
+are predicted wrongly with confidence would outweigh all else. 0 is a perfect prediction, 1 one as good as the null model's.
 """
 
 from collections.abc import Mapping
