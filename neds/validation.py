@@ -3,7 +3,7 @@
 import difflib
 import json
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, TypeVar
 
 import yaml
@@ -47,10 +47,19 @@ def described(error: ValidationError, model: type[BaseModel], values: Mapping[st
 
 
 def did_you_mean(name: str, known: Collection[str], *, otherwise: str) -> str:
-    """A question with the known name that is nearest, whatever its capitals; `otherwise` where none is near."""
+    """A question with the known name that is nearest in spelling, whatever its capitals; `otherwise` where none is near.
+
+    Dotted names are compared by their last part, which the block before it would drown.
+    """
+    wanted = name.lower()
     by_small = {one.lower(): one for one in known}
-    near = difflib.get_close_matches(name.lower(), by_small, n=1)
+    near = difflib.get_close_matches(wanted, by_small, n=len(by_small) or 1)
+    near = [one for one in near if "." not in wanted or _is_near(wanted.rpartition(".")[2], one.rpartition(".")[2])]
     return f"did you mean {by_small[near[0]]}?" if near else otherwise
+
+
+def _is_near(one: str, other: str) -> bool:
+    return bool(difflib.get_close_matches(one, [other]))
 
 
 def as_yaml(value: object) -> str:
@@ -132,7 +141,7 @@ def _own_sentence(fault: ErrorDetails, place: Location, model: type[BaseModel]) 
     """Of faults that are no matter of what a value must be; empty for all others."""
     value = fault["input"]
     if fault["type"] == "extra_forbidden":
-        return "unknown key; " + did_you_mean(str(place[-1]), _keys_at(model, place[:-1]), otherwise="remove it")
+        return "unknown key; " + _meant(model, place)
     if fault["loc"] and fault["loc"][-1] == "[key]" and fault["type"] == "literal_error":
         known = _literals(fault["ctx"])
         return "unknown key; " + did_you_mean(str(value), known, otherwise=f"known are {', '.join(known)}")
@@ -164,6 +173,22 @@ def _as_number(text: str, *, whole: bool) -> str:
         return "leave out the quotes"
     integer, fraction, sign, exponent = matched.groups()
     return f"YAML reads it so: write {integer}{fraction or '.0'}e{sign or '+'}{exponent}"
+
+
+def _meant(model: type[BaseModel], place: Location) -> str:
+    """A question with the key of the same block that is spelt alike, or with those of other blocks of the same name."""
+    name = str(place[-1])
+    same = [key for key in _dotted_keys(model) if key.rpartition(".")[2] == name and "." in key]
+    same.sort(key=lambda key: key.count("."))
+    otherwise = f"did you mean {' or '.join(same)}?" if same else "remove it"
+    return did_you_mean(name, _keys_at(model, place[:-1]), otherwise=otherwise)
+
+
+def _dotted_keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        yield f"{prefix}{name}"
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _dotted_keys(field.annotation, f"{prefix}{name}.")
 
 
 def _keys_at(model: type[BaseModel], location: Location) -> list[str]:

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -147,6 +148,13 @@ def test_a_session_of_more_values_per_bin_is_fine_tuned(trained):
     session = doubled(make_session("mouse3"), "wheel_speed")
     tuned = neds.load_model(trained).finetune(session, settings={"training.epochs": 1, "training.validate_every": 1})
     assert tuned.decode(session)["wheel_speed"].shape == (60, 10, 2)
+
+
+def test_a_warning_of_fine_tuning_names_the_model_as_the_user_does(trained, caplog):
+    with suppress(UserError):
+        neds.load_model(trained).finetune(SESSIONS[0], settings={"training.epochs": 1, "training.validate_every": 1})
+    (warning,) = [record.getMessage() for record in caplog.records if "was trained on" in record.getMessage()]
+    assert f"among those that {trained} was trained on" in warning
 
 
 def test_fine_tuning_gives_another_model_which_can_be_saved(trained, tmp_path):

@@ -29,6 +29,7 @@ from neds.config.load import load_config
 from neds.errors import UserError
 from neds.files.tables import read_csv
 from neds.model.checkpoint import Checkpoint, write_checkpoint
+from neds.plan.benchmark import lost_to_servers
 from neds.plan.plan import Plan
 from neds.regions.embeddings import Embeddings, write_embeddings
 from tests import brain_wide_bench as bench
@@ -244,6 +245,12 @@ def test_one_configuration_may_have_all_suites(tmp_path, monkeypatch):
     assert len(joined.inputs["parts"]) == 2 and len(joined.inputs["coverages"]) == 3
     (left_out,) = [step for step in plan.steps if step.rule == "left_out"]
     assert not any(line.startswith("submission to BrainWideBench") for line in left_out.values["messages"])
+    assert lost_to_servers(plan) == []
+    monkeypatch.setattr(plan, "addresses", ["https://here.org/a.h5"])
+    (warning,) = lost_to_servers(plan)
+    assert warning.startswith(
+        "benchmark.label neds: the third suite (regions) is not made of files that stay on servers"
+    )
 
 
 def test_suites_that_a_model_cannot_do_are_named(tmp_path, monkeypatch):

@@ -4,13 +4,21 @@ import json
 import os
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import yaml
 
 from neds.commands.check import check_run
+from neds.conversion.look import look_into
+from neds.conversion.settings import ConvertRun
 from neds.errors import UserError
+from neds.modalities import Modality, resolve
+from neds.partition.outlook import Outlook
+from neds.partition.settings import PartitionSettings
 from tests import other_formats as formats
+from tests.alf_trees import SESSION_PATH, write_session
+from tests.download_runs import EID, use_scratch_home
 from tests.test_arrays import example, save
 
 BASE = {"sessions": "sheet.tsv", "regimes": ["scratch"], "partition": {"align": "cue", "trial_rule": "all"}}
@@ -26,13 +34,17 @@ ARRAYS = {key: value for key, value in BASE.items() if key != "partition"} | {
 }
 
 
+N_SPIKES = sum(map(len, formats.spike_trains()))
+
+
 @pytest.fixture
 def check(tmp_path, monkeypatch):
     """Run `neds check` on files of this folder; returns what is said of them, by how it is marked."""
     monkeypatch.chdir(tmp_path)
 
     def run(config: dict, *files: str, **options) -> dict[str, list[str]]:
-        rows = "".join(f"{Path(file).stem}\ttest\t{file}\n" for file in files)
+        eids = [EID if config["source"] == "alf" else Path(file).stem for file in files]
+        rows = "".join(f"{eid}\ttest\t{file}\n" for eid, file in zip(eids, files, strict=True))
         Path("sheet.tsv").write_text("eid\trole\tpath\n" + rows)
         Path("mine.yaml").write_text(yaml.safe_dump(config))
         found = json.loads(check_run(configfile=[Path("mine.yaml")], as_json=True, **options))
@@ -51,11 +63,11 @@ def nwb(**changes) -> dict:
 def test_what_a_file_holds_is_told(check):
     formats.write_nwb(Path("a.nwb"))
     found = check(NWB, "a.nwb")
-    assert found == {
-        "fine": ["a.nwb: 12 units, 60 trials (60 kept by the trial rule); choice: L -> left (40), R -> right (20)"],
-        "note": [],
-        "missing": [],
-    }
+    assert not found["note"] and not found["missing"]
+    assert found["fine"] == [
+        f"a.nwb: 12 units, {N_SPIKES} spikes, 60 trials (60 kept by the trial rule), wheel_speed 100% known, "
+        "hand 100% known, choice 100% known; choice: L -> left (40), R -> right (20)"
+    ]
 
 
 def test_every_name_that_a_file_lacks_is_a_line_with_file_and_key(check):
@@ -120,7 +132,9 @@ def test_brainsets_files_are_looked_into_as_nwb_files_are(check):
     formats.write_brainsets(Path("a.h5"))
     config = NWB | {"source": "brainsets", "brainsets": formats.BRAINSETS}
     (line,) = check(config, "a.h5")["fine"]
-    assert line.startswith("a.h5: 12 units, 60 trials (60 kept by the trial rule); choice: ")
+    assert line.startswith(
+        f"a.h5: 12 units, {N_SPIKES} spikes, 60 trials (60 kept by the trial rule), wheel_speed 100% "
+    )
     series = {"wheel_speed": "treadmill/velocity", "hand": "cursor/pos"}
     config["brainsets"] = formats.BRAINSETS | {"series": series, "missing_series": "error"}
     (line,) = check(config, "a.h5")["missing"]
@@ -130,7 +144,8 @@ def test_brainsets_files_are_looked_into_as_nwb_files_are(check):
 def test_arrays_are_judged_as_their_import_judges_them(check):
     save(Path("a.npz"), example())
     assert check(ARRAYS, "a.npz")["fine"] == [
-        "a.npz: 12 units, 60 of 60 trials kept; choice: -1 -> right (30), 1 -> left (30)"
+        f"a.npz: 12 units, {example()['spikes'].sum():.0f} spikes, 60 of 60 trials kept, wheel_speed 100% known, "
+        "choice 100% known; choice: -1 -> right (30), 1 -> left (30)"
     ]
     arrays = example()
     arrays["Choice"] = arrays.pop("choice")
@@ -159,4 +174,87 @@ def test_usual_columns_that_a_brainsets_file_lacks_are_no_fault(check):
     formats.write_brainsets(Path("a.h5"))
     mapping = {"series": formats.BRAINSETS["series"]}
     config = NWB | {"source": "brainsets", "brainsets": mapping, "modalities": ["spikes", "wheel_speed", "hand"]}
-    assert check(config, "a.h5")["fine"] == ["a.h5: 12 units, 60 trials (60 kept by the trial rule)"]
+    assert check(config, "a.h5")["fine"] == [
+        f"a.h5: 12 units, {N_SPIKES} spikes, 60 trials (60 kept by the trial rule), wheel_speed 100% known, hand 100% known"
+    ]
+
+
+def _alf(root: Path, **partition) -> dict:
+    return {
+        "source": "alf",
+        "sessions": "sheet.tsv",
+        "regimes": ["scratch"],
+        "download": {"alf_root": str(root)},
+        "modalities": ["spikes", "wheel_speed", "whisker_motion_energy", "choice"],
+        "partition": {"trial_rule": "all", "min_trials": 10} | partition,
+    }
+
+
+def test_an_alf_folder_is_opened_and_what_is_in_it_is_counted(check, tmp_path, monkeypatch):
+    use_scratch_home(tmp_path, monkeypatch)
+    root = tmp_path / "alf"
+    write_session(root)
+    (line,) = check(_alf(root), SESSION_PATH)["fine"]
+    assert line.startswith(
+        f"{SESSION_PATH}: 20 units, 6000 spikes, 20 trials (20 kept by the trial rule), wheel_speed 100% known, "
+        "whisker_motion_energy 99.9% known, choice 100% known; choice: "
+    )
+    for probe in ("probe00", "probe01"):
+        sorting = root / SESSION_PATH / "alf" / probe / "pykilosort"
+        for name in ("times", "clusters", "amps", "depths"):
+            np.save(sorting / f"spikes.{name}.npy", np.zeros(0, int if name == "clusters" else float))
+    for name in ("wheel.position", "wheel.timestamps"):
+        (root / SESSION_PATH / f"alf/_ibl_{name}.npy").unlink()
+    found = check(_alf(root, min_trials=30), SESSION_PATH)
+    assert not found["fine"] and not found["missing"]
+    assert "no spikes (" in found["note"][0] and "probe00: the spike sorting is empty" in found["note"][0]
+    assert "20 of 20 trials kept by the trial rule, fewer than partition.min_trials 30" in found["note"][1]
+    assert "wheel_speed: no trace wheel_velocity (" in found["note"][2]
+    for table in (root / SESSION_PATH / "alf").glob("*trials*"):
+        table.unlink()
+    (fault,) = check(_alf(root), SESSION_PATH)["missing"]
+    assert fault.startswith(f"{SESSION_PATH}: the session has no trials datasets")
+
+
+def look(path: str, format: str = "nwb", **partition) -> Outlook:
+    """What a look into a file of the reaching task finds."""
+    custom = {"hand": Modality(name="hand", kind="continuous", width=2)}
+    modalities = resolve(["spikes", "wheel_speed", "hand", "choice"], custom)
+    mapping = {"nwb": formats.NWB, "brainsets": formats.BRAINSETS}[format]
+    return look_into(
+        Path(path),
+        format=format,
+        settings=ConvertRun(modalities=list(modalities.values()), mapping=mapping),
+        modalities={"": modalities},
+        cuttings={"": PartitionSettings(align="cue", trial_rule="all", **partition)},
+    )
+
+
+def test_recordings_without_spikes_or_with_too_little_are_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    formats.write_nwb(Path("a.nwb"))
+    assert look("a.nwb", min_units=13, min_trials=61).lacks == [
+        "a.nwb: 12 units, fewer than partition.min_units 13",
+        "a.nwb: 60 of 60 trials kept by the trial rule, fewer than partition.min_trials 61",
+    ]
+    with h5py.File("a.nwb", "a") as handle:
+        handle["units/spike_times_index"][:] = 0
+    assert look("a.nwb").lacks == ["a.nwb: no spikes"]
+    formats.write_brainsets(Path("b.h5"))
+    with h5py.File("b.h5", "a") as handle:
+        for name in ("timestamps", "unit_index"):
+            values = handle[f"spikes/{name}"][:0]
+            del handle[f"spikes/{name}"]
+            handle[f"spikes/{name}"] = values
+    assert look("b.h5", "brainsets").lacks == ["b.h5: no spikes"]
+
+
+def test_how_much_of_a_behaviour_is_known_is_told_and_spikes_are_counted_without_being_read(tmp_path, monkeypatch):
+    monkeypatch.setattr("neds.conversion.nwb._spikes", lambda *given: pytest.fail("spikes were read"))
+    path = formats.write_nwb(tmp_path / "a.nwb")
+    for n_unknown, told in ((3, "hand 99.9% known"), (None, "hand is unknown throughout")):
+        with h5py.File(path, "a") as handle:
+            handle["processing/behavior/Position/hand/data"][:n_unknown, 0] = np.nan
+        found = look(path)
+        assert not found.faults and f"{N_SPIKES} spikes" in str(found)
+        assert told in str(found) if n_unknown else found.lacks == [f"{path}: {told}"]

@@ -35,7 +35,23 @@ def test_what_is_not_given_is_the_default():
     [
         ({"training": {"lr": "1e-4"}}, "config key training.lr: '1e-4' is text, not a number; YAML reads it so: write"),
         ({"training": {"epoch": 3}}, "config key training.epoch: unknown key; did you mean epochs?"),
+        ({"model": {"context_s": 1.0}}, "config key model.context_s: unknown key; did you mean partition.context_s?"),
+        ({"epochs": 3}, "config key epochs: unknown key; did you mean training.epochs or rivals.ndt2.epochs or"),
+        ({"overrides": {"mm": {"model.context_s": 1.0}}}, "config key overrides.mm.model.context_s: no key that an override "
+         "may change; an override changes keys of model, masking, training"),
+        ({"overrides": {"mm": {"model.layer": 1}}}, "config key overrides.mm.model.layer: no key that an override may "
+         "change; did you mean model.layers?"),
+        ({"model": {"zzz": 1.0}}, "config key model.zzz: unknown key; remove it"),
         ({"traning": {}}, "config key traning: unknown key; did you mean training?"),
+        ({"partition": WINDOWS | {"window_intervals": [""]}}, "config key partition.window_intervals.0: is empty text"),
+        ({"modalities": ["spikes"]}, "config key modalities: models go between neural activity and behaviour; of spikes "
+         "none is behaviour; add one"),
+        ({"modalities": []}, "config key modalities: must be 1 value or more"),
+        ({"download": {"probes": [" "]}}, "config key download.probes.0: is empty text"),
+        ({"regions": {"classes": ["CA1", ""]}}, "config key regions.classes.1: is empty text"),
+        ({"evaluation": {"held_out_column": ""}}, "config key evaluation.held_out_column: is empty text"),
+        ({"nwb": {"series": {"wheel_speed": ""}}}, "config key nwb.series.wheel_speed: is empty text"),
+        ({"arrays": {"rename": {"": "spikes"}}}, "config key arrays.rename.'': is empty text"),
         ({"model": {"dim": 100, "heads": 8}}, "config key model: dim (100) must be a multiple of 2 x heads (8)"),
         ({"seeds": [0, 0]}, "config key seeds: 0 stands in it twice"),
         ({"source": "alf", "sessions": "s.tsv"}, "config key download.alf_root: source alf needs"),

@@ -9,6 +9,9 @@ import yaml
 from neds.config import Loaded, check_config, command_line_values, load_config
 from neds.config.show import SHIPPED, configuration_rows, show_config
 from neds.errors import UserError
+from neds.roster import Session
+
+ROOT = SHIPPED.parent
 
 DEFAULT_OVERRIDES = {"pretrain": {"training.epochs": 80}, "finetuned": {"training.shared_lr": 0.3}}
 
@@ -225,3 +228,75 @@ def test_faults_of_several_files_are_found_together(tmp_path):
 def test_the_shipped_file_is_short_and_valid_yaml():
     text = SHIPPED.read_text()
     assert text.count("\n") < 80 and yaml.safe_load(text)["overrides"] == DEFAULT_OVERRIDES
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        (
+            {"partition": {"split_intervals": {"train": ["a"]}}},
+            "partition.split_intervals (given): is of split file, and",
+        ),
+        ({"partition": {"split_blocks": 5}}, "partition.split_blocks (given): is of split blocks, and split is random"),
+        ({"nwb": {"series": {"wheel_speed": "x"}}}, "nwb.series (given): is not used with source synthetic"),
+        ({"arrays": {"bin_s": 0.1}}, "arrays.bin_s (given): is not used with source synthetic"),
+        ({"download": {"pause_s": 2.0}}, "download.pause_s (given): is not used with source synthetic"),
+        ({"download": {"lfp": {"window_s": 0.5}}}, "download.lfp.window_s (given): lfp is not among the modalities"),
+        (
+            {"regimes": ["scratch"], "training": {"sampling": "sessions"}},
+            "training.sampling (given): nothing is pretrained",
+        ),
+        (
+            {"regimes": ["scratch"], "overrides": {"finetuned mm": {"training.lr": 0.1}}},
+            "overrides.finetuned mm (given): regimes has no finetuned",
+        ),
+        ({"overrides": {"encoding": {"training.lr": 0.1}}}, "overrides.encoding (given): modes has no encoding"),
+        ({"pretraining_sets": {"two": 2}}, "pretraining_sets.two (given): finetune_from does not name it"),
+        ({"custom_modalities": {"x": {"kind": "scalar"}}}, "custom_modalities.x (given): modalities does not name it"),
+        (
+            {
+                "baselines": ["psth", "linear"],
+                "modalities": ["spikes", "wheel_speed"],
+                "partition": {"align": "none", "window_start_s": 0.0, "split": "blocks"},
+            },
+            "baselines: psth (given): it needs trials of task conditions",
+        ),
+        ({"masking": {"future_ratio": 0.2}}, "masking.future_ratio (given): masking.weights has no future"),
+        ({"evaluation": {"held_out_share": 0.5}}, "evaluation.held_out_share (given): there is no co-smoothing"),
+        ({"rivals": {"poyo": {"dim": 32}}}, "rivals.poyo.dim (given): baselines has no poyo"),
+        ({"tune": {"n_trials": 3}}, "tune.n_trials (given): tune.stages has neither pretrain nor scratch"),
+        ({"regions": {"projection": "pca", "neighbors": 5}}, "regions.neighbors (given): is of umap"),
+        ({"ensembles": False}, "ensembles (given): there is one seed"),
+    ],
+)
+def test_a_key_that_has_no_effect_is_told_before_anything_runs(values, told, tmp_path):
+    (tmp_path / "given").write_text(yaml.safe_dump(values))
+    loaded = load_config([tmp_path / "given"])
+    assert any(line.replace(" has no effect:", ":").startswith(told) for line in loaded.unused), loaded.unused
+    assert any(line in show_config(configfile=[tmp_path / "given"]) for line in loaded.unused)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"partition": {"split": "blocks", "split_blocks": 5}},
+        {
+            "masking": {"weights": {"future": 1.0, "encoding": 1.0}, "future_ratio": 0.2},
+            "evaluation": {"forecast_ratio": 0.2},
+        },
+        {"ablations": {"variants": {"units": {"masking.weights": {"units": 1.0}}}}, "masking": {"unit_ratio": 0.2}},
+        {"regimes": ["finetuned"], "overrides": {"pretrain": {"model.layers": 3}}},
+        {"evaluation": {"tasks": ["co_smoothing"], "held_out_seed": 3}},
+        {"seeds": [0, 1], "ensembles": False},
+    ],
+)
+def test_keys_that_have_an_effect_are_not_told(values, tmp_path):
+    (tmp_path / "given").write_text(yaml.safe_dump(values))
+    assert load_config([ROOT / "config.yaml", tmp_path / "given"]).unused == []
+
+
+@pytest.mark.parametrize("example", sorted((ROOT / "docs/examples").glob("*.yaml")), ids=lambda path: path.stem)
+def test_examples_hold_no_key_without_effect(example, monkeypatch):
+    sheet = [*(Session(f"a{number}", "train") for number in range(10)), Session("b", "test")]
+    monkeypatch.setattr("neds.config.load.read_sheet", lambda path, source: (sheet, []))
+    assert load_config([ROOT / "config.yaml", example], base=ROOT).unused == []

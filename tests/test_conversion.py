@@ -1,6 +1,7 @@
 """NWB and brainsets files as sources: written by pynwb and temporaldata, read, and cut like any recording."""
 
 import shutil
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pytest
 from neds.conversion.settings import ConvertRun
 from neds.conversion.stage import convert
 from neds.errors import UserError
+from neds.evaluation.settings import HeldOut
+from neds.evaluation.unit_tasks import held_out_units
 from neds.files.aligned import AlignedSession, read_aligned
 from neds.files.raw import RawSession, read_raw
 from neds.modalities import PAPER, Modality, resolve
@@ -207,3 +210,21 @@ def test_events_were_observed_in_their_domain(brainsets_file, tmp_path):
     session = aligned(path, modalities, **CUE | {"min_trials": 20})
     assert not ((session.trials["cue"] > 78) & (session.trials["cue"] < 120)).any()
     assert session.dropped["trials: licks not observed throughout the window"] >= 10
+
+
+@pytest.mark.parametrize("kind", ["nwb", "brainsets"])
+def test_a_column_of_truth_values_names_the_units_that_co_smoothing_holds_out(kind, tmp_path):
+    write, mapping = {
+        "nwb": (formats.write_nwb, formats.NWB),
+        "brainsets": (formats.write_brainsets, formats.BRAINSETS),
+    }[kind]
+    path, held_out = write(tmp_path / f"a.{kind}"), np.arange(formats.N_UNITS) % 3 == 0
+    with h5py.File(path, "a") as handle:
+        column = handle["units"].create_dataset("held_out", data=held_out)
+        if kind == "nwb":
+            column.attrs.update(handle["units/quality"].attrs)
+            column.attrs["object_id"] = str(uuid.uuid4())
+            handle["units"].attrs["colnames"] = [*handle["units"].attrs["colnames"], "held_out"]
+    converted(path, kind, mapping)
+    rule = HeldOut(share=0.5, seed=0, column="held_out")
+    np.testing.assert_array_equal(held_out_units(aligned(path, **CUE), rule), np.flatnonzero(held_out))

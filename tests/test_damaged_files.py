@@ -142,7 +142,11 @@ def test_damaged_file_of_the_users_is_theirs_to_write_again(kind, damage, origin
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-def test_missing_file_is_named(kind, tmp_path):
+def test_a_missing_file_is_named_and_one_of_the_results_is_to_be_made(kind, tmp_path):
+    with pytest.raises(UserError, match=r"no such file; correct the path$"):
+        kind.read(tmp_path / kind.name)
+    for folder in ("logs", "aligned"):
+        (tmp_path / folder).mkdir(exist_ok=True)
     with pytest.raises(UserError, match=r"no such file; run the stage that writes it$"):
         kind.read(tmp_path / kind.name)
 

@@ -113,7 +113,7 @@ def parts(start: float) -> dict:
     torch.nn.init.constant_(model.weight, start)
     optimizer = torch.optim.AdamW(model.parameters())
     scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=1.0, total_steps=10)
-    return {"model": model, "optimizer": optimizer, "scheduler": scheduler}
+    return {"model": model, "optimizers": [optimizer], "schedulers": [scheduler]}
 
 
 def resume_where_one_sees_the_state(rank: int, processes: Processes, folder: Path) -> None:

@@ -82,6 +82,10 @@ def test_nothing_is_frozen_that_is_not_pretrained(tmp_path):
     [
         ({"training": {"freeze": "shared"}}, "training.freeze: shared"),
         ({"overrides": {"pretrain": {"training.freeze": "encoder"}}}, "overrides.pretrain.training.freeze: encoder"),
+        (
+            {"regimes": ["scratch"], "overrides": {"pretrain mm": {"training.freeze": "shared"}}},
+            "overrides.pretrain mm.training.freeze: shared",
+        ),
         ({"ablations": {"variants": {"x": {"training.freeze": "shared"}}}}, "ablations.variants.x: shared"),
     ],
 )

@@ -26,8 +26,8 @@ def suggestion(series=None, *, trials=None, units=None, in_units=None):
     """Of a file with these series, by path with their columns, and columns of tables."""
     columns = {f"processing/behavior/{place}": n for place, n in (series or {}).items()}
     source = SourceSession(
-        spike_times=np.zeros(0),
-        spike_units=np.zeros(0, int),
+        spikes=lambda: pytest.fail("spikes were read"),
+        n_spikes=0,
         n_units=2,
         series=lambda place: pytest.fail(f"{place} was read"),
         shape_of=lambda place: (100, columns[place]) if columns[place] > 1 else (100,),

@@ -4,8 +4,10 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from neds.commands.check_files import look_into_files
 from neds.config import check_config
 from neds.errors import UserError
 from neds.evaluation.tables import metrics_table
@@ -16,6 +18,7 @@ from neds.plan.training import known_test_sessions
 from neds.sharing.export import export_model
 from neds.sharing.imported import import_model
 from tests.aligned_sessions import make_session
+from tests.test_arrays import example, save
 from tests.test_training import settings, train_to
 from tests.workflow_runs import TINY, planned, snakemake
 
@@ -114,6 +117,37 @@ def test_a_model_that_does_not_fit_is_refused_before_any_job(change, complaint, 
     with pytest.raises(UserError, match=re.escape(complaint)) as refused:
         plan(shared, **change)
     assert all(line.startswith("config key pretrained: ") for line in str(refused.value).splitlines())
+
+
+@pytest.mark.parametrize(
+    ("arrays", "complaint"),
+    [
+        ({"bin_s": 0.1}, "trained on 10 bins of 0.05 s from -0.2 s, arrays.bin_s is 0.1"),
+        ({"bins": [1, 10]}, "arrays.bins [1, 10] holds 9"),
+        ({"window_start_s": -0.5, "bins": [2, 12]}, "the arrays' first bin in use starts at -0.4 s"),
+    ],
+)
+def test_bins_of_arrays_that_the_configuration_says_are_those_of_the_model(arrays, complaint, shared, tmp_path):
+    sheet = tmp_path / "sheet.tsv"
+    sheet.write_text("eid\trole\tpath\nmouse9\ttest\tmouse9.npz\n")
+    with pytest.raises(UserError, match=re.escape(complaint)):
+        plan(shared, source="aligned", sessions=str(sheet), arrays=arrays)
+
+
+def test_bins_that_a_file_of_arrays_says_are_held_against_the_model_by_neds_check(shared, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("sheet.tsv").write_text("eid\trole\tpath\nmouse9\ttest\tmouse9.npz\n")
+    found = plan(shared, source="aligned", sessions=str(tmp_path / "sheet.tsv"))
+    step = next(step for step in found.steps if step.rule == "import_arrays")
+    arrays = example()
+    arrays |= {"whisker_motion_energy": arrays["wheel_speed"], "block": np.array([0.2, 0.5, 0.8] * 20)}
+    save(Path("mouse9.npz"), arrays)
+    (finding,) = look_into_files(found, [replace(step, inputs={"arrays": ("mouse9.npz",)})], only_first=False)
+    assert (
+        finding.state == "missing"
+        and f"mouse9.npz: {arrays['spikes'].shape[1]} bins of 0.02 s from -0.1 s" in finding.said
+    )
+    assert "trained on 10 of 0.05 s from -0.2 s; cut the arrays as that" in finding.said
 
 
 @pytest.mark.slow

@@ -228,7 +228,7 @@ def test_momentum_falls_while_the_learning_rate_rises(cycled, expected):
     model, _ = made(layers=1)
     optimizer = torch.optim.AdamW([{"params": list(model.parameters()), "lr": 0.1, "part": SHARED}])
     settings = TrainingSettings(epochs=5, cycled_beta1=cycled)
-    state = TrainingState(model, optimizer, settings, steps_per_epoch=10, device=CPU)
+    state = TrainingState(model, [optimizer], settings, steps_per_epoch=10, device=CPU)
     rates, momenta = [], []
     for _ in range(50):
         (group,) = optimizer.param_groups

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from scipy.stats import wilcoxon
 
 from neds.figures.bars import metrics_figure, plot_metric_bars
@@ -51,6 +52,16 @@ def made_up_metrics() -> pd.DataFrame:
                     for used in inputs if target == "spikes" else ["spikes"]:
                         rows.append(known | {"inputs": used, "metric": metric, "value": rng.uniform(0.1, 0.9)})
     return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize("seeds", [(0,), (0, 1)])
+def test_a_figure_says_that_seeds_were_averaged_where_there_are_several(seeds):
+    metrics = made_up_metrics()
+    metrics = metrics[metrics["seed"].isin(seeds)]
+    rows = [[("neds-mm-finetuned", "neds-mm-scratch")]]
+    for fig, _ in (metrics_figure(metrics, MODALITIES), pairs_figure(metrics, MODALITIES, rows=rows)):
+        texts = " ".join(text.get_text() for text in fig.findobj(Text))
+        assert ("mean over seeds" in " ".join(texts.split())) == (len(seeds) > 1)
 
 
 def test_metrics_csv_holds_the_means_and_standard_errors_over_sessions(tmp_path):

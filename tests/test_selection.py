@@ -14,7 +14,7 @@ from neds.model.network import NEDS, Design
 from neds.model.settings import MaskingSettings, ModelSettings
 from neds.training.calibration import LARGEST_FACTOR, calibrate, recalibrated
 from neds.training.deviance import unexplained_deviance
-from neds.training.loop import _optimizer
+from neds.training.loop import _optimizers
 from neds.training.settings import TrainingSettings
 from neds.training.state import TrainingState
 from neds.training.validate import Validation
@@ -38,7 +38,7 @@ def kept_epoch(keep: str, deviances: list[np.ndarray], scores: list[float]) -> i
     model, store = network(make_session(n_trials=12))
     optimizer = torch.optim.AdamW([{"params": list(model.parameters()), "lr": 1e-3, "part": "session"}])
     values = TrainingSettings(keep=keep, epochs=len(scores), validate_every=1)
-    state = TrainingState(model, optimizer, values, steps_per_epoch=1, device=store.device)
+    state = TrainingState(model, [optimizer], values, steps_per_epoch=1, device=store.device)
     for deviance, score in zip(deviances, scores, strict=True):
         state.progress.epoch += 1
         with torch.no_grad():
@@ -194,7 +194,11 @@ def test_weight_decay_is_of_all_matrices_whatever_a_modality_is_called():
     model, _ = network(session, names=("spikes", "speed_norm"))
     values = TrainingSettings(weight_decay=0.1)
     decayed = {
-        id(p) for group in _optimizer(model, values).param_groups for p in group["params"] if group["weight_decay"]
+        id(p)
+        for optimizer in _optimizers(model, values)
+        for group in optimizer.param_groups
+        for p in group["params"]
+        if group["weight_decay"]
     }
     names = {name for name, parameter in model.named_parameters() if id(parameter) in decayed}
     assert {"stitchers.tokens.speed_norm.maps.0.weight", "stitchers.readouts.speed_norm.map.weight"} <= names

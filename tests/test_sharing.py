@@ -268,6 +268,12 @@ def resealed(
     (folder / "config.json").write_text(json.dumps(config))
 
 
+def test_a_model_without_a_licence_is_not_given_away(trained, tmp_path):
+    with pytest.raises(UserError, match="--licence: is empty; name the licence of the weights"):
+        export_model(checkpoint=trained, output=tmp_path / "given", licence=" ")
+    assert not (tmp_path / "given").exists()
+
+
 def configured(folder: Path, **values) -> None:
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | values))

@@ -50,7 +50,7 @@ def make_state(
     network = NEDS(design, store.shapes).train()
     network.encoder.recomputes = recompute
     optimizer = torch.optim.AdamW([{"params": list(network.parameters()), "part": SHARED}], fused=True)
-    return TrainingState(network, optimizer, run.training, steps_per_epoch=9, device=CPU), store, run
+    return TrainingState(network, [optimizer], run.training, steps_per_epoch=9, device=CPU), store, run
 
 
 def gradients(made: tuple[TrainingState, TrialStore, TrainingRun], at_once: int) -> dict[str, torch.Tensor]:

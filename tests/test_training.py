@@ -187,7 +187,7 @@ def test_state_of_another_run_is_not_resumed(tmp_path):
     model = torch.nn.Linear(2, 2)
     optimizer = torch.optim.AdamW(model.parameters())
     scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=1.0, total_steps=10)
-    parts = {"model": model, "optimizer": optimizer, "scheduler": scheduler}
+    parts = {"model": model, "optimizers": [optimizer], "schedulers": [scheduler]}
     assert load_state(tmp_path / "absent", fingerprint="a", processes=alone(), **parts) is None
     assert load_state(tmp_path / "garbage", fingerprint="a", processes=alone(), **parts) is None
 

@@ -170,6 +170,7 @@ class Model:
                     log_csv=folder / "log.csv",
                     pretrained=folder / "pretrained.safetensors",
                     memory=chosen.training.of_memory(),
+                    called=self.name,
                     description=f"fine-tuning on {session.eid}",
                 )
             except UserError as error:

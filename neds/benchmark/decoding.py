@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from neds.benchmark.archive import Entry, prediction, truth, write_archive
-from neds.benchmark.check import require_sound
+from neds.benchmark.ending import finish
 from neds.benchmark.leak import refuse_leak
 from neds.benchmark.protocol import BIN_S, TASKS, Task
 from neds.benchmark.recording import Scored, opened
@@ -22,7 +21,6 @@ from neds.conversion.session_file import SessionFile, session_file
 from neds.errors import UserError
 from neds.evaluation.results import read_predictions
 from neds.files.aligned import AlignedSession, read_aligned
-from neds.files.atomic import write_csv
 from neds.files.roles import InputFile, InputFiles, OutputFile
 from neds.partition.views import in_view
 from neds.words import counted
@@ -84,12 +82,7 @@ def submit_decoding(
     sessions = {session.eid: session for session in (read_aligned(path, with_values=False) for path in aligned)}
     rows: list[dict[str, object]] = []
     write_archive(submission, _entries(settings, predictions, sessions, truths, rows))
-    require_sound(submission, ground_truth)
-    write_csv(coverage, pd.DataFrame(rows, columns=COVERAGE))
-    for row in rows:
-        log.info(
-            "%(task)s, seed %(seed)s: %(n_predicted)s of %(n_scored)s trials, %(n_filled)s filled with the mean", row
-        )
+    finish([submission], ground_truth, coverage=coverage, rows=rows)
 
 
 def _truths(path: SessionFile, settings: DecodingRun) -> dict[str, _Truth]:

@@ -20,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from neds.benchmark.archive import Entry, encoded, prediction, truth, write_archive
-from neds.benchmark.check import require_sound
+from neds.benchmark.ending import finish
 from neds.benchmark.leak import refuse_leak
 from neds.benchmark.protocol import N_REGION_UNITS, REGION_METRIC, REGION_TASK, REGIONS, evaluation_sessions
 from neds.benchmark.recording import opened
@@ -105,7 +105,7 @@ def submit_regions(
     tensors = {"targets": scored.targets, "entity_ids": scored.ids}
     write_archive(ground_truth, iter([truth(task=REGION_TASK, tensors=tensors, header=scored.header)]))
     entries: dict[str, list[Entry]] = {scope: [] for scope in SCOPES}
-    rows: list[tuple[object, ...]] = []
+    rows: list[dict[str, object]] = []
     own: list[tuple[object, ...]] = []
     for number, seed in enumerate(settings.seeds):
         of_seed = [read_embeddings(path) for path in embeddings[number * n_recordings :][:n_recordings]]
@@ -123,12 +123,12 @@ def submit_regions(
                 )
             )
             numbers = (len(values), len(values) - n_filled, n_filled)
-            rows.append(("ts3", f"unit_cosmos_{scope}", "", seed, "units", *numbers))
+            columns = ("ts3", f"unit_cosmos_{scope}", "", seed, "units", *numbers)
+            rows.append(dict(zip(COVERAGE, columns, strict=True)))
             own.append((label, REGION_TASK, "", seed, REGION_METRIC, _macro_f1(scored.targets, values)))
     for scope, path in zip(SCOPES, (single, multi), strict=True):
         write_archive(path, iter(entries[scope]))
-        require_sound(path, ground_truth)
-    write_csv(coverage, pd.DataFrame(rows, columns=COVERAGE))
+    finish([single, multi], ground_truth, coverage=coverage, rows=rows)
     write_csv(scores, pd.DataFrame(own, columns=OWN_SCORES))
     n_others = counted(len(known), "unit")
     log.info(

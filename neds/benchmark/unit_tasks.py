@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 
 from neds.benchmark.archive import Entry, encoded, prediction, truth, write_archive
-from neds.benchmark.check import require_sound
+from neds.benchmark.ending import finish
 from neds.benchmark.leak import refuse_leak
 from neds.benchmark.protocol import BIN_S, HELD_OUT, N_BINS, N_FORECAST, UNIT_METRICS, UNIT_TASKS, WINDOW_S
 from neds.benchmark.recording import opened
@@ -115,15 +115,9 @@ def submit_unit_tasks(
     rows: list[dict[str, object]] = []
     own: list[dict[str, object]] = []
     write_archive(submission, _entries(settings, checkpoints, session, scored, rows, own))
-    require_sound(submission, ground_truth)
-    write_csv(coverage, pd.DataFrame(rows, columns=COVERAGE))
     write_csv(scores, pd.DataFrame(own, columns=OWN_SCORES))
-    for row in rows:
-        log.info(
-            "%s, seed %s: %d windows, %d of %d units, %d filled with their mean",
-            *(row["task"], row["seed"], len(scored.windows.start_s)),
-            *(row["n_predicted"], row["n_scored"], row["n_filled"]),
-        )
+    log.info("windows that are scored: %d", len(scored.windows.start_s))
+    finish([submission], ground_truth, coverage=coverage, rows=rows)
 
 
 def _scored(path: SessionFile, session: AlignedSession, eid: str) -> _Scored:

@@ -37,8 +37,8 @@ def check_run(
 
     Args:
         configfile: your configurations, as for snakemake.
-        files: which recordings of sources nwb, brainsets and aligned are opened, of those that a run would read: whether
-            they have the names that the configuration says, and how many trials and units.
+        files: which of the recordings on this computer that a run would read are opened: whether they have what the
+            configuration names, and how many trials, units and spikes, and how much of each behaviour is known.
         offline: ask no database how much source one would download.
         as_json: print JSON, for programs.
 
@@ -81,10 +81,11 @@ def _sessions(opened: OpenedPlan, steps: Sequence[Step], *, files: str) -> list[
     if plan.addresses:
         away = f"{counted(len(plan.addresses), 'file')} on servers, which were not asked for them"
         found.append(Finding("data", "note", away))
-    reading = [step for step in steps if step.rule in RULES and "address" not in step.values]
+    is_there = plan.config.source != "synthetic"
+    reading = [step for step in steps if is_there and step.rule in RULES and "address" not in step.values]
     if reading and files != "none":
         found += look_into_files(plan, reading, only_first=files == "first")
-    elif reading or (plan.config.source == "alf" and any(step.rule == "download_alf" for step in steps)):
+    elif reading:
         read = "their files are there, and were not opened; `snakemake sessions` reads what is in them"
         found.append(Finding("data", "note", read))
     return found

@@ -1,19 +1,24 @@
 """What `neds check` finds in the files of recordings that a run would read: whether what is named is there, and how much."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from neds.commands.finding import Finding
 from neds.conversion.settings import ConvertRun
+from neds.download.settings import DownloadSettings
 from neds.errors import UserError
+from neds.files.aligned import AlignedSession
+from neds.modalities import Modality
+from neds.partition.outlook import Outlook, percent, share_known
 from neds.partition.settings import ArrayRun
 from neds.plan.plan import Plan
 from neds.plan.step import Step
+from neds.sharing.description import Description
 from neds.words import counted
 
 _MOST_LINES = 20
-RULES = ("convert", "import_arrays")
-"""Of the jobs that read files of a source whose names the configuration says."""
 
 
 def look_into_files(plan: Plan, steps: Sequence[Step], *, only_first: bool) -> list[Finding]:
@@ -40,37 +45,88 @@ def _shortened(findings: Iterable[Finding], state: str) -> list[Finding]:
 
 
 def _looked_into(plan: Plan, step: Step) -> list[Finding]:
-    faults, lacks, holds = _converted(plan, step) if step.rule == "convert" else _imported(step)
-    findings = [Finding("file", "missing", fault) for fault in faults]
-    findings += [Finding("file", "note", f"{lack} (the session would be left out)") for lack in lacks]
-    return findings or [Finding("file", "fine", f"{next(iter(step.read))}: {holds}")]
+    look = _LOOKS[step.rule](plan, step)
+    findings = [Finding("file", "missing", fault) for fault in look.faults]
+    findings += [Finding("file", "note", f"{lack} (the session would be left out)") for lack in look.lacks]
+    path = step.values.get("session_path") or next(iter(step.read))
+    return findings or [Finding("file", "fine", f"{path}: {look}")]
 
 
-def _converted(plan: Plan, step: Step) -> tuple[list[str], list[str], str]:
-    """What would stop the workflow, what would make the session unusable, and what there is."""
+def _converted(plan: Plan, step: Step) -> Outlook:
     # Here, because other sources need none of the readers.
     from neds.conversion.look import look_into
 
-    look = look_into(
+    return look_into(
         Path(step.inputs["file"][0]),
         format=step.values["format"],
         settings=ConvertRun.model_validate(step.values["settings"]),
+        modalities=_modalities(plan),
         cuttings=plan.config.cuttings(),
         linked=[Path(path) for path in step.inputs.get("linked", ())],
     )
-    return look.faults, look.lacks, look.holds
 
 
-def _imported(step: Step) -> tuple[list[str], list[str], str]:
+def _downloaded(plan: Plan, step: Step) -> Outlook:
+    # Here, because ONE and ibllib take seconds to import.
+    from neds.download.look import look_into
+
+    return look_into(
+        Path(plan.config.download.alf_root or "."),
+        session_path=step.values["session_path"],
+        eid=step.values["eid"],
+        settings=DownloadSettings.model_validate(step.values["settings"]),
+        modalities=_modalities(plan),
+        cuttings=plan.config.cuttings(),
+    )
+
+
+def _modalities(plan: Plan) -> dict[str, dict[str, Modality]]:
+    return {
+        view: {name: plan.modalities[name] for name in plan.config.modalities_of(view)}
+        for view in plan.config.cuttings()
+    }
+
+
+def _imported(plan: Plan, step: Step) -> Outlook:
     from neds.partition.arrays import imported
 
     path = Path(step.inputs["arrays"][0])
     try:
         session = imported(path, eid=step.values["eid"], settings=ArrayRun.model_validate(step.values["settings"]))
     except UserError as error:
-        return str(error).splitlines(), [], ""
+        return Outlook(faults=str(error).splitlines())
     if not session.usable:
-        return [], [f"{path}: {session.reason}"], ""
-    kept = f"{len(session.split)} of {counted(session.n_trials_before, 'trial')} kept"
+        return Outlook(lacks=[f"{path}: {session.reason}"])
+    if plan.shared and step.values["eid"] in plan.test and (fault := _other_bins(session, plan.shared)):
+        return Outlook(faults=[f"{path}: {fault}"])
+    holds = [counted(session.n_units, "unit")]
+    if "spikes" in session.values:
+        holds.append(counted(int(session.values["spikes"].sum(dtype=np.int64)), "spike"))
+    holds.append(f"{len(session.split)} of {counted(session.n_trials_before, 'trial')} kept")
+    holds += [
+        f"{name} {percent(share_known(session.values[name]))} known"
+        for name, modality in session.modalities.items()
+        if modality.kind != "counts"
+    ]
     remarks = [remark for remark in session.remarks if remark.startswith("keys ")]
-    return [], [], "; ".join([f"{counted(session.n_units, 'unit')}, {kept}", *session.readings, *remarks])
+    return Outlook(holds=holds, readings=[*session.readings, *remarks])
+
+
+def _other_bins(session: AlignedSession, model: Description) -> str:
+    """Why a session cannot fine-tune a shared model; empty where its bins are those that it was trained with."""
+    own = (session.n_bins, round(session.bin_s, 6), round(session.window_start_s, 6))
+    if own == (model.n_bins, round(model.bin_s, 6), round(model.window_start_s, 6)):
+        return ""
+    return (
+        f"{session.n_bins} bins of {session.bin_s:g} s from {session.window_start_s:g} s, the model of `pretrained` was "
+        f"trained on {model.n_bins} of {model.bin_s:g} s from {model.window_start_s:g} s; cut the arrays as that"
+    )
+
+
+_LOOKS: dict[str, Callable[[Plan, Step], Outlook]] = {
+    "convert": _converted,
+    "download_alf": _downloaded,
+    "import_arrays": _imported,
+}
+RULES = tuple(_LOOKS)
+"""Of the jobs that read files of the user's."""

@@ -1,5 +1,7 @@
 """Every check of what the keys of a configuration say together."""
 
+from collections.abc import Callable
+
 from neds.config.checked import Checked
 from neds.config.checks_benchmark import benchmark_faults
 from neds.config.checks_data import (
@@ -23,10 +25,12 @@ from neds.config.checks_models import (
 from neds.config.checks_pretrained import pretrained_faults
 from neds.config.checks_sessions import region_faults, repetitions, roster_faults, view_faults
 from neds.config.checks_tasks import baseline_faults, group_faults
+from neds.config.checks_text import blank_faults
 
 __all__ = ["CHECKS", "Checked"]
 
-CHECKS = {
+CHECKS: dict[Callable[[Checked], list[str]], tuple[str, ...]] = {
+    blank_faults: (),
     results_faults: ("results",),
     modality_faults: ("modalities", "custom_modalities", "baselines", "source", "partition"),
     group_faults: ("modalities", "custom_modalities", "views"),
@@ -52,7 +56,7 @@ CHECKS = {
     view_faults: ("views", "baselines", "partition", "modalities", "custom_modalities", "source", "pretrained"),
     pretrained_faults: (
         *("pretrained", "regimes", "modes", "modalities", "custom_modalities", "source", "partition", "tune"),
-        *("finetune_from", "pretraining_sets"),
+        *("finetune_from", "pretraining_sets", "arrays"),
     ),
     benchmark_faults: (
         *("benchmark", "seeds", "train_trials", "modes", "regimes", "source", "partition", "views", "finetune_from"),

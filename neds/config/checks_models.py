@@ -120,7 +120,9 @@ def ablation_faults(checked: Checked) -> list[str]:
 
 
 def freeze_faults(checked: Checked) -> list[str]:
-    """Stages and variants that start from random weights and would keep some of them."""
+    """Stages and variants that start from random weights and would keep some of them; of overrides that name such a stage,
+    whether or not its models are trained.
+    """
     if override_faults(checked):
         return []
     config = checked.config
@@ -129,6 +131,9 @@ def freeze_faults(checked: Checked) -> list[str]:
         "scratch": "scratch" in config.regimes,
     }
     found = {f"ablations.variants.{name}": changes.get(_FREEZE) for name, changes in config.ablations.variants.items()}
+    for name, changes in config.overrides.items():
+        if name.partition(" ")[0] in stages:
+            found[f"overrides.{name}.{_FREEZE}"] = changes.get(_FREEZE)
     for stage in (stage for stage, is_used in stages.items() if is_used):
         for mode in config.modes:
             override, _ = decisions(config.overrides, stage, mode).get(_FREEZE, ("", None))

@@ -61,7 +61,9 @@ def _misfits(config: Config, model: Description) -> Iterator[str]:
     for name in (name for name in own if name in trained and _nature(own[name]) != _nature(trained[name])):
         yield f"was trained with a {name} of kind {trained[name].kind}; kind, group and classes must be those of {name} here"
     cut = config.partition
-    if config.source != "aligned":
+    if config.source == "aligned":
+        yield from _misfits_of_arrays(config, model)
+    else:
         theirs = (model.n_bins, round(model.bin_s, 6), round(model.window_start_s, 6), model.n_context)
         if (cut.n_bins, round(cut.bin_s, 6), round(cut.window_start_s, 6), cut.n_context) != theirs:
             yield (
@@ -69,6 +71,25 @@ def _misfits(config: Config, model: Description) -> Iterator[str]:
                 f"{cut.n_bins} of {cut.bin_s:g} s from {cut.window_start_s:g} s; set partition.bin_s, window_start_s, "
                 f"window_end_s and context_s ({model.n_context * model.bin_s:g}) to those"
             )
+
+
+def _misfits_of_arrays(config: Config, model: Description) -> Iterator[str]:
+    """Likewise of one's own arrays, as far as the configuration says their bins; `neds check` reads what the files say."""
+    given = config.arrays
+    if model.n_context:
+        yield (
+            f"reads {model.n_context} bins before the window, which arrays do not hold; take one that was trained with "
+            "context_s 0"
+        )
+    trained = f"was trained on {model.n_bins} bins of {model.bin_s:g} s from {model.window_start_s:g} s"
+    if given.bin_s is not None and round(given.bin_s, 6) != round(model.bin_s, 6):
+        yield f"{trained}, arrays.bin_s is {given.bin_s:g}; bin the arrays as that"
+    if given.bins is not None and given.bins[1] - given.bins[0] != model.n_bins:
+        yield f"{trained}, arrays.bins {given.bins} holds {given.bins[1] - given.bins[0]}; choose as many"
+    if given.window_start_s is not None:
+        start_s = given.window_start_s + (given.bins[0] if given.bins else 0) * (given.bin_s or model.bin_s)
+        if round(start_s, 6) != round(model.window_start_s, 6):
+            yield f"{trained}, the arrays' first bin in use starts at {start_s:g} s; cut them around the event as that"
 
 
 def _nature(modality: Modality) -> tuple[object, ...]:

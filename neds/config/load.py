@@ -14,6 +14,7 @@ from neds.config.layers import DEFAULT, Layer, Merged, leaves, merge
 from neds.config.overrides import Stage, decisions
 from neds.config.renamed import renamed_faults
 from neds.config.schema import Config
+from neds.config.unused import unused_keys
 from neds.config.yaml_files import read_config_file
 from neds.errors import UserError
 from neds.model.modes import ModeName
@@ -35,12 +36,14 @@ class Loaded:
         sessions: the roster, in the order of the sheet.
         origins: dotted key -> where its value came from: "default", the name of a file, or "--config". Of every key.
         gave_way: overrides of a file that a later one took away, a sentence each.
+        unused: keys that somebody wrote and that have no effect, a sentence each.
     """
 
     config: Config
     sessions: list[Session]
     origins: dict[str, str]
     gave_way: list[str]
+    unused: list[str]
 
     def run_origins(self, stage: Stage, mode: ModeName) -> dict[str, str]:
         """Likewise of the keys of model, masking and training in a stage and mode, e.g. "overrides: pretrain"."""
@@ -102,7 +105,8 @@ def _load(layers: Sequence[Layer], *, base: Path | None) -> Loaded:
             faults += check(checked)
     if faults:
         raise UserError("\n".join(dict.fromkeys(faults)))
-    return Loaded(config, in_views(sessions, config.views), _origins(config, merged), merged.gave_way)
+    unused = unused_keys(config, sessions, merged.origins)
+    return Loaded(config, in_views(sessions, config.views), _origins(config, merged), merged.gave_way, unused)
 
 
 def _origins(config: Config, merged: Merged) -> dict[str, str]:

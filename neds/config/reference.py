@@ -97,7 +97,8 @@ key of a block is written as a mapping). Relative paths start at the folder that
   `model`, `masking` or `training` wins over the overrides of earlier files and of the defaults: with
   `training: {epochs: 2000}` in your file every model, pretrained ones included, is trained for 2000 epochs.
 
-A key that is unknown, or given twice in one file, is refused, with everything else that is wrong, before any job starts.
+A key that is unknown, or given twice in one file, is refused, with everything else that is wrong, before any job starts. One
+that nothing reads under the source, split, regimes and the like that are chosen is told at the start, with the reason.
 `neds config --configfile mine.yaml` shows every value and where it came from, and what each stage and mode makes of it.
 
 One configuration can hold different models by stage and mode. Five layers from scratch beside 22 pretrained ones, and

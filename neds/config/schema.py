@@ -51,7 +51,7 @@ class Config(FileMappings):
     configuration."""
     modalities: list[str] = key(
         ["spikes", "wheel_speed", "whisker_motion_energy", "choice", "block"],
-        min_length=2,
+        min_length=1,
         when="for other behaviours (docs/data.md lists them) or those of custom_modalities",
         paper="[spikes, wheel_speed, whisker_motion_energy, choice, block]",
         public_code="the same, and LFP",

@@ -63,6 +63,8 @@ def _as_yaml(loaded: Loaded) -> str:
         lines += ["", "# What overrides make of it, for the modes and regimes in use:", *differing]
     if loaded.gave_way:
         lines += ["", "# Overrides that a later file took away:", *(f"# {sentence}" for sentence in loaded.gave_way)]
+    if loaded.unused:
+        lines += ["", "# Keys that have no effect here:", *(f"# {sentence}" for sentence in loaded.unused)]
     return "\n".join(lines)
 
 

@@ -17,6 +17,7 @@ from neds.conversion.settings import FileMapping
 from neds.conversion.source import (
     NoSuchSeries,
     SourceSession,
+    Spikes,
     UnusableSeries,
     plain_column,
     recorded_of,
@@ -65,25 +66,14 @@ def opened(path: SessionFile, mapping: FileMapping) -> Iterator[SourceSession]:
 def _session(path: SessionFile, handle: h5py.File, mapping: FileMapping) -> SourceSession:
     spikes, trials = handle["spikes"], handle.get(mapping.trials_table)
     n_units = max((len(column) for column in handle["units"].values() if isinstance(column, h5py.Dataset)), default=0)
-    hdf5.require_memory({name: spikes[name] for name in ("timestamps", "unit_index")}, path)
-    units = spikes["unit_index"][:]
-    if len(units) != len(spikes["timestamps"]):
+    n_spikes = len(spikes["timestamps"])
+    if len(spikes["unit_index"]) != n_spikes:
         raise UserError(
-            f"{path}: {len(units)} of spikes/unit_index, but {len(spikes['timestamps'])} of spikes/timestamps"
+            f"{path}: {len(spikes['unit_index'])} of spikes/unit_index, but {n_spikes} of spikes/timestamps"
         )
-    if len(units) and (units.max() >= n_units or units.min() < -1):
-        raise UserError(
-            f"{path}: spikes/unit_index goes from {units.min()} to {units.max()}, but the file has "
-            f"{counted(n_units, 'unit')}; -1 stands for a spike of no unit"
-        )
-    times = np.asarray(spikes["timestamps"][:], np.float64)
-    try:
-        rows, lost = spikes_in_order(times, units)
-    except ClockFault as fault:
-        raise UserError(f"{path}: {fault}") from None
     return SourceSession(
-        spike_times=times[rows],
-        spike_units=units[rows].astype(np.int32),
+        spikes=lambda: _spikes(path, spikes, n_units),
+        n_spikes=n_spikes,
         n_units=n_units,
         series=lambda place: _series(handle, place),
         shape_of=lambda place: _found(handle, place)[2].shape,
@@ -93,12 +83,36 @@ def _session(path: SessionFile, handle: h5py.File, mapping: FileMapping) -> Sour
         lab=str(handle.attrs.get("lab", "")),
         date=_described(handle, "session", "recording_date")[:10],
         units=_columns(handle["units"], n_units),
+        marks={
+            name: column[:]
+            for name, column in handle["units"].items()
+            if isinstance(column, h5py.Dataset) and column.dtype == bool and column.shape == (n_units,)
+        },
         trials=None if trials is None or "start" not in trials else _columns(trials, len(trials["start"])),
         tables=[name for name, group in handle.items() if _kind(group) == "Interval"],
         recorded=_recorded(handle, n_units),
         intervals=_intervals(handle, without=mapping.trials_table),
-        remarks={"spikes": "; ".join(lost)} if lost else {},
     )
+
+
+def _spikes(path: SessionFile, spikes: h5py.Group, n_units: int) -> Spikes:
+    """
+    Raises:
+        UserError: they do not fit into memory, are no numbers, are of units that the file does not have, or go back.
+    """
+    hdf5.require_memory({name: spikes[name] for name in ("timestamps", "unit_index")}, path)
+    units = spikes["unit_index"][:]
+    if len(units) and (units.max() >= n_units or units.min() < -1):
+        raise UserError(
+            f"{path}: spikes/unit_index goes from {units.min()} to {units.max()}, but the file has "
+            f"{counted(n_units, 'unit')}; -1 stands for a spike of no unit"
+        )
+    try:
+        times = np.asarray(spikes["timestamps"][:], np.float64)
+        rows, lost = spikes_in_order(times, units)
+    except (ClockFault, ValueError) as fault:
+        raise UserError(f"{path}: {' '.join(str(fault).split())}") from None
+    return Spikes(times[rows], units[rows].astype(np.int32), lost)
 
 
 def _recorded(handle: h5py.File, n_units: int) -> Recorded | None:
@@ -197,7 +211,8 @@ def _series(handle: h5py.File, place: str) -> tuple[Trace, list[str]]:
             times = group["timestamps"][:]
         else:
             first_s, end_s = float(group["domain/start"][0]), float(group["domain/end"][-1])
-            times = regular_times(values, start_s=first_s, rate_hz=float(group.attrs["sampling_rate"]), end_s=end_s)
+            rate_hz = float(group.attrs["sampling_rate"])
+            times = regular_times(values, start_s=first_s, rate_hz=rate_hz, end_s=lambda: end_s)
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise UnusableSeries(
             f"{group_path} does not say when its samples were ({' '.join(str(error).split())})"

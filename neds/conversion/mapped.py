@@ -174,7 +174,7 @@ class Mapped:
         return pd.DataFrame(columns), {}
 
     def units(self, eid: str) -> pd.DataFrame:
-        """Columns (N) of the units, as a raw file has them."""
+        """Columns (N) of the units, as a raw file has them, but for what is counted of their spikes."""
         source, mapped = self.source, self.mapping.units or {}
         columns: dict[str, np.ndarray] = {name: self._with_values(name, self.column("units", name)) for name in mapped}
         n = source.n_units
@@ -194,9 +194,9 @@ class Mapped:
             column = columns.get(name, np.full(n, unknown))
             self._require_numbers("units", name, column)
             table[name] = column
-        duration_s = np.ptp(source.spike_times) if len(source.spike_times) else 1.0
         table["cluster_id"] = np.arange(n)
-        table["firing_rate_hz"] = np.bincount(source.spike_units, minlength=n) / max(duration_s, 1e-9)
+        # All of them, so that to ask for one (evaluation.held_out_column) makes no session stale.
+        table |= {name: values for name, values in source.marks.items() if name not in table}
         return pd.DataFrame(table, index=np.arange(n))
 
     def _require_numbers(self, table: str, name: str, column: np.ndarray) -> None:

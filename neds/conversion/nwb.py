@@ -4,8 +4,9 @@ Shapes: N units, n samples.
 """
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import h5py
@@ -21,6 +22,7 @@ from neds.conversion.settings import FileMapping
 from neds.conversion.source import (
     NoSuchSeries,
     SourceSession,
+    Spikes,
     plain_column,
     recorded_of,
     regular_times,
@@ -85,20 +87,15 @@ def _session(path: SessionFile, file: NWBFile, mapping: FileMapping) -> SourceSe
         raise UserError(f"{path}: the file has no units with spike times; sort its spikes first")
     index = file.units["spike_times"]
     ends = np.asarray(index.data[:], np.int64)
-    units = np.repeat(np.arange(len(ends), dtype=np.int32), np.diff(ends, prepend=0))
-    times = np.asarray(index.target.data[: len(units)], np.float64)
-    try:
-        rows, lost = spikes_in_order(times, units)
-    except ClockFault as fault:
-        raise UserError(f"{path}: {fault}") from None
-    end_s = float(times[rows][-1]) if len(times[rows]) else 0.0
+    # The end of a recording is asked for by each series of a rate.
+    spikes = cache(lambda: _spikes(path, index.target, ends))
     tables = {table.name: table for table in (file.trials, *(file.intervals or {}).values()) if table is not None}
     trials = tables.get(mapping.trials_table)
     return SourceSession(
-        spike_times=times[rows],
-        spike_units=units[rows],
+        spikes=spikes,
+        n_spikes=int(ends[-1]) if len(ends) else 0,
         n_units=len(ends),
-        series=lambda place: _series(_found(file, place), end_s),
+        series=lambda place: _series(_found(file, place), lambda: float(spikes().times.max(initial=0.0))),
         shape_of=lambda place: np.shape(_found(file, place).data),
         places=lambda: _places(file),
         unit_of=lambda place: _found(file, place).unit or "",
@@ -106,11 +103,29 @@ def _session(path: SessionFile, file: NWBFile, mapping: FileMapping) -> SourceSe
         lab=file.lab or "",
         date=file.session_start_time.date().isoformat(),
         units=_columns(file.units) | _electrode_columns(file.units),
+        marks={name: values for name in file.units.colnames if (values := _truth_values(file.units[name])) is not None},
         trials=None if trials is None else _columns(trials),
         tables=list(tables),
         recorded=_recorded(file, len(ends)),
-        remarks={"spikes": "; ".join(lost)} if lost else {},
     )
+
+
+def _spikes(path: SessionFile, column: VectorData, ends: np.ndarray) -> Spikes:
+    """The spikes of a column that holds those of one unit after the other.
+
+    Args:
+        ends: (N,) row of the column after each unit's last.
+
+    Raises:
+        UserError: the times of a unit go back.
+    """
+    units = np.repeat(np.arange(len(ends), dtype=np.int32), np.diff(ends, prepend=0))
+    times = np.asarray(column.data[: len(units)], np.float64)
+    try:
+        rows, lost = spikes_in_order(times, units)
+    except ClockFault as fault:
+        raise UserError(f"{path}: {fault}") from None
+    return Spikes(times[rows], units[rows], lost)
 
 
 def _recorded(file: NWBFile, n_units: int) -> Recorded | None:
@@ -142,6 +157,17 @@ def _columns(table: DynamicTable) -> dict[str, np.ndarray]:
         if plain is not None:
             columns[name] = plain
     return columns
+
+
+def _truth_values(column: VectorData) -> np.ndarray | None:
+    """The values of a column of truth values, one per row; None of any other."""
+    if (
+        isinstance(column, VectorIndex)
+        or getattr(column.data, "dtype", None) != np.dtype(bool)
+        or np.ndim(column.data) != 1
+    ):
+        return None
+    return np.asarray(column.data[:])
 
 
 def _electrode_columns(units: DynamicTable) -> dict[str, np.ndarray]:
@@ -202,11 +228,11 @@ def _places(file: NWBFile) -> list[str]:
     return places
 
 
-def _series(series: TimeSeries, end_s: float) -> tuple[Trace, list[str]]:
+def _series(series: TimeSeries, end_s: Callable[[], float]) -> tuple[Trace, list[str]]:
     """The samples of a series, with what its conversion and offset make of them.
 
     Args:
-        end_s: time of the last spike.
+        end_s: reads the time of the last spike.
     """
     data = np.asarray(series.data[:])
     if data.dtype.kind in "biuf":

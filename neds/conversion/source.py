@@ -3,7 +3,7 @@
 Shapes: N units, K trials, n samples.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,15 +23,31 @@ class UnusableSeries(Exception):
     """A series that is there cannot be used; the message says why."""
 
 
+@dataclass(frozen=True)
+class Spikes:
+    """The spikes of a session, in the order of time.
+
+    Attributes:
+        times: (n,) seconds.
+        units: (n,) row of the unit that fired each.
+        remarks: what was left out, a clause each.
+    """
+
+    times: np.ndarray
+    units: np.ndarray
+    remarks: Sequence[str] = ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class SourceSession:
     """One session of an open file.
 
     Attributes:
-        spike_times: (n_spikes,) seconds, ascending.
-        spike_units: (n_spikes,) row of the units.
+        spikes: reads the spikes; raises UserError where they cannot be used.
+        n_spikes: how many the file holds, by its shapes alone.
         n_units: N.
         units: columns (N,) of numbers or str.
+        marks: those of the units' columns (N,) that are truth values in the file, as bool.
         trials: columns (K,) of numbers or str; None where the file has no table of trials.
         series: reads the series at a path, with remarks; raises NoSuchSeries and UnusableSeries.
         shape_of: shape of the values of the series at a path, (n,) or (n, width), which are not read; raises NoSuchSeries.
@@ -40,11 +56,10 @@ class SourceSession:
         tables: names of the tables of trials that are there.
         recorded: when the units were recorded; None where the file does not say.
         intervals: (m, 2) lists of stretches of time that the file has by a name, such as those of its splits.
-        remarks: what was dropped in reading, by what it is of.
     """
 
-    spike_times: np.ndarray
-    spike_units: np.ndarray
+    spikes: Callable[[], Spikes]
+    n_spikes: int
     n_units: int
     series: Callable[[str], tuple[Trace, list[str]]]
     shape_of: Callable[[str], tuple[int, ...]] | None = None
@@ -54,11 +69,11 @@ class SourceSession:
     lab: str = ""
     date: str = ""
     units: dict[str, np.ndarray] = field(default_factory=dict)
+    marks: dict[str, np.ndarray] = field(default_factory=dict)
     trials: dict[str, np.ndarray] | None = None
     tables: list[str] = field(default_factory=list)
     recorded: Recorded | None = None
     intervals: dict[str, np.ndarray] = field(default_factory=dict)
-    remarks: dict[str, str] = field(default_factory=dict)
 
 
 def plain_column(values: np.ndarray, length: int) -> np.ndarray | None:
@@ -78,11 +93,11 @@ def plain_column(values: np.ndarray, length: int) -> np.ndarray | None:
     return values if values.dtype.kind in "iuf" else None
 
 
-def regular_times(values: np.ndarray, *, start_s: float, rate_hz: float, end_s: float) -> np.ndarray:
+def regular_times(values: np.ndarray, *, start_s: float, rate_hz: float, end_s: Callable[[], float]) -> np.ndarray:
     """Times (n,) of the samples of a series of a rate, (n,) or (n, width).
 
     Args:
-        end_s: when the recording ends.
+        end_s: tells when the recording ends; asked where the shape leaves a doubt.
 
     Raises:
         UnusableSeries: an impossible rate, or an array whose second axis fits the recording as time and the first does not.
@@ -90,7 +105,7 @@ def regular_times(values: np.ndarray, *, start_s: float, rate_hz: float, end_s: 
     if not (np.isfinite([start_s, rate_hz]).all() and rate_hz > 0):
         raise UnusableSeries(f"it starts at {start_s} s and has a rate of {rate_hz} Hz")
     if values.ndim == 2 and values.shape[1] > values.shape[0]:
-        off_s = np.abs(start_s + np.array(values.shape) / rate_hz - end_s)
+        off_s = np.abs(start_s + np.array(values.shape) / rate_hz - end_s())
         if off_s[1] < off_s[0]:
             raise UnusableSeries(transposed(values.shape))
     return start_s + np.arange(len(values)) / rate_hz

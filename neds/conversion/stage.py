@@ -9,6 +9,8 @@ from contextlib import AbstractContextManager, contextmanager
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
+
 from neds.conversion.mapped import Mapped, in_file
 from neds.conversion.session_file import SessionFile, file_record, session_file
 from neds.conversion.settings import MAPPINGS, ConvertRun, FormatName
@@ -59,7 +61,10 @@ def convert(
         source, mapping = converted.source, converted.mapping
         traces, problems = converted.traces(settings.units())
         trials, no_trials = converted.trials(settings.per_trial())
-        units = converted.units(eid)
+        spikes = source.spikes()
+        duration_s = np.ptp(spikes.times) if len(spikes.times) else 1.0
+        rates_hz = np.bincount(spikes.units, minlength=source.n_units) / max(duration_s, 1e-9)
+        units = converted.units(eid).assign(firing_rate_hz=rates_hz)
         datasets = [file_record(read) for read in (path, *others)]
     for name, told in converted.readings.items():
         _log.info("%s: %s read as %s", path, name, told)
@@ -70,8 +75,8 @@ def convert(
             subject=source.subject,
             lab=source.lab,
             date=source.date,
-            spike_times=source.spike_times,
-            spike_units=source.spike_units,
+            spike_times=spikes.times,
+            spike_units=spikes.units,
             units=units,
             trials=trials,
             traces=traces,
@@ -80,7 +85,7 @@ def convert(
                 "mapping": mapping.model_dump(),
                 "mapped": [*(mapping.series or {}), *(mapping.trials or {})],
                 "problems": problems | no_trials,
-                "remarks": source.remarks | converted.remarks,
+                "remarks": ({"spikes": "; ".join(spikes.remarks)} if spikes.remarks else {}) | converted.remarks,
                 "readings": converted.readings,
             },
             recorded=source.recorded,

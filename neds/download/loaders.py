@@ -58,8 +58,7 @@ def load_session(one: One, *, one_eid: str, eid: str, source: str, settings: Dow
         raise _of_no_use(eid, reason) from None
     problems: dict[str, str] = {}
     remarks = {"trials": remark} if remark else {}
-    traces = _load_traces(files, settings, problems, remarks)
-    traces |= _load_extras(files, settings, trials, problems, remarks)
+    traces = load_traces(files, settings, trials, problems, remarks)
     probes = _load_probes(files, settings, problems, remarks)
     spike_times, spike_units, units = _merge(probes)
     provenance = {
@@ -123,13 +122,20 @@ def _of_no_use(eid: str, reason: Unavailable) -> UserError:
     )
 
 
-def _load_traces(
-    files: SessionFiles, settings: DownloadSettings, problems: dict[str, str], remarks: dict[str, str]
+def load_traces(
+    files: SessionFiles,
+    settings: DownloadSettings,
+    trials: pd.DataFrame,
+    problems: dict[str, str],
+    remarks: dict[str, str],
 ) -> dict[str, Trace]:
+    """The wheel, the motion energy and the extras of the settings; why one is absent goes to `problems`, what had to be
+    mended to `remarks`.
+    """
     loaders = {"wheel": lambda: load_wheel(files)}
     for view in VIEWS:
         loaders[f"{view}_whisker_motion_energy"] = partial(_whisker_motion_energy, files, view, settings)
-    return _loaded(loaders, problems, remarks)
+    return _loaded(loaders, problems, remarks) | _load_extras(files, settings, trials, problems, remarks)
 
 
 def _whisker_motion_energy(files: SessionFiles, view: str, settings: DownloadSettings) -> tuple[dict[str, Trace], str]:

@@ -34,6 +34,16 @@ def load_local(*, alf_root: Path, session_path: str, eid: str, settings: Downloa
     Raises:
         UserError: no such folder, a session without trials, or a damaged file.
     """
+    one, one_eid = open_local(alf_root=alf_root, session_path=session_path, eid=eid)
+    return load_session(one, one_eid=one_eid, eid=eid, source="alf", settings=settings)
+
+
+def open_local(*, alf_root: Path, session_path: str, eid: str) -> tuple[One, str]:
+    """An instance of ONE that knows one session of an ALF folder, and the session's id within it; else as `load_local`.
+
+    Raises:
+        UserError: no such folder.
+    """
     root = Path(alf_root).absolute()
     if not root.is_dir():
         raise UserError(
@@ -54,7 +64,7 @@ def load_local(*, alf_root: Path, session_path: str, eid: str, settings: Downloa
     with tempfile.TemporaryDirectory(prefix="neds-one-") as tables:
         _write_tables(Path(tables), folder, one_eid=one_eid, parts=matched.groups())
         one = One(cache_dir=root, tables_dir=tables, mode="local")
-    return load_session(one, one_eid=one_eid, eid=eid, source="alf", settings=settings)
+    return one, one_eid
 
 
 def _write_tables(tables: Path, folder: ALFPath, *, one_eid: str, parts: tuple[str, ...]) -> None:

@@ -153,6 +153,30 @@ def load_probe(files: SessionFiles, name: str, *, spike_sorter: str, regions: Br
     )
 
 
+def count_probe(files: SessionFiles, name: str, *, spike_sorter: str, regions: BrainRegions) -> tuple[int, int]:
+    """Numbers of units and of spikes in the files of probe `name`, by their shapes alone; else as `load_probe`.
+
+    Raises:
+        Unavailable: no spike sorting, an empty one, or datasets that do not fit together.
+        UserError: a damaged file.
+    """
+    sorting = find_sorting(files, name, spike_sorter=spike_sorter, regions=regions)
+    clusters = files.use(sorting.loader.files["clusters"])
+    spikes = {attribute: _n_rows(file) for attribute, file in files.use(sorting.spikes).items() if attribute in SPIKES}
+    if "channels" not in clusters:
+        raise Unavailable("the spike sorting has no clusters.channels")
+    n_units = _n_rows(clusters["channels"])
+    if spikes["times"] != spikes["clusters"]:
+        raise Unavailable(f"{spikes['times']} spike times but {spikes['clusters']} spike clusters")
+    if not n_units or not spikes["times"]:
+        raise Unavailable("the spike sorting is empty")
+    return n_units, spikes["times"]
+
+
+def _n_rows(file: ALFPath) -> int:
+    return len(np.load(file, mmap_mode="r", allow_pickle=False))
+
+
 def _find_spikes(files: SessionFiles, collection: str, attributes: tuple[str, ...]) -> list[ALFPath]:
     """Some attributes of the spikes, the bulk of a session's data; SpikeSortingLoader would always download all four."""
     return files.find("spikes", needed=attributes, collection=collection, attribute=list(attributes))

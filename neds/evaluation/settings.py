@@ -59,7 +59,8 @@ class EvaluationSettings(Settings):
     held_out_seed: Seed = key(0, when="for another draw of held-out units")
     """Seed of that draw."""
     held_out_column: str | None = key(None, when="for held-out units that your files name")
-    """A column of the unit table, true for the units that co-smoothing holds out; in place of a draw."""
+    """A column of the unit table, true for the units that co-smoothing holds out; in place of a draw. Of sources nwb and
+    brainsets, any column of truth values that the file has of its units; of your own arrays, `held_out`."""
     held_out_uuids: list[str] = key([], when="for held-out units of a list")
     """UUIDs of the units that co-smoothing holds out, of all sessions together; in place of a draw."""
     forecast_ratio: float = key(0.1, gt=0, lt=1, when="together with masking.future_ratio")

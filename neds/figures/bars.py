@@ -21,6 +21,7 @@ from neds.evaluation.summary import (
 from neds.evaluation.tables import metrics_table
 from neds.figures.drawing import ModelsDrawing
 from neds.figures.names import METRIC_TITLES, in_order, labels_of, model_family, model_title
+from neds.figures.numbers import over_seeds
 from neds.figures.panels import legend_below, note_above, panel_grid, panel_title
 from neds.figures.paper import PAPER_NOTE, PaperNumbers
 from neds.figures.save import NothingToDraw, draw
@@ -141,7 +142,8 @@ def metrics_figure(
     models = in_order(set(labels_of(scores)))
     titles = list(dict.fromkeys([*map(model_title, models), *entries]))
     legend_below(fig, [entries[title] for title in titles], titles)
-    note = "Bars: mean over test sessions. Error bars: s.e.m. over sessions. Dots: sessions (mean over seeds)."
+    note = "Bars: mean over test sessions. Error bars: s.e.m. over sessions. Dots: sessions"
+    note += f"{over_seeds(scores['n_seeds'].max())}."
     note += _not_scored(tables, modalities)
     note += untrained_note(metrics, modalities, labels_of(metrics).map(model_title))
     note_above(fig, f"{note}\n{PAPER_NOTE}" if paper else note)

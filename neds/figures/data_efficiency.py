@@ -11,6 +11,7 @@ from neds.evaluation.summary import drawn_metrics, n_text, session_scores, with_
 from neds.evaluation.tables import metrics_table
 from neds.figures.drawing import CurvesDrawing
 from neds.figures.names import METRIC_TITLES, labels_of, model_family, model_title
+from neds.figures.numbers import over_seeds
 from neds.figures.panels import legend_below, note_above, panel_grid, panel_title
 from neds.figures.save import NothingToDraw, draw
 from neds.figures.scaling import plot_scaling, scale_amounts
@@ -67,8 +68,8 @@ def data_efficiency_figure(
         handles, titles = ax.get_legend_handles_labels()
         entries |= dict(zip(titles, handles, strict=True))
     legend_below(fig, list(entries.values()), list(entries))
-    note = "Mean over test sessions ± s.e.m.; thin lines: sessions (mean over seeds), each with the trials it has."
-    note_above(fig, note)
+    thin = f"sessions{over_seeds(scores['n_seeds'].max())}, each with the trials it has"
+    note_above(fig, f"Mean over test sessions ± s.e.m.; thin lines: {thin}.")
     table = pd.concat(plotted, ignore_index=True).rename(columns={"amount": "n_trials", "step": "train_trials"})
     return fig, table.drop(columns="label")
 

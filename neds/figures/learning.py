@@ -13,6 +13,7 @@ from neds.errors import UserError
 from neds.evaluation.score import SELECTION_METRIC
 from neds.figures.drawing import Drawing
 from neds.figures.names import METRIC_TITLES, in_order, model_family
+from neds.figures.numbers import over_seeds
 from neds.figures.panels import legend_below, note_above, panel_grid, panel_title
 from neds.figures.save import NothingToDraw, draw
 from neds.figures.style import LINE_STYLES, LineStyle, figure_style, model_style
@@ -109,7 +110,7 @@ def _note(table: pd.DataFrame) -> str:
     n_sessions, n_seeds = table["eid"].nunique(), table["seed"].nunique()
     note = f"Mean over {n_seeds} seeds." if n_seeds > 1 else "One seed."
     if n_sessions > 1:
-        note = f"Mean over {n_sessions} test sessions; thin lines: sessions (mean over seeds)."
+        note = f"Mean over {n_sessions} test sessions; thin lines: sessions{over_seeds(n_seeds)}."
     minutes = table.groupby(["label", "eid", "seed"])["seconds"].max() / 60
     times = f"{minutes.min():.2g} to {minutes.max():.2g}" if len(minutes) > 1 else f"{minutes.iloc[0]:.2g}"
     return f"{note} Training took {times} min a model; interruptions are not counted."

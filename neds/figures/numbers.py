@@ -1,6 +1,11 @@
 """Numbers as text. What rounds to zero has no sign: "-0.00" would claim one."""
 
 
+def over_seeds(n_seeds: int) -> str:
+    """What a value of a session is, behind "sessions"; empty where there is nothing to be averaged."""
+    return " (mean over seeds)" if n_seeds > 1 else ""
+
+
 def rounded(value: float, digits: int) -> str:
     """`value` with so many decimals."""
     return f"{round(value, digits) + 0.0:.{digits}f}"

@@ -14,7 +14,7 @@ from neds.evaluation.summary import drawn_metrics, session_scores, with_unit_tas
 from neds.evaluation.tables import metrics_table
 from neds.figures.drawing import PairsDrawing
 from neds.figures.names import METRIC_TITLES, labels_of, model_family, model_title
-from neds.figures.numbers import rounded, signed
+from neds.figures.numbers import over_seeds, rounded, signed
 from neds.figures.panels import is_leftmost, note_above, panel_grid, panel_title
 from neds.figures.paper import PAPER_NOTE, PaperNumbers, PaperScore
 from neds.figures.save import NothingToDraw, draw
@@ -102,8 +102,9 @@ def pairs_figure(
         values = pd.DataFrame({"eid": both.index, "value_ours": both[ours], "value_other": both[other]})
         plotted.append(values.assign(**known))
     note = (
-        "Dots: test sessions (mean over seeds). Δ: mean paired difference ± s.e.m. over sessions. Percent: ratio of the"
+        f"Dots: test sessions{over_seeds(scores['n_seeds'].max())}. Δ: mean paired difference ± s.e.m. over sessions."
     )
+    note += " Percent: ratio of the"
     note += f" means, from {FEWEST_FOR_A_RATIO} sessions on, where both lie {WELL_ABOVE_ZERO:.0f} s.e.m. above 0."
     test = f" p: Wilcoxon signed-rank test, two-sided, from {FEWEST_SESSIONS} sessions on."
     note_above(fig, note + test + (f"\n{PAPER_NOTE}" if paper else ""))

@@ -10,6 +10,7 @@ from neds.evaluation.summary import drawn_metrics, n_text, session_scores, with_
 from neds.evaluation.tables import metrics_table
 from neds.figures.drawing import PretrainingSizeDrawing
 from neds.figures.names import METRIC_TITLES, labels_of, model_family, model_title
+from neds.figures.numbers import over_seeds
 from neds.figures.panels import legend_below, note_above, panel_grid, panel_title
 from neds.figures.save import NothingToDraw, draw
 from neds.figures.scaling import plot_scaling, scale_amounts
@@ -70,7 +71,7 @@ def pretraining_size_figure(
         entries |= dict(zip(titles, handles, strict=True))
     legend_below(fig, list(entries.values()), list(entries))
     none = " 0: trained on the test session alone." if (pd.concat(plotted)["amount"] == 0).any() else ""
-    note = f"Mean over test sessions ± s.e.m.; thin lines: sessions (mean over seeds).{none}"
+    note = f"Mean over test sessions ± s.e.m.; thin lines: sessions{over_seeds(scores['n_seeds'].max())}.{none}"
     note_above(fig, note)
     table = pd.concat(plotted, ignore_index=True).rename(columns={"amount": "n_pretraining_sessions"})
     return fig, table.drop(columns=["label", "step"])

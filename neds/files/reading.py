@@ -21,6 +21,11 @@ def foreign(path: Path, what: object) -> UserError:
     return UserError(f"{path}: no file that the workflow made ({what}); name the one that is meant")
 
 
+def _holds_results(folder: Path) -> bool:
+    """Whether a folder is one of results, by those that every workflow makes in it first."""
+    return (folder / "logs").is_dir() and (folder / "aligned").is_dir()
+
+
 @contextmanager
 def reading(path: Path, *others: type[Exception], suffix: str = "") -> Iterator[None]:
     """Explain what the readers within the block raise on a missing or damaged file.
@@ -33,7 +38,8 @@ def reading(path: Path, *others: type[Exception], suffix: str = "") -> Iterator[
         UserError: in their place.
     """
     if not Path(path).is_file():
-        raise UserError(f"{path}: no such file; run the stage that writes it")
+        made = any(map(_holds_results, Path(path).absolute().parents))
+        raise UserError(f"{path}: no such file; {'run the stage that writes it' if made else 'correct the path'}")
     faults = _DAMAGE + others
     try:
         yield

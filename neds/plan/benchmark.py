@@ -89,8 +89,22 @@ def unit_tasks(plan: Plan) -> list[UnitTaskName]:
 
 def tells_regions(plan: Plan) -> bool:
     """Whether the third suite is submitted: units that were pretrained on share a space with those of each recording."""
+    return _has_joint_units(plan) and not plan.addresses
+
+
+def _has_joint_units(plan: Plan) -> bool:
     is_joint = submitted(plan).regime == "finetuned" and not plan.config.pretrained
-    return is_joint and unit_view(plan.config) is not None and not plan.addresses
+    return is_joint and unit_view(plan.config) is not None
+
+
+def lost_to_servers(plan: Plan) -> list[str]:
+    """A warning of the suite that is not submitted, where it is not for want of a model but of files on this computer."""
+    if plan.config.benchmark.label is None or not plan.addresses or not _has_joint_units(plan):
+        return []
+    return [
+        f"benchmark.label {plan.config.benchmark.label}: the third suite (regions) is not made of files that stay on "
+        "servers, the others are; download the files, and name their paths in the sheet"
+    ]
 
 
 def left_out_tasks(plan: Plan) -> list[str]:
@@ -111,7 +125,7 @@ def left_out_tasks(plan: Plan) -> list[str]:
     if not tells_regions(plan):
         needed["regions"] = (
             "download the files that stay on servers"
-            if plan.addresses
+            if plan.addresses and _has_joint_units(plan)
             else "submit a model that is fine-tuned from one pretrained here, of a view as of co_smoothing"
         )
     return [f"submission to BrainWideBench, {name}: left out; to have it, {how}" for name, how in needed.items()]

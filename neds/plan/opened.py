@@ -13,6 +13,7 @@ from neds.commands.table import Command, command_named
 from neds.config import Loaded
 from neds.config.show import configuration_rows
 from neds.errors import UserError
+from neds.plan.benchmark import lost_to_servers
 from neds.plan.lock import planned_with
 from neds.plan.plan import Plan
 from neds.plan.stale import MISSING, Staleness
@@ -53,7 +54,7 @@ class OpenedPlan:
         self.plan = Plan(loaded.config, loaded.sessions, configuration_rows(loaded))
         planned = {} if is_main else planned_with(Path(self.plan.results))
         self._codes: dict[str, str] = planned.get("codes", {})
-        self._gave_way = loaded.gave_way
+        self._of_configuration = [*loaded.unused, *loaded.gave_way]
         self._state: Staleness | None = None
         self._stale: set[str] = set()
         if planned and planned.get("configuration") != self.configuration:
@@ -106,7 +107,9 @@ class OpenedPlan:
         return self._state.reason(step) if self._state else ""
 
     def messages(self) -> list[str]:
-        """Lines that say what is made again and why, what is left out, and what else is worth knowing before the start."""
+        """Lines that say which keys have no effect, what is made again and why, what is left out, and what else is worth
+        knowing before the start.
+        """
         if self._state is None:
             return []
         by_reason: dict[tuple[str, str], int] = Counter()
@@ -131,7 +134,7 @@ class OpenedPlan:
                 f"trained with torch {version}, not the one installed: {counted(number, 'model')}, kept "
                 "(same_torch: true trains them again)"
             )
-        return [*self._gave_way, *known_test_sessions(self.plan), *lines]
+        return [*self._of_configuration, *lost_to_servers(self.plan), *known_test_sessions(self.plan), *lines]
 
     def absent_files(self, wanted: Iterable[str]) -> str:
         """What to say of the files from outside that are not there though `wanted` files must be made from them; empty where

@@ -46,12 +46,14 @@ def export_model(
         What was written, in a line.
 
     Raises:
-        UserError: no network, a name that cannot be used, a folder that `own_folder` refuses, or no such scores.
+        UserError: no network, no licence, a name that cannot be used, a folder that `own_folder` refuses, or no such scores.
     """
     own = own_folder(output)
     name = own.name
     if not re.fullmatch(NAME, name):
         raise UserError(f"--output: the model is called after its folder, {name!r}: letters, digits, - and _ only")
+    if not licence.strip():
+        raise UserError("--licence: is empty; name the licence of the weights, e.g. mit or cc-by-4.0")
     # Building it shows that the file is whole.
     network, found = load_network(checkpoint)
     if not _knows_its_sessions(found):

@@ -1,8 +1,9 @@
 """How much of the null model's deviance a prediction leaves, trial by trial: one scale for spikes, traces and classes.
 
 The null model knows the training trials' means and class frequencies alone. Deviance is twice the log-likelihood that is
-missing to a perfect prediction: of spikes under a Poisson, of traces under a normal distribution, of classes
--2 log p (McCullagh and Nelder 1989). 0 is a perfect prediction, 1 one as good as the null model's.
+missing to a perfect prediction: of spikes under a Poisson, of traces under a normal distribution (McCullagh and Nelder
+1989). Of classes it is the Brier score, the squared error of all probabilities (Brier 1950): by -2 log p a few trials that
+are predicted wrongly with confidence would outweigh all else. 0 is a perfect prediction, 1 one as good as the null model's.
 """
 
 from collections.abc import Mapping
@@ -11,8 +12,6 @@ import numpy as np
 
 from neds.evaluation.metrics import poisson_deviance
 from neds.files.aligned import AlignedSession
-
-_LEAST_PROBABILITY = 1e-6
 
 
 def unexplained_deviance(
@@ -55,8 +54,8 @@ def _deviance(session: AlignedSession, target: str, predicted: np.ndarray, trial
         heard = session.statistics[target]["mean"] > 0
         return poisson_deviance(predicted[..., heard], truth[..., heard]).sum(1)
     if kind == "categorical":
-        probability = np.take_along_axis(predicted, np.maximum(truth, 0)[:, None].astype(int), 1)[:, 0]
-        return np.where(truth >= 0, -2 * np.log(np.maximum(probability, _LEAST_PROBABILITY)), np.nan)
+        is_class = truth[:, None] == np.arange(predicted.shape[1])
+        return np.where(truth >= 0, ((is_class - predicted) ** 2).sum(1), np.nan)
     std = session.statistics[target]["std"]
     if kind == "scalar":
         return ((truth - predicted) / std[0]) ** 2

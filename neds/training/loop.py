@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from neds.model.network import NEDS
 from neds.model.precision import Precision, faster_precision
 from neds.training.distributed import Processes
 from neds.training.memory import explained, trials_at_once
+from neds.training.muon import Muon
 from neds.training.report import Report
 from neds.training.resume import StateSaver
 from neds.training.scaling import loss_scales
@@ -147,8 +149,8 @@ def _beginning(model: NEDS, store: TrialStore, settings: TrainingSettings) -> Tr
     _freeze(model, settings.freeze)
     steps = store.n_batches("train", batch_size=settings.batch_size, balanced=_balanced(settings))
     own = SessionParameters(model) if settings.absent_sessions == "untouched" else None
-    optimizer = _optimizer(model, settings, own)
-    return TrainingState(model, optimizer, settings, steps_per_epoch=steps, device=store.device, own=own)
+    optimizers = _optimizers(model, settings, own)
+    return TrainingState(model, optimizers, settings, steps_per_epoch=steps, device=store.device, own=own)
 
 
 def _precision(
@@ -187,23 +189,33 @@ def _freeze(model: NEDS, part: str) -> None:
         parameter.requires_grad_(not is_of[part])
 
 
-def _optimizer(model: NEDS, settings: TrainingSettings, own: SessionParameters | None = None) -> torch.optim.AdamW:
-    groups: dict[tuple[str, float], list[nn.Parameter]] = {}
+def _optimizers(
+    model: NEDS, settings: TrainingSettings, own: SessionParameters | None = None
+) -> list[torch.optim.Optimizer]:
+    """Each for parameters of its own, in groups of a part and a weight decay."""
+    by_muon: dict[tuple[str, float], list[nn.Parameter]] = {}
+    by_adamw: dict[tuple[str, float], list[nn.Parameter]] = {}
     of_norms = {id(p) for module in model.modules() if isinstance(module, nn.LayerNorm) for p in module.parameters()}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             part = OWN if name.startswith("stitchers.") else SHARED
             is_matrix = name.endswith("weight") and id(parameter) not in of_norms
             members = own.by_name[name] if own and part == OWN else [parameter]
+            of_encoder = is_matrix and name.startswith("encoder.")
+            groups = by_muon if of_encoder and settings.optimiser == "muon" else by_adamw
             groups.setdefault((part, settings.weight_decay if is_matrix else 0.0), []).extend(members)
+    optimizers: list[torch.optim.Optimizer] = [torch.optim.AdamW(_groups(by_adamw, settings), fused=True)]
+    return [*optimizers, Muon(_groups(by_muon, settings))] if by_muon else optimizers
+
+
+def _groups(
+    parameters: dict[tuple[str, float], list[nn.Parameter]], settings: TrainingSettings
+) -> list[dict[str, Any]]:
     rates = {OWN: settings.lr, SHARED: settings.lr * settings.shared_lr}
-    return torch.optim.AdamW(
-        [
-            {"params": members, "lr": rates[part], "weight_decay": decay, "part": part}
-            for (part, decay), members in groups.items()
-        ],
-        fused=True,
-    )
+    return [
+        {"params": members, "lr": rates[part], "weight_decay": decay, "part": part}
+        for (part, decay), members in parameters.items()
+    ]
 
 
 def _require_finite(

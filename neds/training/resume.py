@@ -7,9 +7,10 @@ a run with another fingerprint ignores it. Tensors only, no pickle: safetensors 
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -21,8 +22,8 @@ from neds.training.distributed import Processes
 
 log = logging.getLogger(__name__)
 _LARGEST_SHARE_OF_TIME = 0.05
-_SCHEDULED = ("lr", "betas")
-"""What of the optimiser's groups the scheduler changes."""
+_SCHEDULED = ("lr", "betas", "momentum")
+"""What of an optimiser's groups its scheduler changes."""
 
 
 @dataclass
@@ -63,22 +64,27 @@ def save_state(
     fingerprint: str,
     progress: Progress,
     model: torch.nn.Module,
-    optimizer: torch.optim.Optimizer,
-    scheduler: torch.optim.lr_scheduler.LRScheduler,
+    optimizers: Sequence[torch.optim.Optimizer],
+    schedulers: Sequence[torch.optim.lr_scheduler.LRScheduler],
     best: dict[str, torch.Tensor],
 ) -> None:
     tensors = {f"model.{k}": v for k, v in model.state_dict().items()} | {f"best.{k}": v for k, v in best.items()}
-    for index, entries in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{key}": value for key, value in entries.items()}
+    for place, optimizer in enumerate(optimizers):
+        for index, entries in optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{place}.{index}.{key}": value for key, value in entries.items()}
     header = {
         "fingerprint": fingerprint,
         "torch": torch.__version__,
         "progress": json.dumps(asdict(progress)),
-        "scheduler": json.dumps(scheduler.state_dict()),
-        "scheduled": json.dumps([{key: group[key] for key in _SCHEDULED} for group in optimizer.param_groups]),
+        "schedulers": json.dumps([scheduler.state_dict() for scheduler in schedulers]),
+        "scheduled": json.dumps([_scheduled(group) for optimizer in optimizers for group in optimizer.param_groups]),
     }
     with replacing(path) as temporary:
         save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary, metadata=header)
+
+
+def _scheduled(group: dict[str, Any]) -> dict[str, Any]:
+    return {key: group[key] for key in _SCHEDULED if key in group}
 
 
 def load_state(
@@ -86,8 +92,8 @@ def load_state(
     *,
     fingerprint: str,
     model: torch.nn.Module,
-    optimizer: torch.optim.Optimizer,
-    scheduler: torch.optim.lr_scheduler.LRScheduler,
+    optimizers: Sequence[torch.optim.Optimizer],
+    schedulers: Sequence[torch.optim.lr_scheduler.LRScheduler],
     processes: Processes,
     same_torch: bool = False,
 ) -> tuple[Progress, dict[str, torch.Tensor]] | None:
@@ -109,14 +115,17 @@ def load_state(
         part, key = name.split(".", 1)
         parts[part][key] = tensor
     model.load_state_dict(parts["model"])
-    state: dict[int, dict[str, torch.Tensor]] = {}
+    states: list[dict[int, dict[str, torch.Tensor]]] = [{} for _ in optimizers]
     for name, tensor in parts["optimizer"].items():
-        index, key = name.split(".")
-        state.setdefault(int(index), {})[key] = tensor
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    scheduler.load_state_dict(json.loads(header["scheduler"]))
-    for group, values in zip(optimizer.param_groups, json.loads(header["scheduled"]), strict=True):
-        group |= {"lr": values["lr"], "betas": tuple(values["betas"])}
+        place, index, key = name.split(".")
+        states[int(place)].setdefault(int(index), {})[key] = tensor
+    for optimizer, state in zip(optimizers, states, strict=True):
+        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    for scheduler, saved_schedule in zip(schedulers, json.loads(header["schedulers"]), strict=True):
+        scheduler.load_state_dict(saved_schedule)
+    groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+    for group, values in zip(groups, json.loads(header["scheduled"]), strict=True):
+        group |= {key: tuple(value) if key == "betas" else value for key, value in values.items()}
     return Progress(**json.loads(header["progress"])), parts["best"]
 
 

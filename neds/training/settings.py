@@ -44,13 +44,18 @@ class TrainingSettings(Settings):
         1.0, gt=0, when="below 1 in fine-tuning, to spare what was pretrained", paper="1", public_code="1"
     )
     """Learning rate of what sessions share (encoder, position and modality embeddings, mask vector), relative to `lr`."""
+    optimiser: Literal["muon", "adamw"] = key(
+        "muon", when="adamw to compare with the paper", paper="adamw", public_code="adamw"
+    )
+    """What steps the transformer's matrices; all other weights are AdamW's. muon: all directions of a matrix are stepped
+    equally far (Jordan et al. 2024), which reaches a score in fewer epochs (docs/training.md)."""
     weight_decay: float = key(
         0.01, ge=0, when="higher against overfitting", paper="0.01; searched in 0.001 to 0.1", public_code="0.01"
     )
-    """AdamW's decay of weight matrices; biases, norms and embeddings are never decayed."""
+    """Decay of weight matrices; biases, norms and embeddings are never decayed."""
     cycled_beta1: bool = key(False, when="true to compare with the public code", public_code="true")
-    """Whether AdamW's momentum beta1 falls from 0.95 to 0.85 while the learning rate rises, and rises again while it falls;
-    else it is 0.9."""
+    """Whether the momentum (beta1 of AdamW) falls from 0.95 to 0.85 while the learning rate rises, and rises again while it
+    falls; else it is 0.9, and Muon's 0.95."""
     warmup: float = key(
         0.15, gt=0, lt=1, when="higher when training starts unsteadily", paper="0.15", public_code="0.15"
     )

@@ -40,6 +40,7 @@ def run_training(
     pretrained: Path | None = None,
     state: Path | None = None,
     memory: MemorySettings | None = None,
+    called: str = "",
     description: str = "training",
     processes: Processes | None = None,
     on_validation: Callable[[list[dict]], None] = lambda rows: None,
@@ -56,6 +57,7 @@ def run_training(
         pretrained: checkpoint to fine-tune; its size replaces that of `run`.
         state: file that holds the run's state while it is unfinished; unfinished.safetensors beside `best` when omitted.
         memory: how the training fits into memory; the defaults when omitted.
+        called: what messages call the pretrained network; its path when omitted.
         description: name of the run in its progress messages.
         processes: this process and those it trains together with; on its own when omitted.
         on_validation: called with all log rows after each validation, in the first process.
@@ -84,7 +86,7 @@ def run_training(
         source = read_checkpoint(pretrained, with_weights=False)[0]
         why = source.skipped
         for session in sessions if not why else ():
-            refuse_unfit(source, session, by=pretrained)
+            refuse_unfit(source, session, by=called or pretrained)
     if why:
         log.warning("%s: skipped, %s", description, why)
         if processes.is_first:

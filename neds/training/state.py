@@ -1,7 +1,7 @@
 """The state of a training: all that changes while it runs."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ class TrainingState:
     def __init__(
         self,
         model: NEDS,
-        optimizer: torch.optim.Optimizer,
+        optimizers: Sequence[torch.optim.Optimizer],
         settings: TrainingSettings,
         *,
         steps_per_epoch: int,
@@ -41,29 +41,32 @@ class TrainingState:
     ):
         """
         Args:
-            optimizer: of the model's parameters that are trained; its groups have a `part`, `OWN` or `SHARED`.
+            optimizers: of the model's parameters that are trained; their groups have a `part`, `OWN` or `SHARED`.
             device: of the model.
-            own: what the optimiser steps in the place of the stitchers' parameters.
+            own: what the optimisers step in the place of the stitchers' parameters.
         """
         self.model = model
         self.progress = Progress()
         self.best = self.weights()
         self.outputs = [name for name in model.design.modalities if name in model.design.mode.outputs]
         self.loss_sums = torch.zeros(2, len(self.outputs), device=device)
-        self._optimizer = optimizer
+        self._optimizers = optimizers
         self._own = own
         self._settings = settings
         self._steps_per_epoch = steps_per_epoch
-        self._scheduler = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer,
-            max_lr=[group["lr"] for group in optimizer.param_groups],
-            total_steps=settings.epochs * steps_per_epoch,
-            pct_start=settings.warmup,
-            div_factor=settings.div_factor,
-            cycle_momentum=settings.cycled_beta1,
-            base_momentum=0.85,
-            max_momentum=0.95,
-        )
+        self._schedulers = [
+            torch.optim.lr_scheduler.OneCycleLR(
+                optimizer,
+                max_lr=[group["lr"] for group in optimizer.param_groups],
+                total_steps=settings.epochs * steps_per_epoch,
+                pct_start=settings.warmup,
+                div_factor=settings.div_factor,
+                cycle_momentum=settings.cycled_beta1,
+                base_momentum=0.85,
+                max_momentum=0.95,
+            )
+            for optimizer in optimizers
+        ]
         self._latest: Validation | None = None
         self._started_s = time.monotonic()
 
@@ -103,7 +106,7 @@ class TrainingState:
         return bool(torch.stack([parameter.isfinite().all() for parameter in self.model.parameters()]).all())
 
     def step(self, batch_sums: torch.Tensor, *, present: Iterable[int]) -> None:
-        """One step of the optimiser, by the gradients that the parameters have, and of the learning rates.
+        """One step of the optimisers, by the gradients that the parameters have, and of the learning rates.
 
         Args:
             batch_sums: (2, outputs) what the batch adds to `loss_sums`.
@@ -114,10 +117,11 @@ class TrainingState:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self._settings.gradient_clip)
         if self._own is not None:
             self._own.take_gradients(present)
-        self._optimizer.step()
-        self._optimizer.zero_grad(set_to_none=True)
+        for optimizer, scheduler in zip(self._optimizers, self._schedulers, strict=True):
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            scheduler.step()
         self.model.zero_grad(set_to_none=True)
-        self._scheduler.step()
         self.progress.batch += 1
 
     def end_epoch(self) -> dict[str, float]:
@@ -172,7 +176,8 @@ class TrainingState:
 
     def learning_rates(self) -> dict[str, float]:
         """`lr` of the sessions' own maps and `lr_shared` of what sessions share; 0 where that is frozen."""
-        rates = {group["part"]: group["lr"] for group in self._optimizer.param_groups}
+        groups = [group for optimizer in self._optimizers for group in optimizer.param_groups]
+        rates = {group["part"]: group["lr"] for group in groups}
         return {"lr": rates.get(OWN, 0.0), "lr_shared": rates.get(SHARED, 0.0)}
 
     def save(self, path: Path, *, fingerprint: str) -> None:
@@ -191,4 +196,4 @@ class TrainingState:
         return True
 
     def _parts(self) -> dict[str, Any]:
-        return {"model": self.model, "optimizer": self._optimizer, "scheduler": self._scheduler}
+        return {"model": self.model, "optimizers": self._optimizers, "schedulers": self._schedulers}
