@@ -19,7 +19,9 @@ class Standard:
 
     def standardised(self, columns: np.ndarray) -> np.ndarray:
         """Columns (..., Q) in units of the scale from the mean; NaN stays."""
-        return (columns - self.mean) / self.scale
+        found = columns - self.mean
+        found /= self.scale
+        return found
 
     def restored(self, columns: np.ndarray) -> np.ndarray:
         """The reverse of `standardised`."""
@@ -40,7 +42,7 @@ def standard_of_columns(columns: np.ndarray) -> Standard:
     if filled is not columns:
         deviations[~known] = 0
     std = np.sqrt(np.einsum("kq,kq->q", deviations, deviations, dtype=np.float64) / number)
-    varies = std > _LEAST_STD * np.abs(filled).max(0)
+    varies = std > _LEAST_STD * np.maximum(filled.max(0), -filled.min(0))
     scale = np.where(varies, std, 1.0)
     return Standard(mean.astype(np.float32), scale.astype(np.float32))
 

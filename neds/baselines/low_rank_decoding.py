@@ -108,6 +108,7 @@ def value_decoder(
     ends = np.cumsum([units.size for units in start.units])[:-1]
     shapes = [units.shape for units in start.units]
     n_values = sum(session.outputs.size for session in sessions)
+    evaluated: dict[bytes, Decoder] = {}
 
     def objective(values: np.ndarray) -> tuple[float, np.ndarray]:
         stacked = _stacked(values)
@@ -115,12 +116,12 @@ def value_decoder(
         orthonormal, triangle = np.linalg.qr(stacked)
         units = _split(orthonormal)
         temporal, errors = _temporal_factors(sessions, units, penalty)
-        by_factor, rank = _by_factor(temporal), stacked.shape[1]
+        evaluated[stacked.tobytes()] = Decoder(units, temporal, start.offsets)
+        by_factor = _by_factor(temporal)
         total, gradients = penalty / 2 * float(np.sum(np.square(temporal))), []
         for session, error in zip(sessions, errors, strict=True):
             total += float(np.sum(np.square(error))) / 2
-            of_factors = (error @ by_factor.T).reshape(-1, rank)
-            gradients.append(session.inputs.reshape(len(of_factors), -1).T @ of_factors)
+            gradients.append(_by_direction(session.inputs, error @ by_factor.T))
         slope = np.concatenate(gradients)
         slope -= orthonormal @ (orthonormal.T @ slope)
         slope = np.linalg.solve(triangle, slope.T).T
@@ -141,8 +142,7 @@ def value_decoder(
         method="L-BFGS-B",
         options={"maxiter": steps},
     )
-    units = _split(np.linalg.qr(_stacked(found.x))[0])
-    return Decoder(units, _temporal_factors(sessions, units, penalty)[0], start.offsets)
+    return evaluated[_stacked(found.x).tobytes()]
 
 
 def _temporal_factors(
@@ -153,7 +153,8 @@ def _temporal_factors(
     n_factors = factors[0].shape[1]
     if len(sessions) == 1 and len(factors[0]) < n_factors:
         products = factors[0] @ factors[0].T
-        weights = factors[0].T @ _solved(products, sessions[0].outputs, penalty)
+        of_trials = _solved(products, sessions[0].outputs, penalty)
+        weights, errors = factors[0].T @ of_trials, [-np.float32(penalty) * of_trials]
     else:
         products = np.zeros((n_factors, n_factors), np.float32)
         targets = np.zeros((n_factors, sessions[0].outputs.shape[1]), np.float32)
@@ -161,7 +162,7 @@ def _temporal_factors(
             products += own.T @ own
             targets += own.T @ session.outputs
         weights = _solved(products, targets, penalty)
-    errors = [own @ weights - session.outputs for own, session in zip(factors, sessions, strict=True)]
+        errors = [own @ weights - session.outputs for own, session in zip(factors, sessions, strict=True)]
     return weights.reshape(-1, units[0].shape[1], weights.shape[1]), errors
 
 
@@ -180,7 +181,7 @@ def class_decoder(
 
     def objective(values: np.ndarray) -> tuple[float, np.ndarray]:
         current = decoder(values)
-        by_factor, rank = _by_factor(current.temporal), current.temporal.shape[1]
+        by_factor = _by_factor(current.temporal)
         overlap = np.matmul(current.temporal, current.temporal.swapaxes(1, 2)).sum(0)
         total, of_temporal, sizes = 0.0, np.zeros_like(by_factor), np.zeros_like(overlap)
         of_units, of_offsets = [], []
@@ -192,8 +193,7 @@ def class_decoder(
             total += penalty / 2 * float(np.sum(own * overlap)) - float(np.sum(logits * session.outputs))
             sizes += own
             of_temporal += factors.T @ slope
-            of_factors = (slope @ by_factor.T).reshape(-1, rank)
-            of_units.append(session.inputs.reshape(len(of_factors), -1).T @ of_factors + penalty * units @ overlap)
+            of_units.append(_by_direction(session.inputs, slope @ by_factor.T) + penalty * units @ overlap)
             of_offsets.append(slope.sum(0))
         shaped = of_temporal.reshape(current.temporal.shape) + penalty * np.matmul(sizes, current.temporal)
         gradient = np.concatenate([part.ravel() for part in (shaped, *of_units, *of_offsets)])
@@ -206,7 +206,14 @@ def class_decoder(
 
 def _factors(inputs: np.ndarray, units: np.ndarray) -> np.ndarray:
     """Inputs (k, T, D) along the unit factors (D, R), as (k, T R)."""
-    return (inputs.reshape(-1, inputs.shape[-1]) @ units).reshape(len(inputs), -1)
+    # A product per trial: BLAS multiplies small matrices by few factors faster than it first orders a large one.
+    return (inputs @ units).reshape(len(inputs), -1)
+
+
+def _by_direction(inputs: np.ndarray, of_factors: np.ndarray) -> np.ndarray:
+    """Inputs (k, T, D) times values of the factors (k, T R), summed over trials and bins, as (D, R)."""
+    by_bin = of_factors.reshape(*inputs.shape[:2], -1)
+    return (inputs.swapaxes(1, 2) @ by_bin).sum(0)
 
 
 def _by_factor(temporal: np.ndarray) -> np.ndarray:

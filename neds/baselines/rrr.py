@@ -118,9 +118,17 @@ class Observed:
     train: np.ndarray
 
     @cached_property
+    def _training(self) -> np.ndarray:
+        return self.values[self.train]
+
+    @cached_property
     def _products(self) -> np.ndarray:
-        columns = self.values[self.train].reshape(len(self.train), -1)
+        columns = self._training.reshape(len(self.train), -1)
         return columns @ columns.T
+
+    def of(self, trials: np.ndarray) -> np.ndarray:
+        """Values (k, T, N) of some training trials (k,), not to be changed."""
+        return self._training if len(trials) == len(self.train) else self.values[trials]
 
     def products(self, trials: np.ndarray) -> np.ndarray:
         """Those (k, k) of some training trials (k,) with each other, summed over bins and units.
@@ -239,10 +247,13 @@ class _Decoded:
         number = _N_DIRECTIONS_OF_CLASSES if outputs.is_classes else _N_DIRECTIONS
         if along.shape[-1] > number:
             products = inputs.products(known)
-            along = along @ leading_directions(along[known], products, columns, penalty=_MIDDLE_PENALTY, number=number)
-        along = _centred(along, known)
-        self._sessions.append(DecodedSession(along[known], columns, outputs.offset))
-        return along
+            own = inputs.of(known)
+            along = along @ leading_directions(own, products, columns, penalty=_MIDDLE_PENALTY, number=number)
+        own = along[known]
+        mean = own.mean(0)
+        own -= mean
+        self._sessions.append(DecodedSession(own, columns, outputs.offset))
+        return along - mean
 
     def fits(self, penalty: float) -> Iterable[Fitted]:
         """A fit of each rank; where the first session knows nothing of the target, its offset alone."""
