@@ -241,7 +241,13 @@ def test_what_would_do_nothing_is_refused(values, message):
 
 
 ODD = [None, -1, 1e300, float("nan"), 10**30, "", "a\nb", [], [None], ["a", "a"], {}, {"a": {}}, {1: 2}]
-ODD += [{"mm": {1: 2}}, {"mm": {"masking.weights": 5, "masking.weights.across.x": 5}}, {"mm": {"model": {"dim": "x"}}}]
+ODD += [
+    {"mm": {1: 2}},
+    {"mm": {"masking.weights": {1: 0.5}}},
+    {"mm": {"masking.weights": {True: 0.5}}},
+    {"mm": {"masking.weights": 5, "masking.weights.across.x": 5}},
+    {"mm": {"model": {"dim": "x"}}},
+]
 
 
 @pytest.mark.parametrize("key", [*Config.model_fields, *(description.key for description in described_keys())])

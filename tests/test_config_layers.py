@@ -244,7 +244,7 @@ def test_the_shipped_file_is_short_and_valid_yaml():
         ({"download": {"lfp": {"window_s": 0.5}}}, "download.lfp.window_s (given): lfp is not among the modalities"),
         (
             {"regimes": ["scratch"], "training": {"sampling": "sessions"}},
-            "training.sampling (given): nothing is pretrained",
+            "training.sampling (given): no network is pretrained",
         ),
         (
             {"regimes": ["scratch"], "overrides": {"finetuned mm": {"training.lr": 0.1}}},
@@ -288,6 +288,8 @@ def test_a_key_that_has_no_effect_is_told_before_anything_runs(values, told, tmp
         {"regimes": ["finetuned"], "overrides": {"pretrain": {"model.layers": 3}}},
         {"evaluation": {"tasks": ["co_smoothing"], "held_out_seed": 3}},
         {"seeds": [0, 1], "ensembles": False},
+        {"regimes": ["scratch"], "training": {"epochs": 3}},
+        {"regimes": ["scratch"], "training": {"shared_lr": 0.5}},
     ],
 )
 def test_keys_that_have_an_effect_are_not_told(values, tmp_path):

@@ -89,6 +89,18 @@ def test_unexplained_deviance_is_1_for_the_null_model_and_0_for_a_perfect_predic
     assert unexplained_deviance(session, {target: perfect}, trials) == pytest.approx(0, abs=1e-5)
 
 
+def test_no_trial_that_is_predicted_wrongly_with_confidence_outweighs_the_others():
+    session = make_session(names=KINDS)
+    trials = session.trials_of("val")
+    null, perfect = null_and_perfect(session, "choice", trials)
+    wrong = perfect.copy()
+    wrong[0] = np.roll(perfect[0], 1)
+    of_null = 1 - (perfect * null).sum(1) * 2 + (null**2).sum(1)
+    left = unexplained_deviance(session, {"choice": wrong}, trials)
+    assert left[0] == pytest.approx(2 / of_null.mean())
+    assert left[1:] == pytest.approx(0)
+
+
 def test_what_is_unknown_in_a_trial_does_not_count_there():
     session = make_session()
     trials = session.trials_of("val")

@@ -29,4 +29,8 @@ def _blanks(place: str, value: Any) -> Iterator[str]:
             yield from _blanks(f"{place}.{number}", item)
     elif isinstance(value, dict):
         for name, item in value.items():
-            yield from [f"{place}.{name!r}"] if not name.strip() else _blanks(f"{place}.{name}", item)
+            yield from (
+                [f"{place}.{name!r}"]
+                if isinstance(name, str) and not name.strip()
+                else _blanks(f"{place}.{name}", item)
+            )

@@ -128,7 +128,7 @@ CONDITIONS = (
     Condition(
         ("pretraining_sets", "finetune_from", "training.sampling", "training.absent_sessions"),
         _pretrains,
-        lambda c: "nothing is pretrained",
+        lambda c: "no network is pretrained",
     ),
     Condition(
         ("unimodal_curves",), _has_curve, lambda c: "there is no unimodal model beside mm, or no curve to be shown"
@@ -232,7 +232,9 @@ def _parts(config: Config, sessions: list[Session], key: str, value: Any) -> Ite
         used = {"pretrain": _pretrains(config), "finetuned": "finetuned" in config.regimes}
         variants = [*config.ablations.tables, *config.ablations.variants]
         used |= {"scratch": "scratch" in config.regimes or bool(variants)}
-        for name in value:
+        ours = Config().overrides
+        # What is left of the shipped overrides where a later file gave its own value for some was written by nobody.
+        for name in (each for each, changes in value.items() if not changes.items() <= ours.get(each, {}).items()):
             if idle := next((word for word in name.split() if not used.get(word, word in config.modes)), ""):
                 where = "modes" if idle in ("mm", "encoding", "decoding") else "regimes"
                 yield f"overrides.{name}", "nothing is pretrained" if idle == "pretrain" else f"{where} has no {idle}"

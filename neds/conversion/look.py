@@ -80,7 +80,13 @@ def _look(
     if faults:
         return Outlook(faults=faults, lacks=[] if mapping.missing_series == "error" else list(lacks.values()))
     units = session.units("session")
-    raw = without_spikes(units=units, trials=trials, traces=traces, problems=untraced | problems)
+    raw = without_spikes(
+        units=units,
+        trials=trials,
+        traces=traces,
+        problems=untraced | problems,
+        mapped=[*(mapping.series or {}), *(mapping.trials or {})],
+    )
     looked_for = {
         view: {name: modality for name, modality in own.items() if name not in lacks}
         for view, own in modalities.items()

@@ -4,7 +4,7 @@ Shapes: n samples, K0 trials.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -41,12 +41,18 @@ class Outlook:
 
 
 def without_spikes(
-    *, units: pd.DataFrame, trials: pd.DataFrame, traces: dict[str, Trace], problems: dict[str, str]
+    *,
+    units: pd.DataFrame,
+    trials: pd.DataFrame,
+    traces: dict[str, Trace],
+    problems: dict[str, str],
+    mapped: Collection[str] = (),
 ) -> RawSession:
     """A recording of which the rest was read.
 
     Args:
         problems: why something is absent, by what it is of.
+        mapped: series and columns of trials that a configuration names, whether a modality uses them or not.
     """
     return RawSession(
         eid="",
@@ -58,7 +64,7 @@ def without_spikes(
         units=units,
         trials=trials,
         traces=traces,
-        provenance={"problems": problems},
+        provenance={"problems": problems, "mapped": list(mapped)},
     )
 
 
@@ -88,7 +94,8 @@ def outlook(
     if n_spikes and n_units < fewest:
         found.lacks.append(f"{where}: {counted(n_units, 'unit')}, fewer than partition.min_units {fewest}")
     told: dict[str, None] = {}
-    if not all(cutting.cuts_windows for cutting in cuttings.values()):
+    needs_trials = not all(cutting.cuts_windows for cutting in cuttings.values())
+    if needs_trials:
         found.holds.append(counted(len(raw.trials), "trial") if len(raw.trials) else "no trials")
     for view, cutting in cuttings.items():
         own = f"{where}{f', view {view}' if view else ''}"
@@ -99,7 +106,9 @@ def outlook(
                 told |= dict.fromkeys(_behaviour(raw, modality, cutting, own, found))
     found.holds += told
     known = {name: modality for own in modalities.values() for name, modality in own.items()}
-    problems = raw.provenance.get("problems", {})
+    problems = {
+        what: why for what, why in raw.provenance.get("problems", {}).items() if needs_trials or what != "trials"
+    }
     found.readings += [f"{what} is absent: {why}" for what, why in problems.items() if concerns(what, raw, known)]
     return found
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 STEP = 0.4
-"""Root mean square of a step's values relative to the learning rate. 0.2 is that of AdamW (Liu et al. 2025)."""
+"""Root mean square of a step's values relative to the learning rate. AdamW's steps have about 0.2 (Liu et al. 2025)."""
 MOMENTUM = 0.95
 _COEFFICIENTS = 3.4445, -4.7750, 2.0315
 _ITERATIONS = 5
@@ -34,9 +34,8 @@ def orthogonalised(matrices: Tensor) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Steps matrices alone; `torch.optim.Muon`, but for the iteration's precision, and all matrices of a shape at once.
-
-    A step has the root mean square `STEP` x lr, whatever the shape.
+    """Steps matrices alone, as `torch.optim.Muon` does, but in full precision, all matrices of a shape at once, and by steps
+    of the root mean square `STEP` x lr whatever the shape.
     """
 
     def __init__(self, groups: Sequence[dict[str, Any]]):

@@ -50,7 +50,11 @@ class TrainingSettings(Settings):
     """What steps the transformer's matrices; all other weights are AdamW's. muon: all directions of a matrix are stepped
     equally far (Jordan et al. 2024), which reaches a score in fewer epochs (docs/training.md)."""
     weight_decay: float = key(
-        0.01, ge=0, when="1 for few trials (docs/training.md)", paper="0.01; searched in 0.001 to 0.1", public_code="0.01"
+        0.01,
+        ge=0,
+        when="1 for few trials (docs/training.md)",
+        paper="0.01; searched in 0.001 to 0.1",
+        public_code="0.01",
     )
     """Decay of weight matrices; biases, norms and embeddings are never decayed."""
     cycled_beta1: bool = key(False, when="true to compare with the public code", public_code="true")
@@ -65,7 +69,8 @@ class TrainingSettings(Settings):
     gradient_clip: float | None = key(
         None, gt=0, when="set it when the loss jumps; large loss weights make large gradients"
     )
-    """Largest norm of the gradient; null for none."""
+    """Largest norm of the gradient; null for none. Muon's steps have one length: of them it changes only how much a batch
+    weighs in their average."""
     loss_weights: dict[str, float] = key(
         {"spikes": 20.0},
         when="when one modality is learned at the cost of others",
