@@ -56,8 +56,8 @@ class Config(FileMappings):
         paper="[spikes, wheel_speed, whisker_motion_energy, choice, block]",
         public_code="the same, and LFP",
     )
-    """What the models deal with, in the order of their tokens; spikes or LFP, and a behaviour. A session that lacks one of them
-    is unusable."""
+    """What the models deal with, in the order of their tokens; spikes or LFP, and a behaviour. A session that lacks one of
+    them is unusable."""
     custom_modalities: dict[str, dict[str, Any]] = key({}, when="for what your own data hold beside the built-in ones")
     """Modalities of your own data, by name: {kind: continuous | categorical | scalar | counts, width, classes, label,
     unit}; scalar is one number per trial."""
