@@ -168,7 +168,7 @@ def decoded(session: AlignedSession, predicted: list) -> float:
 def test_network_learns_it_and_learns_from_it(tmp_path):
     """It is decoded from spikes, and spikes are encoded by it alone."""
     session = make_session(n_trials=200, n_units=12, names=("spikes", "stimulus"))
-    loss = {"count_loss": "per_value", "loss_weights": {"spikes": 50.0}}
+    loss = {"count_loss": "per_value", "loss_weights": {"spikes": 50.0}, "optimiser": "adamw"}
     values = settings(epochs=25, lr=1e-2, validate_every=25, model={"dim": 32}, **loss)
     folder = train_to(tmp_path / "run", values | {"modalities": ["spikes", "stimulus"]}, session)
     files = EvaluationFiles(tmp_path / "metrics.csv", tmp_path / "units.parquet", tmp_path / "predictions.h5")
