@@ -108,7 +108,6 @@ def value_decoder(
     ends = np.cumsum([units.size for units in start.units])[:-1]
     shapes = [units.shape for units in start.units]
     n_values = sum(session.outputs.size for session in sessions)
-    evaluated: dict[bytes, Decoder] = {}
 
     def objective(values: np.ndarray) -> tuple[float, np.ndarray]:
         stacked = _stacked(values)
@@ -116,7 +115,6 @@ def value_decoder(
         orthonormal, triangle = np.linalg.qr(stacked)
         units = _split(orthonormal)
         temporal, errors = _temporal_factors(sessions, units, penalty)
-        evaluated[stacked.tobytes()] = Decoder(units, temporal, start.offsets)
         by_factor = _by_factor(temporal)
         total, gradients = penalty / 2 * float(np.sum(np.square(temporal))), []
         for session, error in zip(sessions, errors, strict=True):
@@ -142,7 +140,8 @@ def value_decoder(
         method="L-BFGS-B",
         options={"maxiter": steps},
     )
-    return evaluated[_stacked(found.x).tobytes()]
+    units = _split(np.linalg.qr(_stacked(found.x))[0])
+    return Decoder(units, _temporal_factors(sessions, units, penalty)[0], start.offsets)
 
 
 def _temporal_factors(

@@ -9,13 +9,12 @@ from neds.commands.finding import Finding
 from neds.conversion.settings import ConvertRun
 from neds.download.settings import DownloadSettings
 from neds.errors import UserError
-from neds.files.aligned import AlignedSession
 from neds.modalities import Modality
+from neds.model.known import bins_fault
 from neds.partition.outlook import Outlook, percent, share_known
 from neds.partition.settings import ArrayRun
 from neds.plan.plan import Plan
 from neds.plan.step import Step
-from neds.sharing.description import Description
 from neds.words import counted
 
 _MOST_LINES = 20
@@ -97,8 +96,9 @@ def _imported(plan: Plan, step: Step) -> Outlook:
         return Outlook(faults=str(error).splitlines())
     if not session.usable:
         return Outlook(lacks=[f"{path}: {session.reason}"])
-    if plan.shared and step.values["eid"] in plan.test and (fault := _other_bins(session, plan.shared)):
-        return Outlook(faults=[f"{path}: {fault}"])
+    model = plan.shared if step.values["eid"] in plan.test else None
+    if model and (fault := bins_fault([model], model.n_bins, model.n_context, session)):
+        return Outlook(faults=[f"{path}: {fault} (`pretrained`); cut the arrays as that"])
     holds = [counted(session.n_units, "unit")]
     if "spikes" in session.values:
         holds.append(counted(int(session.values["spikes"].sum(dtype=np.int64)), "spike"))
@@ -110,17 +110,6 @@ def _imported(plan: Plan, step: Step) -> Outlook:
     ]
     remarks = [remark for remark in session.remarks if remark.startswith("keys ")]
     return Outlook(holds=holds, readings=[*session.readings, *remarks])
-
-
-def _other_bins(session: AlignedSession, model: Description) -> str:
-    """Why a session cannot fine-tune a shared model; empty where its bins are those that it was trained with."""
-    own = (session.n_bins, round(session.bin_s, 6), round(session.window_start_s, 6))
-    if own == (model.n_bins, round(model.bin_s, 6), round(model.window_start_s, 6)):
-        return ""
-    return (
-        f"{session.n_bins} bins of {session.bin_s:g} s from {session.window_start_s:g} s, the model of `pretrained` was "
-        f"trained on {model.n_bins} of {model.bin_s:g} s from {model.window_start_s:g} s; cut the arrays as that"
-    )
 
 
 _LOOKS: dict[str, Callable[[Plan, Step], Outlook]] = {

@@ -4,7 +4,7 @@ import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -114,7 +114,17 @@ def session_digest(session: AlignedSession) -> str:
     return digest.hexdigest()
 
 
-def bins_fault(known: Sequence[KnownSession], n_bins: int, n_context: int, session: AlignedSession) -> str:
+class Binned(Protocol):
+    """What says when the bins of a session, or of all sessions of a model, were."""
+
+    @property
+    def bin_s(self) -> float: ...
+
+    @property
+    def window_start_s(self) -> float: ...
+
+
+def bins_fault(known: Sequence[Binned], n_bins: int, n_context: int, session: AlignedSession) -> str:
     """How the bins of a session differ from the `n_bins`, and the `n_context` before these, that a model was trained on;
     empty where they do not.
     """
