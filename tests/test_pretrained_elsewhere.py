@@ -143,11 +143,10 @@ def test_bins_that_a_file_of_arrays_says_are_held_against_the_model_by_neds_chec
     arrays |= {"whisker_motion_energy": arrays["wheel_speed"], "block": np.array([0.2, 0.5, 0.8] * 20)}
     save(Path("mouse9.npz"), arrays)
     (finding,) = look_into_files(found, [replace(step, inputs={"arrays": ("mouse9.npz",)})], only_first=False)
-    assert (
-        finding.state == "missing"
-        and f"mouse9.npz: {arrays['spikes'].shape[1]} bins of 0.02 s from -0.1 s" in finding.said
-    )
-    assert "trained on 10 of 0.05 s from -0.2 s; cut the arrays as that" in finding.said
+    own = f"session mouse9 has {arrays['spikes'].shape[1]} of 0.02 s from -0.1 s"
+    assert finding.state == "missing"
+    assert f"mouse9.npz: the model was trained on 10 bins of 0.05 s from -0.2 s, {own}" in finding.said
+    assert "cut the arrays as that" in finding.said
 
 
 @pytest.mark.slow
