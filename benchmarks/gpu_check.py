@@ -12,6 +12,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from neds.model.network import NEDS, Design
 from neds.model.precision import Precision
 from neds.partition.statistics import training_statistics
 from neds.training.distributed import alone
+from neds.training.graphs import StepGraphs
 from neds.training.loop import _beginning
 from neds.training.memory import trials_at_once
 from neds.training.settings import MemorySettings, TrainingRun
@@ -40,6 +42,7 @@ ON_GPU = DEVICE.type == "cuda"
 N_MANY, N_TRIALS, N_BINS = (4, 40, 20) if TINY else (74, 340, 100)
 SMALL = {"dim": 32, "layers": 2, "heads": 4, "mlp": 64}
 ONE = SMALL if TINY else {"dim": 256, "layers": 5, "heads": 8, "mlp": 512}
+COMMANDS = SMALL if TINY else {"dim": 64, "layers": 2, "heads": 4, "mlp": 128}
 MANY = SMALL if TINY else {"dim": 256, "layers": 22, "heads": 8, "mlp": 512}
 FASTEST: Precision = "bf16" if ON_GPU else "fp32"
 NO_DROPOUT = {"token_dropout": 0.0, "mlp_dropout": 0.0, "unit_dropout": 0.0}
@@ -117,6 +120,7 @@ class Training:
         memory, n_trials = memory or MemorySettings(), min(run.training.batch_size, self.store.n_trials("train"))
         self.at_once = trials_at_once(memory, self.state, self.store, run, {}, alone(device), n_trials, "check")
         self.batches = self._batches()
+        self.graphs: StepGraphs | None = None
 
     def _batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Those of one epoch after the other."""
@@ -126,7 +130,7 @@ class Training:
 
     def add_gradients(self, rows: tuple[np.ndarray, np.ndarray]) -> torch.Tensor:
         return add_gradients(
-            self.network, self.state, self.store, *rows, self.run, {}, alone(self.device), self.at_once
+            self.network, self.state, self.store, *rows, self.run, {}, alone(self.device), self.at_once, self.graphs
         )
 
     def step(self) -> None:
@@ -161,7 +165,7 @@ def command(name: str, *, device: torch.device = DEVICE, run: TrainingRun | None
     folder = WORK / name
     folder.mkdir(exist_ok=True)
     settings = folder / "run.json"
-    settings.write_text((run or run_of(ONE, **training)).model_dump_json())
+    settings.write_text((run or run_of(COMMANDS, **training)).model_dump_json())
     outputs = [
         "--best",
         folder / "best.safetensors",
@@ -186,12 +190,18 @@ def best_score(name: str) -> float:
     return float(pd.read_csv(WORK / name / "log.csv")["val_score"].max())
 
 
+def _write_session(wanted: tuple[Path, int, int, int]) -> None:
+    path, seed, n_units, n_trials = wanted
+    write_aligned(path, made_session(seed, n_units=n_units, n_trials=n_trials))
+
+
 def data() -> dict[str, Any]:
     """Makes the sessions of all other checks."""
-    for index in range(3):
-        write_aligned(single(index), made_session(1000 + index, n_units=60, n_trials=60 if TINY else 200))
-    for index, (path, n_units) in enumerate(zip(many(), np.linspace(60, 600, N_MANY).astype(int), strict=True)):
-        write_aligned(path, made_session(index, n_units=n_units, n_trials=N_TRIALS))
+    wanted = [(single(index), 1000 + index, 60, 60 if TINY else 200) for index in range(3)]
+    n_units = np.linspace(60, 600, N_MANY).astype(int)
+    wanted += [(path, index, int(n), N_TRIALS) for index, (path, n) in enumerate(zip(many(), n_units, strict=True))]
+    with ProcessPoolExecutor() as pool:
+        list(pool.map(_write_session, wanted))
     card = torch.cuda.get_device_name() if ON_GPU else "none"
     return {"gpu": card, "torch": torch.__version__, "gb": sum(path.stat().st_size for path in many()) / 1e9}
 
@@ -250,9 +260,11 @@ def waits() -> dict[str, Any]:
 
 def trainings() -> dict[str, Any]:
     """The same training twice on the device and once on the CPU, by the command that the workflow calls."""
-    for name, device in (("first", DEVICE), ("again", DEVICE), ("on_cpu", torch.device("cpu"))):
-        subprocess.run(command(name, device=device), check=True)
-    scores = {name: best_score(name) for name in ("first", "again", "on_cpu")}
+    trained = {"first": DEVICE, "again": DEVICE, "on_cpu": torch.device("cpu")}
+    running = [subprocess.Popen(command(name, device=device)) for name, device in trained.items()]
+    if any(process.wait() for process in running):
+        return {"ok": False}
+    scores = {name: best_score(name) for name in trained}
     return {"scores": scores, "again": weights_apart("first", "again"), "on_cpu": weights_apart("first", "on_cpu")} | {
         "ok": abs(scores["first"] - scores["on_cpu"]) < 0.1
     }
@@ -260,24 +272,29 @@ def trainings() -> dict[str, Any]:
 
 def interruptions() -> dict[str, Any]:
     """SIGKILL and SIGTERM in mid-training, then the same command again, which goes on; also on the CPU after the GPU."""
-    found: dict[str, Any] = {}
-    cases = (
-        ("killed", signal.SIGKILL, DEVICE),
-        ("asked", signal.SIGTERM, DEVICE),
-        ("moved", signal.SIGTERM, torch.device("cpu")),
-    )
-    for name, number, device in cases:
-        state = WORK / name / "unfinished.safetensors"
-        process = subprocess.Popen(command(name), stderr=subprocess.DEVNULL)
-        while not state.exists() and process.poll() is None:
-            time.sleep(0.02)
-        process.send_signal(number)
-        process.wait()
-        again = subprocess.run(command(name, device=device), capture_output=True, text=True)
-        found[name] = {"status": again.returncode, "resumed": "resumed after" in again.stderr}
-        if again.returncode == 0:
-            found[name]["apart"] = weights_apart("first", name)
+    cases = {
+        "killed": (signal.SIGKILL, DEVICE),
+        "asked": (signal.SIGTERM, DEVICE),
+        "moved": (signal.SIGTERM, torch.device("cpu")),
+    }
+    with ThreadPoolExecutor() as pool:
+        found = dict(zip(cases, pool.map(_interrupted, cases, *zip(*cases.values(), strict=True)), strict=True))
     return found | {"ok": all(case["status"] == 0 and case["resumed"] for case in found.values())}
+
+
+def _interrupted(name: str, number: signal.Signals, then: torch.device) -> dict[str, Any]:
+    """A training that is sent a signal once it has saved its state, and is started again on the device `then`."""
+    state = WORK / name / "unfinished.safetensors"
+    process = subprocess.Popen(command(name), stderr=subprocess.DEVNULL)
+    while not state.exists() and process.poll() is None:
+        time.sleep(0.02)
+    process.send_signal(number)
+    process.wait()
+    again = subprocess.run(command(name, device=then), capture_output=True, text=True)
+    found = {"status": again.returncode, "resumed": "resumed after" in again.stderr}
+    return found | (
+        {"apart": weights_apart("first", name)} if again.returncode == 0 else {"error": again.stderr[-300:]}
+    )
 
 
 def evaluation() -> dict[str, Any]:
@@ -328,7 +345,7 @@ def processes() -> dict[str, Any]:
     """Two processes on two GPUs (on two shares of the CPU without any) against one, without dropout."""
     if ON_GPU and torch.cuda.device_count() < 2:
         return {"skipped": "needs two GPUs", "ok": True}
-    run = run_of(ONE | NO_DROPOUT, epochs=2, batch_size=6, precision="fp32")
+    run = run_of(COMMANDS | NO_DROPOUT, epochs=2, batch_size=6, precision="fp32")
     subprocess.run(command("alone", run=run), check=True)
     together = command("together", run=run)
     place = together.index("train")

@@ -176,7 +176,7 @@ def test_every_site_of_dropout_acts_in_training_alone(site):
     others = dict.fromkeys(("token_dropout", "mlp_dropout", "unit_dropout"), 0.0)
     model, _ = made(**others | {site: 0.5})
     layer = model.encoder.layers[0]
-    x_BPD, turns = torch.randn(2, 6, 32), torch.ones(6, 1, 8, dtype=torch.complex64)
+    x_BPD, turns = torch.randn(2, 6, 32), torch.ones(6, 1, 8, 2)
     assert not torch.equal(layer.train()(x_BPD, turns), layer(x_BPD, turns))
     assert torch.equal(layer.eval()(x_BPD, turns), layer(x_BPD, turns))
 

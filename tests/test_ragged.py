@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from neds.data.counts import DeviceCounts, HostCounts
+from neds.data.counts import DeviceCounts, HostCounts, chosen_trials
 from neds.model.ragged import RaggedLinear
 
 CPU = torch.device("cpu")
@@ -61,7 +61,7 @@ def test_batch_holds_the_trials_that_were_asked_for(held, dtype):
     of_sessions = [rng.integers(0, np.iinfo(dtype).max, shape, dtype=dtype) for shape in shapes]
     of_sessions[0] = of_sessions[0].astype(np.uint8)
     sessions, trials = np.array([0, 0, 2, 2, 2]), np.array([5, 1, 0, 4, 0])
-    taken = held(of_sessions, CPU).take(sessions, trials).numpy()
+    taken = held(of_sessions, CPU).take(chosen_trials(sessions, trials, CPU)).numpy()
     assert taken.shape == (5, 10, 5), "as wide as the widest session of the batch, not of all"
     for row, session, trial in zip(taken, sessions, trials, strict=True):
         n_units = shapes[session][2]

@@ -105,7 +105,7 @@ def test_step_waits_for_no_value(monkeypatch):
     state, store, _ = made
     batch = store.batch(np.repeat([0, 1], 6), np.tile(np.arange(6), 2))
     drawn = masks(state.model, batch)
-    monkeypatch.setattr("neds.training.step.draw_masks", lambda *args, **kwargs: drawn)
+    monkeypatch.setattr("neds.training.drawn.draw_masks", lambda *args, **kwargs: drawn)
     gradients(made, 5)
     state.step(torch.zeros_like(state.loss_sums), present=[0])
     with Waits() as waits:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from neds.data.counts import DeviceCounts, HostCounts, bytes_on_device
+from neds.data.counts import DeviceCounts, HostCounts, bytes_on_device, chosen_trials
 from neds.data.reading import read_sessions
 from neds.files.aligned import counts_bytes, read_aligned, write_aligned
 from neds.files.stored import StoredCounts
@@ -35,9 +35,9 @@ def test_batches_are_those_of_counts_in_memory(files):
     for wide in (held, [held[0], held[1].astype(np.uint16)]):
         assert bytes_on_device(wide) == DeviceCounts(wide, CPU)._flat.nbytes, "what the room on a GPU is compared with"
     assert bytes_on_device(stored) == bytes_on_device(held)
-    asked = np.array([0, 0, 1, 1]), np.array([9, 2, 5, 5])
+    asked = chosen_trials(np.array([0, 0, 1, 1]), np.array([9, 2, 5, 5]), CPU)
     for kind in (HostCounts, DeviceCounts):
-        assert torch.equal(kind(stored, CPU).take(*asked), kind(held, CPU).take(*asked))
+        assert torch.equal(kind(stored, CPU).take(asked), kind(held, CPU).take(asked))
     mask = np.arange(60) % 7 == 0
     np.testing.assert_array_equal(stored[0][mask], held[0][mask])
 

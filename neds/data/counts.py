@@ -6,6 +6,7 @@ and N_s units of a session, T bins.
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -30,6 +31,25 @@ def bytes_on_device(of_sessions: Sequence[SessionCounts]) -> int:
     return _dtype(of_sessions).itemsize * sum(math.prod(counts.shape) for counts in of_sessions)
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """The trials of a batch.
+
+    Attributes:
+        sessions, trials: (B,) session, ascending, and index within it.
+        places: (2, B) the same on the device.
+    """
+
+    sessions: np.ndarray
+    trials: np.ndarray
+    places: Tensor
+
+
+def chosen_trials(sessions: np.ndarray, trials: np.ndarray, device: torch.device) -> Chosen:
+    """Trials (B,), indices within their `sessions` (B,), which ascend."""
+    return Chosen(sessions, trials, sent(torch.from_numpy(np.stack([sessions, trials])), device))
+
+
 class HostCounts:
     """Counts in main memory or in files."""
 
@@ -39,8 +59,9 @@ class HostCounts:
         self._dtype = _dtype(of_sessions)
         self._units = np.array([counts.shape[-1] for counts in of_sessions])
 
-    def take(self, sessions: np.ndarray, trials: np.ndarray) -> Tensor:
-        """Integer counts (B, T, widest N_s) of the given trials within the given sessions, ascending, on the device."""
+    def take(self, chosen: Chosen) -> Tensor:
+        """Integer counts (B, T, widest N_s) of the trials on the device."""
+        sessions, trials = chosen.sessions, chosen.trials
         shape = len(trials), self._of_sessions[0].shape[1], int(self._units[sessions].max())
         taken = torch.zeros(shape, dtype=self._dtype, pin_memory=self._device.type == "cuda")
         for session, rows in groups_of(sessions):
@@ -56,7 +77,8 @@ class DeviceCounts:
         self._units = np.array([counts.shape[-1] for counts in of_sessions])
         self._n_bins = of_sessions[0].shape[1]
         sizes = [int(np.prod(counts.shape)) for counts in of_sessions]
-        self._starts = np.cumsum([0, *sizes[:-1]])
+        starts = np.cumsum([0, *sizes[:-1]])
+        self._starts_and_units = torch.from_numpy(np.stack([starts, self._units])).to(device)
         self._flat = torch.empty(sum(sizes), dtype=_dtype(of_sessions), device=device)
         for counts, part in zip(of_sessions, self._flat.split(sizes), strict=True):
             values = counts[np.arange(counts.shape[0])].astype(
@@ -64,15 +86,14 @@ class DeviceCounts:
             )
             part.copy_(torch.from_numpy(np.ascontiguousarray(values)).flatten())
 
-    def take(self, sessions: np.ndarray, trials: np.ndarray) -> Tensor:
-        """Integer counts (B, T, widest N_s) of the given trials within the given sessions, on the device."""
-        units = self._units[sessions]
-        places = np.stack([self._starts[sessions] + trials * self._n_bins * units, units])
-        first, own = sent(torch.from_numpy(places), self._device)[:, :, None, None]
-        unit = torch.arange(int(units.max()), device=self._device)
-        index = first + torch.arange(self._n_bins, device=self._device)[:, None] * own + unit
+    def take(self, chosen: Chosen) -> Tensor:
+        """Integer counts (B, T, widest N_s) of the trials."""
+        sessions, trials = chosen.places[:, :, None, None]
+        start, own = self._starts_and_units[:, sessions]
+        unit = torch.arange(int(self._units[chosen.sessions].max()), device=self._device)
+        bins = trials * self._n_bins + torch.arange(self._n_bins, device=self._device)[:, None]
         is_own = unit < own
-        return self._flat[torch.where(is_own, index, 0)] * is_own
+        return self._flat[torch.where(is_own, start + bins * own + unit, 0)] * is_own
 
 
 def groups_of(sessions: np.ndarray) -> list[tuple[int, slice]]:

@@ -10,8 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neds.data.counts import DeviceCounts, HostCounts, bytes_on_device, groups_of
-from neds.device import sent
+from neds.data.counts import Chosen, DeviceCounts, HostCounts, bytes_on_device, chosen_trials, groups_of
 from neds.errors import UserError
 from neds.files.aligned import AlignedSession
 from neds.modalities import Modality
@@ -56,6 +55,7 @@ class TrialStore:
         self.eids = [session.eid for session in sessions]
         n_trials = [session.n_trials for session in sessions]
         self._first = np.cumsum([0, *n_trials[:-1]])
+        self._first_rows = torch.from_numpy(self._first).to(device)
         self._counts = {
             n: self._held([session.values[n] for session in sessions])
             for n, m in self.modalities.items()
@@ -130,16 +130,27 @@ class TrialStore:
             },
         )
 
+    @property
+    def is_on_device(self) -> bool:
+        """Whether no batch needs anything of main memory but which trials it is of."""
+        held = [*self._counts.values(), *self._before.values()]
+        return not any(isinstance(values, HostCounts) for values in held)
+
     def batch(self, sessions: np.ndarray, trials: np.ndarray) -> Batch:
         """Cut a batch of the given trials (indices within their sessions); both arrays are (B,), `sessions` ascending."""
-        of_trial, row = sent(torch.from_numpy(np.stack([sessions, self._first[sessions] + trials])), self.device)
+        return self.batch_of(chosen_trials(sessions, trials, self.device))
+
+    def batch_of(self, chosen: Chosen) -> Batch:
+        """Cut a batch."""
+        of_trial, n_trials = chosen.places[0], chosen.places.shape[1]
+        row = self._first_rows[of_trial] + chosen.places[1]
         counts, scaled, continuous, columns, categorical, scalar, valid = {}, {}, {}, {}, {}, {}, {}
         for name, modality in self.modalities.items():
             if modality.kind == "counts":
-                counts[name] = self._counts[name].take(sessions, trials).float()
+                counts[name] = self._counts[name].take(chosen).float()
                 scaled[name] = self._standardised(name, counts[name], of_trial)
                 columns[name] = self._columns[name][of_trial, : counts[name].shape[-1]]
-                valid[name] = torch.ones(len(trials), self.n_bins, dtype=torch.bool, device=self.device)
+                valid[name] = torch.ones(n_trials, self.n_bins, dtype=torch.bool, device=self.device)
                 continue
             values = self._values[name][row]
             if modality.kind == "continuous":
@@ -159,10 +170,10 @@ class TrialStore:
                 context[name] = torch.where(context_valid[name][..., None], before[row], 0.0)
             else:
                 context_valid[name] = self._before_known[name][row]
-                context[name] = self._standardised(name, before.take(sessions, trials).float(), of_trial)
+                context[name] = self._standardised(name, before.take(chosen).float(), of_trial)
         return Batch(
             sessions=of_trial,
-            groups=groups_of(sessions),
+            groups=groups_of(chosen.sessions),
             counts=counts,
             scaled_counts=scaled,
             continuous=continuous,

@@ -3,6 +3,8 @@
 Shapes: B trials, P tokens of a trial, R of them whose encoding is read, H heads, D model width, d = D / H.
 """
 
+from collections.abc import Callable, Iterable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -12,17 +14,22 @@ from neds.model.settings import ModelSettings
 
 
 def rotary_turns(times: Tensor, head_dim: int, base: float) -> Tensor:
-    """Complex factors (P, 1, d / 2) of length 1 by which tokens at `times` (P,), in bins, are turned (Su et al. 2021)."""
+    """Cosine and sine (P, 1, d / 2, 2) of the turns of tokens at `times` (P,), in bins (Su et al. 2021)."""
     frequency = base ** (-torch.arange(0, head_dim, 2, device=times.device) / head_dim)
     angle = times[:, None, None].float() * frequency
-    return torch.polar(torch.ones_like(angle), angle)
+    return torch.stack([angle.cos(), angle.sin()], dim=-1)
 
 
 def rotated(x_BPHd: Tensor, turns: Tensor) -> Tensor:
     """Turn the pairs of neighbouring values (x[2i], x[2i + 1]) of every token by its angles."""
-    # As complex numbers, which takes one pass over memory. There are none of half precision.
-    pairs = torch.view_as_complex(x_BPHd.to(turns.real.dtype).unflatten(-1, (-1, 2)))
-    return torch.view_as_real(pairs * turns).flatten(-2).to(x_BPHd.dtype)
+    pairs = x_BPHd.to(turns.dtype).unflatten(-1, (-1, 2))
+    if torch.compiler.is_compiling():
+        (first, second), (cos, sin) = pairs.unbind(-1), turns.unbind(-1)
+        turned = torch.stack([first * cos - second * sin, first * sin + second * cos], dim=-1)
+    else:
+        # As complex numbers, which takes one pass over memory. They cannot be compiled.
+        turned = torch.view_as_real(torch.view_as_complex(pairs) * torch.view_as_complex(turns))
+    return turned.flatten(-2).to(x_BPHd.dtype)
 
 
 def depth_scale(settings: ModelSettings) -> float:
@@ -120,6 +127,7 @@ class Encoder(nn.Module):
 
     Attributes:
         recomputes: compute a layer's activations again for its gradient rather than hold them.
+        compiles: train with layers that torch.compile made: fewer, larger kernels on a GPU.
     """
 
     def __init__(self, settings: ModelSettings):
@@ -128,7 +136,8 @@ class Encoder(nn.Module):
         layers = [Layer(settings) for _ in range(settings.layers)]
         self.layers = nn.ModuleList(layers)
         self.norm = nn.LayerNorm(settings.dim)
-        self.recomputes = False
+        self.recomputes, self.compiles = False, False
+        self._compiled: list[Callable[..., Tensor]] = []
         scale = depth_scale(settings)
         for layer in layers:
             for linear in (layer.attention.out, layer.up, layer.down):
@@ -151,10 +160,18 @@ class Encoder(nn.Module):
         """
         turns = rotary_turns(times, self.head_dim, self.rotary_base)
         last = len(self.layers) - 1
-        for index, layer in enumerate(self.layers):
+        for index, layer in enumerate(self._callable_layers()):
             inputs = x_BPD, turns, read if index == last else None
             if self.recomputes and torch.is_grad_enabled():
                 x_BPD = checkpoint(layer, *inputs, use_reentrant=False)
             else:
                 x_BPD = layer(*inputs)
         return self.norm(x_BPD)
+
+    def _callable_layers(self) -> Iterable[Callable[..., Tensor]]:
+        if not (self.compiles and self.training and torch.is_grad_enabled()):
+            return self.layers
+        if not self._compiled:
+            # One by one: layers of one kind share their code, which would grow with their number.
+            self._compiled = [torch.compile(layer) for layer in self.layers]
+        return self._compiled

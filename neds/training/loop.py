@@ -18,6 +18,7 @@ from neds.files.aligned import AlignedSession
 from neds.model.network import NEDS
 from neds.model.precision import Precision, faster_precision
 from neds.training.distributed import Processes
+from neds.training.graphs import StepGraphs
 from neds.training.memory import explained, trials_at_once
 from neds.training.muon import Muon
 from neds.training.report import Report
@@ -106,6 +107,7 @@ def train(
     trials_per_epoch = store.n_shuffled("train", balanced=_balanced(settings))
     n_own = -(-min(settings.batch_size, trials_per_epoch) // processes.count)
     at_once = trials_at_once(memory, state, store, run, scales, processes, n_own, description)
+    graphs = StepGraphs(model.parameters()) if _can_be_recorded(store, memory, processes) else None
     with report.bar(state), explained(description, at_once):
         while not state.has_ended:
             if state.has_lost_patience:
@@ -115,7 +117,7 @@ def train(
                 model.train()
                 for sessions_drawn, trials in _batches(store, run, state):
                     rows = sessions_drawn, trials
-                    sums = add_gradients(network, state, store, *rows, run, scales, processes, at_once)
+                    sums = add_gradients(network, state, store, *rows, run, scales, processes, at_once, graphs)
                     state.step(sums, present=np.unique(sessions_drawn))
                     if saver.after_step():
                         raise Interrupted(
@@ -151,6 +153,12 @@ def _beginning(model: NEDS, store: TrialStore, settings: TrainingSettings) -> Tr
     own = SessionParameters(model) if settings.absent_sessions == "untouched" else None
     optimizers = _optimizers(model, settings, own)
     return TrainingState(model, optimizers, settings, steps_per_epoch=steps, device=store.device, own=own)
+
+
+def _can_be_recorded(store: TrialStore, memory: MemorySettings, processes: Processes) -> bool:
+    """Whether steps can be CUDA graphs: all of them do the same with other numbers, none of which comes from the host."""
+    is_alone_on_gpu = processes.device.type == "cuda" and processes.count == 1
+    return is_alone_on_gpu and store.is_on_device and len(store.eids) == 1 and not memory.recompute
 
 
 def _precision(

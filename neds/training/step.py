@@ -3,9 +3,9 @@
 Shapes: B trials of this process's rows of a batch, T bins.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -14,19 +14,19 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from neds.data.store import TrialStore, stacked_valid
-from neds.device import sent
 from neds.model.batch import Batch
 from neds.model.loss import loss_terms, target_numbers, total_loss
-from neds.model.masking import draw_masks
 from neds.model.precision import autocast
 from neds.training.distributed import Processes
+from neds.training.drawn import Drawn, drawn_parts
+from neds.training.graphs import StepGraphs
 from neds.training.settings import TrainingRun
 from neds.training.state import TrainingState
 
 
 @dataclass(frozen=True)
 class _Part:
-    """Trials that go through the network together.
+    """What the network and the loss get of such trials.
 
     Attributes:
         batch: without the units that the network must not see.
@@ -51,6 +51,7 @@ def add_gradients(
     scales: dict[str, Tensor],
     processes: Processes,
     at_once: int,
+    graphs: StepGraphs | None = None,
 ) -> Tensor:
     """Add the gradients of this process's rows of a batch to those of the parameters.
 
@@ -62,12 +63,35 @@ def add_gradients(
         sessions, trials: rows of the whole batch, of all processes.
         scales: factors of the losses, of `neds.training.scaling.loss_scales`.
         at_once: trials of a part.
+        graphs: records the step of a batch that has but one part, and replays it.
 
     Returns:
         (2, outputs) sums of the loss, and numbers of values in them, over the whole batch.
     """
+    # Seeded at every step, so that a run can go on from any.
+    place = [run.seed, state.progress.epoch, state.progress.batch]
+    seed = int(np.random.SeedSequence(place).generate_state(1)[0])
+    own = processes.own_rows(len(trials))
+    drawn = drawn_parts(state.model.design, store, sessions, trials, run.masking, own, at_once, seed)
+    gradients = partial(_add_gradients, network, state, store, run, scales, processes)
+    if graphs is not None and len(drawn) == 1:
+        return graphs.replayed(drawn[0], gradients, seed=seed + processes.rank)
+    torch.manual_seed(seed + processes.rank)
+    return gradients(drawn)
+
+
+def _add_gradients(
+    network: nn.Module,
+    state: TrainingState,
+    store: TrialStore,
+    run: TrainingRun,
+    scales: dict[str, Tensor],
+    processes: Processes,
+    drawn: Sequence[Drawn],
+) -> Tensor:
+    """`add_gradients` of what was drawn: the work of the device."""
     design, settings, outputs = state.model.design, run.training, state.outputs
-    parts = list(_parts(state, store, sessions, trials, run, processes, at_once))
+    parts = [_part(each, state, store) for each in drawn]
     per_token = settings.loss_scaling != "standardised"
     numbers = processes.sum(torch.stack([_numbers(part, state, per_token=per_token) for part in parts]).sum(0))
     # The gradients of the processes are averaged, so each divides by its share of the whole batch's number.
@@ -91,47 +115,11 @@ def add_gradients(
     return torch.stack([processes.sum(sums), numbers])
 
 
-def _parts(
-    state: TrainingState,
-    store: TrialStore,
-    sessions: np.ndarray,
-    trials: np.ndarray,
-    run: TrainingRun,
-    processes: Processes,
-    at_once: int,
-) -> Iterator[_Part]:
-    """This process's rows of a batch, `at_once` at a time, with the masks that the whole batch draws."""
-    design = state.model.design
-    # Seeded at every step, so that a run can go on from any.
-    place = [run.seed, state.progress.epoch, state.progress.batch]
-    seed = int(np.random.SeedSequence(place).generate_state(1)[0])
-    torch.manual_seed(seed + processes.rank)
-    # Every process draws the masks of the whole batch, so that they do not depend on how it is cut.
-    mask = draw_masks(
-        list(design.modalities.values()),
-        n_trials=len(trials),
-        n_bins=store.n_bins,
-        n_units=store.n_units,
-        scheme_weights=design.mode.scheme_weights,
-        settings=run.masking,
-        generator=torch.Generator().manual_seed(seed),
-    )
-    own = processes.own_rows(len(trials))
-    if not len(own):
-        # A process without a trial joins the others' step with one that has no target.
-        own = np.zeros(1, dtype=np.int64)
-        mask = replace(mask, target=torch.zeros_like(mask.target))
-    for start in range(0, len(own), at_once):
-        rows = own[start : start + at_once]
-        batch = store.batch(sessions[rows], trials[rows])
-        known = mask.mapped(partial(_sent_rows, torch.from_numpy(rows), store.device))
-        known = known.where_known(stacked_valid(batch, design.modalities), batch.columns)
-        target = dict(zip(design.modalities, known.target.unbind(1), strict=True))
-        yield _Part(batch.without_units(known.hidden_units), known.hidden, target, known.target_units)
-
-
-def _sent_rows(rows: Tensor, device: torch.device, mask: Tensor) -> Tensor:
-    return sent(mask[rows], device)
+def _part(drawn: Drawn, state: TrainingState, store: TrialStore) -> _Part:
+    design, batch = state.model.design, store.batch_of(drawn.chosen)
+    known = drawn.mask.where_known(stacked_valid(batch, design.modalities), batch.columns)
+    target = dict(zip(design.modalities, known.target.unbind(1), strict=True))
+    return _Part(batch.without_units(known.hidden_units), known.hidden, target, known.target_units)
 
 
 def _numbers(part: _Part, state: TrainingState, *, per_token: bool) -> Tensor:
