@@ -153,7 +153,7 @@ class NEDS(nn.Module):
             x = x + position
         if self.modality is not None:
             x = x + self.modality[inputs, None]
-        return x + self.stitchers.session[batch.sessions][:, inputs, None]
+        return x + self.stitchers.session.index_select(0, batch.sessions)[:, inputs, None]
 
     def _read_out(self, wanted: list[str], encoded: dict[str, Tensor], batch: Batch) -> Predictions:
         """An output that has tokens in the bins is read from them, another from the input tokens of a bin, all together.

@@ -118,7 +118,7 @@ class StackedLinear(nn.Module):
 
     def forward(self, x: Tensor, sessions: Tensor) -> Tensor:
         """Map x (B, inputs) or (B, T, inputs) with the weights of each trial's session (B,)."""
-        weight, bias = self.weight[sessions], self.bias[sessions]
+        weight, bias = self.weight.index_select(0, sessions), self.bias.index_select(0, sessions)
         if x.ndim == 2:
             return torch.baddbmm(bias[:, :, None], weight, x[:, :, None])[:, :, 0]
         return torch.baddbmm(bias[:, None, :], x, weight.transpose(1, 2))

@@ -197,7 +197,7 @@ class CategoricalReadout(nn.Module):
                     self.map.bias[index] = session.null[modality.name].clamp(min=_LEAST_FREQUENCY).log()
 
     def forward(self, h_BTD: Tensor, batch: Batch) -> Tensor:
-        pooled = torch.einsum("bt,btd->bd", self.pool[batch.sessions], h_BTD)
+        pooled = torch.einsum("bt,btd->bd", self.pool.index_select(0, batch.sessions), h_BTD)
         return self.map(pooled, batch.sessions)
 
 

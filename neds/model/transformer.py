@@ -22,14 +22,15 @@ def rotary_turns(times: Tensor, head_dim: int, base: float) -> Tensor:
 
 def rotated(x_BPHd: Tensor, turns: Tensor) -> Tensor:
     """Turn the pairs of neighbouring values (x[2i], x[2i + 1]) of every token by its angles."""
-    pairs = x_BPHd.to(turns.dtype).unflatten(-1, (-1, 2))
-    if torch.compiler.is_compiling():
-        (first, second), (cos, sin) = pairs.unbind(-1), turns.unbind(-1)
-        turned = torch.stack([first * cos - second * sin, first * sin + second * cos], dim=-1)
-    else:
-        # As complex numbers, which takes one pass over memory. They cannot be compiled.
-        turned = torch.view_as_real(torch.view_as_complex(pairs) * torch.view_as_complex(turns))
-    return turned.flatten(-2).to(x_BPHd.dtype)
+    # As complex numbers, which takes one pass over memory. There are none of half precision.
+    pairs = torch.view_as_complex(x_BPHd.to(turns.dtype).unflatten(-1, (-1, 2)))
+    return torch.view_as_real(pairs * torch.view_as_complex(turns)).flatten(-2).to(x_BPHd.dtype)
+
+
+def rotated_halves(x_BPHd: Tensor, turns: Tensor) -> Tensor:
+    """Turn the pairs (x[i], x[i + d / 2]) of every token by its angles, without complex numbers: they cannot be compiled."""
+    (first, second), (cos, sin) = x_BPHd.to(turns.dtype).chunk(2, dim=-1), turns.unbind(-1)
+    return torch.cat([first * cos - second * sin, first * sin + second * cos], dim=-1).to(x_BPHd.dtype)
 
 
 def depth_scale(settings: ModelSettings) -> float:
@@ -76,17 +77,22 @@ class Attention(nn.Module):
 
     def queries_and_keys(self, x_BPD: Tensor, turns: Tensor, read: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Queries (B, H, R, d) and keys (B, H, P, d), turned by the times of their tokens."""
-        weight, bias = (self._pairs_beside_each_other(each) for each in (self.query_key.weight, self.query_key.bias))
+        weight: Tensor = self.query_key.weight
+        bias: Tensor = self.query_key.bias
+        turned = rotated_halves
+        if not torch.compiler.is_compiling():
+            weight, bias = (
+                self._pairs_beside_each_other(each) for each in (self.query_key.weight, self.query_key.bias)
+            )
+            turned = rotated
         if read is None:
-            both = rotated(F.linear(x_BPD, weight, bias).unflatten(-1, (2 * self.heads, -1)), turns)
+            both = turned(F.linear(x_BPD, weight, bias).unflatten(-1, (2 * self.heads, -1)), turns)
             query, key = both.transpose(1, 2).chunk(2, dim=1)
             return query, key
         (for_queries, for_keys), (query_bias, key_bias) = weight.chunk(2), bias.chunk(2)
-        query = self._turned(F.linear(x_BPD[:, read], for_queries, query_bias), turns[read])
-        return query, self._turned(F.linear(x_BPD, for_keys, key_bias), turns)
-
-    def _turned(self, x_BPD: Tensor, turns: Tensor) -> Tensor:
-        return rotated(x_BPD.unflatten(-1, (self.heads, -1)), turns).transpose(1, 2)
+        query = F.linear(x_BPD.index_select(1, read), for_queries, query_bias).unflatten(-1, (self.heads, -1))
+        key = F.linear(x_BPD, for_keys, key_bias).unflatten(-1, (self.heads, -1))
+        return turned(query, turns[read]).transpose(1, 2), turned(key, turns).transpose(1, 2)
 
     def _pairs_beside_each_other(self, x: Tensor) -> Tensor:
         """Weights or biases of queries and keys, in which i and i + d/2 of a head are a pair, in the order of `rotated`."""
@@ -110,7 +116,7 @@ class Layer(nn.Module):
     def forward(self, x_BPD: Tensor, turns: Tensor, read: Tensor | None = None) -> Tensor:
         """Tokens (B, R, D) at the indices `read` (R,); all when omitted."""
         attended = self.attention(self.attention_norm(x_BPD), turns, read)
-        x_BRD = (x_BPD if read is None else x_BPD[:, read]) + attended
+        x_BRD = (x_BPD if read is None else x_BPD.index_select(1, read)) + attended
         hidden = self.dropout(F.gelu(self.up(self.mlp_norm(x_BRD))))
         return x_BRD + self.output_dropout(self.down(hidden))
 

@@ -50,7 +50,7 @@ def train_model(
         tuned: best.yaml of a search, whose values replace those of the settings.
         changes: values by dotted key that replace all others: {"model.layers": 4}.
         state: file that holds the state while training is unfinished; unfinished.safetensors beside --best when omitted.
-        memory: how the training fits into memory: trials_at_once, recompute, memory_share.
+        memory: how the training fits into memory: trials_at_once, recompute, memory_share, compile.
         description: name of the run in progress messages.
         state_seconds: least time between two states to resume from.
         same_torch: begin anew rather than go on from a state that another major or minor version of torch saved.

@@ -17,6 +17,7 @@ from neds.errors import Interrupted, UserError
 from neds.files.aligned import AlignedSession
 from neds.model.network import NEDS
 from neds.model.precision import Precision, faster_precision
+from neds.training.compiling import compiles
 from neds.training.distributed import Processes
 from neds.training.graphs import StepGraphs
 from neds.training.memory import explained, trials_at_once
@@ -105,6 +106,14 @@ def train(
     )
     scales = loss_scales(sessions, store.modalities, settings, device=store.device)
     trials_per_epoch = store.n_shuffled("train", balanced=_balanced(settings))
+    model.encoder.compiles = compiles(
+        memory,
+        model,
+        store.device,
+        n_trials=trials_per_epoch * settings.epochs,
+        description=description,
+        is_first=processes.is_first,
+    )
     n_own = -(-min(settings.batch_size, trials_per_epoch) // processes.count)
     at_once = trials_at_once(memory, state, store, run, scales, processes, n_own, description)
     graphs = StepGraphs(model.parameters()) if _can_be_recorded(store, memory, processes) else None

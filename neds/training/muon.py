@@ -29,7 +29,7 @@ def orthogonalised(matrices: Tensor) -> Tensor:
     x = matrices / matrices.norm(dim=(1, 2), keepdim=True).clamp(min=1e-7)
     for _ in range(_ITERATIONS):
         gram = x @ x.mT
-        x = a * x + (b * gram + c * gram @ gram) @ x
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     return x
 
 
@@ -49,22 +49,26 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
         for group in self.param_groups:
             # One by one many small products would take longer than they need.
-            alike: dict[tuple[int, ...], list[tuple[Tensor, Tensor]]] = {}
+            alike: dict[tuple[int, ...], list[Tensor]] = {}
             for parameter in group["params"]:
                 if parameter.grad is not None:
-                    shape = tuple(sorted(parameter.shape))
-                    alike.setdefault(shape, []).append((parameter, self._averaged(parameter, group["momentum"])))
+                    alike.setdefault(tuple(sorted(parameter.shape)), []).append(parameter)
             for shape, members in alike.items():
-                wide = torch.stack([gradient if gradient.shape == shape else gradient.T for _, gradient in members])
-                size = group["lr"] * STEP * shape[1] ** 0.5
-                for (parameter, _), step in zip(members, orthogonalised(wide), strict=True):
-                    parameter.mul_(1 - group["lr"] * group["weight_decay"])
-                    parameter.sub_(step if parameter.shape == shape else step.T, alpha=size)
+                averages = self._averaged(members, group["momentum"])
+                wide = torch.stack([each if each.shape == shape else each.T for each in averages])
+                steps = [
+                    step if parameter.shape == shape else step.T
+                    for parameter, step in zip(members, orthogonalised(wide), strict=True)
+                ]
+                torch._foreach_mul_(members, 1 - group["lr"] * group["weight_decay"])
+                torch._foreach_add_(members, steps, alpha=-group["lr"] * STEP * shape[1] ** 0.5)
 
-    def _averaged(self, parameter: Tensor, momentum: float) -> Tensor:
-        """Nesterov's average of the gradients."""
-        state = self.state[parameter]
-        if not state:
-            state["average"] = torch.zeros_like(parameter)
-        gradient = cast(Tensor, parameter.grad)
-        return gradient.lerp(state["average"].lerp_(gradient, 1 - momentum), momentum)
+    def _averaged(self, parameters: Sequence[Tensor], momentum: float) -> Sequence[Tensor]:
+        """Nesterov's averages of the gradients."""
+        for parameter in parameters:
+            if not self.state[parameter]:
+                self.state[parameter]["average"] = torch.zeros_like(parameter)
+        averages = [self.state[parameter]["average"] for parameter in parameters]
+        gradients = [cast(Tensor, parameter.grad) for parameter in parameters]
+        torch._foreach_lerp_(averages, gradients, 1 - momentum)
+        return torch._foreach_lerp(gradients, averages, momentum)

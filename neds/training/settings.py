@@ -139,8 +139,8 @@ class TrainingSettings(Settings):
 
 
 class MemorySettings(Settings):
-    """How a training fits into memory. The network that comes out differs by no more than another number of threads makes it
-    differ, so that nothing is stale when one of these changes.
+    """How a training fits the machine: its memory, and the kernels of its GPU. The network that comes out differs by no more
+    than another number of threads makes it differ, so that nothing is stale when one of these changes.
     """
 
     trials_at_once: Literal["auto"] | Annotated[int, Field(ge=1)] = key(
@@ -157,6 +157,13 @@ class MemorySettings(Settings):
     )
     """Share of the memory that is left at the start which the counts of all sessions may take. Where they would take more,
     the trials of a batch are read from their files; that changes no result."""
+
+    compile: Literal["auto"] | bool = key(
+        "auto", when="true for many trainings of one size on a GPU, which share what was compiled"
+    )
+    """Train with layers that torch.compile made: fewer and larger kernels, for half a minute at the start. It needs Triton
+    and a C compiler. auto: on a GPU for a training that takes it minutes, unless something it needs is missing, which is
+    logged. Sums are rounded otherwise and dropout draws other values; it makes nothing stale."""
 
 
 class TrainingBlock(MemorySettings, TrainingSettings):

@@ -46,6 +46,7 @@ class TrainingState:
             own: what the optimisers step in the place of the stitchers' parameters.
         """
         self.model = model
+        self._parameters = list(model.parameters())
         self.progress = Progress()
         self.best = self.weights()
         self.outputs = [name for name in model.design.modalities if name in model.design.mode.outputs]
@@ -103,7 +104,7 @@ class TrainingState:
     @property
     def is_finite(self) -> bool:
         """Whether all weights are."""
-        return bool(torch.stack([parameter.isfinite().all() for parameter in self.model.parameters()]).all())
+        return bool(torch.stack([parameter.isfinite().all() for parameter in self._parameters]).all())
 
     def step(self, batch_sums: torch.Tensor, *, present: Iterable[int]) -> None:
         """One step of the optimisers, by the gradients that the parameters have, and of the learning rates.
@@ -114,14 +115,15 @@ class TrainingState:
         """
         self.loss_sums += batch_sums
         if self._settings.gradient_clip is not None:
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self._settings.gradient_clip)
+            torch.nn.utils.clip_grad_norm_(self._parameters, self._settings.gradient_clip)
         if self._own is not None:
             self._own.take_gradients(present)
         for optimizer, scheduler in zip(self._optimizers, self._schedulers, strict=True):
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             scheduler.step()
-        self.model.zero_grad(set_to_none=True)
+        for parameter in self._parameters:
+            parameter.grad = None
         self.progress.batch += 1
 
     def end_epoch(self) -> dict[str, float]:

@@ -52,7 +52,7 @@ def run_tuning(
         trials_csv: table to write, one row per trial.
         settings: run (mode, modalities, model, ...) and search (method, n_trials, space, seed).
         pretrained: checkpoint to fine-tune.
-        memory: how each trial fits into memory: trials_at_once, recompute, memory_share.
+        memory: how each trial fits into memory: trials_at_once, recompute, memory_share, compile.
         cpus: CPU cores of the whole search.
         cpus_per_trial: CPU cores of a trial.
         gpu_percent_per_trial: share of a GPU for a trial; 0: CPU only.
