@@ -35,6 +35,7 @@ from neds.training.loop import _beginning
 from neds.training.memory import trials_at_once
 from neds.training.settings import MemorySettings, TrainingRun
 from neds.training.step import add_gradients
+from neds.training.validate import validate
 
 DEVICE, TINY = torch.device(os.environ.get("DEVICE", "cuda")), os.environ.get("TINY") == "1"
 OUT, WORK = Path(os.environ.get("OUT", ".")), Path(os.environ.get("WORK", "."))
@@ -92,7 +93,7 @@ def many() -> list[Path]:
 
 
 def run_of(model: dict[str, Any], **training: Any) -> TrainingRun:
-    defaults = {"epochs": 10 if TINY else 40, "lr": 5e-4, "validate_every": 2, "precision": "auto"}
+    defaults = {"epochs": 10 if TINY else 30, "lr": 5e-4, "validate_every": 2 if TINY else 5, "precision": "auto"}
     return TrainingRun.model_validate(
         {"mode": "mm", "modalities": list(PAPER), "model": model, "training": defaults | training, "seed": 0}
     )
@@ -108,6 +109,9 @@ class Training:
         device: torch.device,
         precision: Precision,
         memory: MemorySettings | None = None,
+        *,
+        compiled: bool = False,
+        recorded: bool = False,
     ):
         sessions = [read_aligned(path) for path in paths]
         self.store, self.run, self.device = TrialStore(sessions, names=list(PAPER), device=device), run, device
@@ -115,12 +119,13 @@ class Training:
         mode = preset("mm", self.store.modalities, run.masking)
         self.network = NEDS(Design(run.model, self.store.modalities, mode, self.store.n_bins), self.store.shapes)
         self.network.to(device).train()
+        self.network.encoder.compiles = compiled
         self.state = _beginning(self.network, self.store, run.training)
         self.state.progress.precision = precision
         memory, n_trials = memory or MemorySettings(), min(run.training.batch_size, self.store.n_trials("train"))
         self.at_once = trials_at_once(memory, self.state, self.store, run, {}, alone(device), n_trials, "check")
         self.batches = self._batches()
-        self.graphs: StepGraphs | None = None
+        self.graphs = StepGraphs(self.network.parameters()) if recorded and device.type == "cuda" else None
 
     def _batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Those of one epoch after the other."""
@@ -137,10 +142,12 @@ class Training:
         rows = next(self.batches)
         self.state.step(self.add_gradients(rows), present=np.unique(rows[0]))
 
-    def rate(self, steps: int) -> dict[str, Any]:
-        """Seconds of a step, of which the first three do not count, with the most memory that was held."""
-        for _ in range(3):
+    def rate(self, steps: int, *, after: int = 3) -> dict[str, Any]:
+        """Seconds of a step, `after` some that do not count, with the most memory that was held."""
+        for _ in range(after):
             self.step()
+        if ON_GPU:
+            torch.cuda.reset_peak_memory_stats()
         _wait()
         started = time.perf_counter()
         for _ in range(steps):
@@ -186,6 +193,12 @@ def weights_apart(first: str, second: str) -> float:
     return max(float((weight - other[name]).abs().max()) for name, weight in one.items())
 
 
+def _few_threads() -> dict[str, str]:
+    """The environment of processes that run side by side."""
+    n_threads = max(1, len(os.sched_getaffinity(0)) // 4)
+    return os.environ | {"OMP_NUM_THREADS": str(n_threads)}
+
+
 def best_score(name: str) -> float:
     return float(pd.read_csv(WORK / name / "log.csv")["val_score"].max())
 
@@ -207,17 +220,27 @@ def data() -> dict[str, Any]:
 
 
 def numerics() -> dict[str, Any]:
-    """Loss and gradients of one batch: GPU against CPU, in parts against whole, bf16 against fp32."""
+    """Loss and gradients of one batch: GPU against CPU; in parts, as a CUDA graph and with compiled layers against the whole
+    batch without; bf16 against fp32.
+    """
     found: dict[str, tuple[torch.Tensor, dict[str, torch.Tensor]]] = {}
-    cases: list[tuple[str, torch.device, Precision, int]] = [
-        ("cpu", torch.device("cpu"), "fp32", 32),
-        ("gpu", DEVICE, "fp32", 32),
-        ("parts", DEVICE, "fp32", 5),
-        ("bf16", DEVICE, "bf16", 32),
-    ]
-    for name, device, precision, at_once in cases:
-        run, memory = run_of(ONE | NO_DROPOUT, batch_size=32), MemorySettings(trials_at_once=at_once)
-        training = Training([single(index) for index in range(3)], run, device, precision, memory)
+    whole: dict[str, Any] = {
+        "paths": [single(index) for index in range(3)],
+        "device": DEVICE,
+        "precision": "fp32",
+        "memory": MemorySettings(trials_at_once=32),
+    }
+    cases = {
+        "cpu": whole | {"device": torch.device("cpu")},
+        "gpu": whole,
+        "parts": whole | {"memory": MemorySettings(trials_at_once=5)},
+        "bf16": whole | {"precision": "bf16"},
+        "compiled": whole | {"compiled": True},
+        "alone": whole | {"paths": [single()]},
+        "recorded": whole | {"paths": [single()], "recorded": True},
+    }
+    for name, case in cases.items():
+        training = Training(run=run_of(ONE | NO_DROPOUT, batch_size=32), **case)
         sums = training.add_gradients(next(training.batches)).cpu()
         gradients = {
             name: p.grad.float().cpu() for name, p in training.network.named_parameters() if p.grad is not None
@@ -229,11 +252,10 @@ def numerics() -> dict[str, Any]:
         return max(float((g - other[name]).norm() / g.norm().clamp(min=1e-12)) for name, g in one.items())
 
     losses = {name: loss.tolist() for name, (loss, _) in found.items()}
-    gpu, parts = apart("cpu", "gpu"), apart("gpu", "parts")
+    pairs = {"gpu": "cpu", "parts": "gpu", "compiled": "gpu", "recorded": "alone"}
+    equal = {name: apart(other, name) for name, other in pairs.items()}
     close = torch.allclose(found["bf16"][0], found["cpu"][0], rtol=0.02)
-    return {"losses": losses, "gpu": gpu, "parts": parts, "bf16": apart("gpu", "bf16")} | {
-        "ok": gpu < 1e-3 and parts < 1e-3 and close
-    }
+    return {"losses": losses, **equal, "bf16": apart("gpu", "bf16")} | {"ok": max(equal.values()) < 1e-3 and close}
 
 
 def waits() -> dict[str, Any]:
@@ -259,14 +281,20 @@ def waits() -> dict[str, Any]:
 
 
 def trainings() -> dict[str, Any]:
-    """The same training twice on the device and once on the CPU, by the command that the workflow calls."""
-    trained = {"first": DEVICE, "again": DEVICE, "on_cpu": torch.device("cpu")}
-    running = [subprocess.Popen(command(name, device=device)) for name, device in trained.items()]
-    if any(process.wait() for process in running):
+    """The same training twice on the device, with compiled layers, and on the CPU, by the command that the workflow calls."""
+    trained = {"first": DEVICE, "again": DEVICE, "compiled": DEVICE, "on_cpu": torch.device("cpu")}
+    running = [
+        subprocess.Popen(
+            [*command(name, device=device), "--memory", json.dumps({"compile": name == "compiled"})], env=_few_threads()
+        )
+        for name, device in trained.items()
+    ]
+    statuses = [process.wait() for process in running]
+    if any(statuses):
         return {"ok": False}
     scores = {name: best_score(name) for name in trained}
     return {"scores": scores, "again": weights_apart("first", "again"), "on_cpu": weights_apart("first", "on_cpu")} | {
-        "ok": abs(scores["first"] - scores["on_cpu"]) < 0.1
+        "ok": max(abs(scores["first"] - score) for score in scores.values()) < 0.1
     }
 
 
@@ -285,12 +313,12 @@ def interruptions() -> dict[str, Any]:
 def _interrupted(name: str, number: signal.Signals, then: torch.device) -> dict[str, Any]:
     """A training that is sent a signal once it has saved its state, and is started again on the device `then`."""
     state = WORK / name / "unfinished.safetensors"
-    process = subprocess.Popen(command(name), stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command(name), stderr=subprocess.DEVNULL, env=_few_threads())
     while not state.exists() and process.poll() is None:
         time.sleep(0.02)
     process.send_signal(number)
     process.wait()
-    again = subprocess.run(command(name, device=then), capture_output=True, text=True)
+    again = subprocess.run(command(name, device=then), capture_output=True, text=True, env=_few_threads())
     found = {"status": again.returncode, "resumed": "resumed after" in again.stderr}
     return found | (
         {"apart": weights_apart("first", name)} if again.returncode == 0 else {"error": again.stderr[-300:]}
@@ -311,21 +339,45 @@ def evaluation() -> dict[str, Any]:
 
 
 def one_session() -> dict[str, Any]:
-    """Steps a second of a single session, batch 16, where starting the kernels takes longest."""
-    rate = Training([single()], run_of(ONE, batch_size=16), DEVICE, FASTEST).rate(5 if TINY else 100)
-    return rate | {"steps_per_s": 1 / rate["s_per_step"], "ok": True}
+    """Steps a second of a single session, batch 16, where starting the kernels takes longest: as CUDA graphs, and one kernel
+    after the other.
+    """
+    steps, rates = 5 if TINY else 100, {}
+    for name, recorded in (("recorded", True), ("one_by_one", False)):
+        training = Training([single()], run_of(ONE, batch_size=16), DEVICE, FASTEST, recorded=recorded)
+        # An epoch before, which has a short batch at its end.
+        rates[name] = training.rate(steps, after=training.store.n_batches("train", batch_size=16, balanced=False))
+    return (
+        {f"{name}_steps_per_s": 1 / rate["s_per_step"] for name, rate in rates.items()}
+        | rates["recorded"]
+        | {"ok": True}
+    )
 
 
 def many_sessions() -> dict[str, Any]:
-    """A step of all sessions, batch 1024, and its arithmetic as a share of the rate of a large product."""
-    training = Training(many(), run_of(MANY, batch_size=16 if TINY else 1024), DEVICE, FASTEST)
-    with FlopCounterMode(display=False) as counter:
+    """A step of all sessions, batch 1024, and its arithmetic as a share of the rate of a large product; with compiled layers
+    and without.
+    """
+    found: dict[str, Any] = {"ok": True}
+    for name, compiled in (("plain", False), ("compiled", ON_GPU)):
+        started = time.perf_counter()
+        run = run_of(MANY, batch_size=16 if TINY else 1024)
+        training = Training(many(), run, DEVICE, FASTEST, compiled=compiled)
+        if name == "plain":
+            with FlopCounterMode(display=False) as counter:
+                training.step()
         training.step()
-    rate = training.rate(2 if TINY else 8)
-    reached, limit = counter.get_total_flops() / rate["s_per_step"], matrix_rate()
-    steps = training.store.n_batches("train", batch_size=training.run.training.batch_size, balanced=False)
-    tflops = {"tflop_s": reached / 1e12, "matrix_tflop_s": limit / 1e12, "share": reached / limit}
-    return rate | tflops | {"epoch_s": steps * rate["s_per_step"], "ok": True}
+        _wait()
+        ready_s = time.perf_counter() - started
+        rate = training.rate(2 if TINY else 8, after=2)
+        reached, limit = counter.get_total_flops() / rate["s_per_step"], matrix_rate()
+        steps = training.store.n_trials("train") / run.training.batch_size
+        tflops = {"tflop_s": reached / 1e12, "matrix_tflop_s": limit / 1e12, "share": reached / limit}
+        found[name] = rate | tflops | {"epoch_s": steps * rate["s_per_step"], "ready_s": ready_s}
+    sessions = [read_aligned(path) for path in many()]
+    started = time.perf_counter()
+    validate(training.network, training.store, sessions, alone(DEVICE), FASTEST, will_calibrate=False)
+    return found | {"validation_s": time.perf_counter() - started}
 
 
 def matrix_rate() -> float:

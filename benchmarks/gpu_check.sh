@@ -30,15 +30,15 @@ while read -r check limit; do
     failed=1
   fi
 done << 'CHECKS'
-data 120
+data 60
 numerics 60
-waits 60
-trainings 150
-interruptions 150
-evaluation 60
+waits 30
+trainings 90
+interruptions 90
+evaluation 30
 one_session 60
 many_sessions 150
 processes 60
-crowd 90
+crowd 60
 CHECKS
 exit $failed
