@@ -281,7 +281,7 @@ def waits() -> dict[str, Any]:
 
 
 def trainings() -> dict[str, Any]:
-    """The same training twice on the device, with compiled layers, and on the CPU, by the command that the workflow calls."""
+    """The same training twice on the device, compiled, and on the CPU, by the command that the workflow calls."""
     trained = {"first": DEVICE, "again": DEVICE, "compiled": DEVICE, "on_cpu": torch.device("cpu")}
     running = [
         subprocess.Popen(
