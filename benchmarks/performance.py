@@ -3,6 +3,8 @@
     make bench                                        # all of it
     python -m benchmarks.performance growth start_up  # these anew; the others keep their figures
 
+The figures of a GPU are those of docs/gpu_check.jsonl, which benchmarks/gpu_check.sh wrote (docs/cluster.md).
+
 Each benchmark is a process of its own, one after the other: nothing else should run on the machine. What they print is kept
 in docs/performance.jsonl, of which the page is made. One that takes longer than its limit, or than is left of the quarter
 of an hour, is ended, and the page says so.
@@ -22,6 +24,7 @@ from pathlib import Path
 import torch
 from matplotlib.figure import Figure
 
+from benchmarks.gpu_results import gpu_measurements
 from benchmarks.machine import processor
 from benchmarks.measurement import Measurement, measurements
 from neds.figures.style import figure_style
@@ -29,6 +32,7 @@ from neds.files.atomic import replacing, write_text
 
 DOCS = Path(__file__).parents[1] / "docs"
 RECORDS, PAGE, PICTURE = DOCS / "performance.jsonl", DOCS / "performance.md", DOCS / "performance.png"
+GPU_RECORDS = DOCS / "gpu_check.jsonl"
 GROWTH = "How cost grows with "
 ALL_S = 900.0
 """Limit of all benchmarks of a call together."""
@@ -87,8 +91,12 @@ def records() -> dict[str, str]:
     return {name: printed for name, _, printed in (part.partition("\n") for part in parts)}
 
 
-def page(printed: dict[str, str]) -> str:
-    """The page, in Markdown."""
+def page(printed: dict[str, str], on_gpu: Sequence[Measurement] = ()) -> str:
+    """The page, in Markdown.
+
+    Args:
+        on_gpu: what was measured on a GPU, by another computer.
+    """
     paragraphs = [
         "# Performance",
         "Written by `make bench`; a figure is of the machine and the day that it was made on.",
@@ -101,6 +109,8 @@ def page(printed: dict[str, str]) -> str:
         paragraphs += [f"## {section}", table(list(own))]
     if any(one.section.startswith(GROWTH) for one in found):
         paragraphs += [f"![Trials per second and peak memory]({PICTURE.name})"]
+    for section, own in groupby(on_gpu, key=lambda one: one.section):
+        paragraphs += [f"## {section}", table(list(own))]
     for module, text in printed.items():
         ended = [line for line in text.splitlines() if line.startswith(("ended", "failed"))]
         paragraphs += [f"`benchmarks.{module}`: {line}." for line in ended]
@@ -176,7 +186,7 @@ def main() -> None:
     if any(one.section.startswith(GROWTH) for one in found):
         with replacing(PICTURE) as temporary:
             growth_figure(found).savefig(temporary, format="png", dpi=150)
-    write_text(PAGE, page(printed))
+    write_text(PAGE, page(printed, list(gpu_measurements(GPU_RECORDS))))
     print(PAGE)
 
 

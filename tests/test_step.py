@@ -38,19 +38,24 @@ def unequal_sessions() -> list:
 
 
 def make_state(
-    *, dropout: bool = False, recompute: bool = False, mode: str = "mm"
+    *,
+    dropout: bool = False,
+    recompute: bool = False,
+    mode: str = "mm",
+    device: torch.device = CPU,
+    n_sessions: int = 3,
 ) -> tuple[TrainingState, TrialStore, TrainingRun]:
-    store = TrialStore(unequal_sessions(), names=list(WITH_STIMULUS), device=CPU)
+    store = TrialStore(unequal_sessions()[:n_sessions], names=list(WITH_STIMULUS), device=device)
     model = (
         dict.fromkeys(DROPOUTS, 0.0) | {"dim": 16, "layers": 2, "heads": 2, "mlp": 32} | (DROPOUTS if dropout else {})
     )
     run = TrainingRun.model_validate({"mode": mode, "modalities": list(WITH_STIMULUS), "model": model})
     torch.manual_seed(0)
     design = Design(run.model, store.modalities, preset("mm", store.modalities, MaskingSettings()), store.n_bins)
-    network = NEDS(design, store.shapes).train()
+    network = NEDS(design, store.shapes).to(device).train()
     network.encoder.recomputes = recompute
     optimizer = torch.optim.AdamW([{"params": list(network.parameters()), "part": SHARED}], fused=True)
-    return TrainingState(network, [optimizer], run.training, steps_per_epoch=9, device=CPU), store, run
+    return TrainingState(network, [optimizer], run.training, steps_per_epoch=9, device=device), store, run
 
 
 def gradients(made: tuple[TrainingState, TrialStore, TrainingRun], at_once: int) -> dict[str, torch.Tensor]:
