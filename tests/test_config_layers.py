@@ -123,6 +123,12 @@ def test_examples_can_be_used(name):
     assert given.config.run_settings("finetuned", "mm").training.shared_lr == 0.3
 
 
+def test_the_example_for_a_gpu_is_of_the_papers_size():
+    settings = load_config([SHIPPED, SHIPPED.parent / "docs/examples/gpu.yaml"]).config.run_settings("scratch", "mm")
+    assert settings.model == settings.model.model_copy(update={"dim": 256, "layers": 5, "heads": 8, "mlp": 512})
+    assert settings.training.lr == 5e-4
+
+
 def test_text_that_is_shown_is_the_configuration_itself(tmp_path):
     (tmp_path / "mine.yaml").write_text(
         "training: {epochs: 7}\nmodel: {layers: 5}\nmodes: [mm, encoding]\noverrides: {pretrain: {model.layers: 22}}\n"
