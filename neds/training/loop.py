@@ -167,7 +167,8 @@ def _beginning(model: NEDS, store: TrialStore, settings: TrainingSettings) -> Tr
 def _can_be_recorded(store: TrialStore, memory: MemorySettings, processes: Processes) -> bool:
     """Whether steps can be CUDA graphs: all of them do the same with other numbers, none of which comes from the host."""
     is_alone_on_gpu = processes.device.type == "cuda" and processes.count == 1
-    return is_alone_on_gpu and store.is_on_device and len(store.eids) == 1 and not memory.recompute
+    is_wanted = memory.compile is not False and not memory.recompute
+    return is_alone_on_gpu and is_wanted and store.is_on_device and len(store.eids) == 1
 
 
 def _precision(
