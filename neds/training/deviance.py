@@ -19,8 +19,8 @@ def unexplained_deviance(
 ) -> dict[str, np.ndarray]:
     """Deviance left by a prediction in units of the null model's mean over the trials, (K,) of each target.
 
-    A trial in which a target is unknown counts as the target's other trials do on average. All are 0 of a target that is known
-    nowhere, or whose null model is perfect.
+    A trial in which a target is unknown counts as the target's other trials do on average. All are 0 of a target that is
+    known nowhere, or whose null model is perfect.
 
     Args:
         predicted: by target, the array that `neds.evaluation.score` describes.
