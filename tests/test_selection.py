@@ -43,7 +43,7 @@ def kept_epoch(keep: str, deviances: list[np.ndarray], scores: list[float]) -> i
         state.progress.epoch += 1
         with torch.no_grad():
             model.mask_vector.fill_(state.progress.epoch)
-        state.judge(Validation({"score": score}, deviance))
+        state.judge(Validation({"score": score}, np.atleast_2d(deviance)))
     state.settle()
     assert state.best["mask_vector"][0] == state.progress.best_epoch
     return state.progress.best_epoch
@@ -85,8 +85,8 @@ def test_unexplained_deviance_is_1_for_the_null_model_and_0_for_a_perfect_predic
     session = make_session(names=KINDS)
     trials = session.trials_of("val")
     null, perfect = null_and_perfect(session, target, trials)
-    assert unexplained_deviance(session, {target: null}, trials).mean() == pytest.approx(1)
-    assert unexplained_deviance(session, {target: perfect}, trials) == pytest.approx(0, abs=1e-5)
+    assert unexplained_deviance(session, {target: null}, trials)[target].mean() == pytest.approx(1)
+    assert unexplained_deviance(session, {target: perfect}, trials)[target] == pytest.approx(0, abs=1e-5)
 
 
 def test_no_trial_that_is_predicted_wrongly_with_confidence_outweighs_the_others():
@@ -96,22 +96,39 @@ def test_no_trial_that_is_predicted_wrongly_with_confidence_outweighs_the_others
     wrong = perfect.copy()
     wrong[0] = np.roll(perfect[0], 1)
     of_null = 1 - (perfect * null).sum(1) * 2 + (null**2).sum(1)
-    left = unexplained_deviance(session, {"choice": wrong}, trials)
+    left = unexplained_deviance(session, {"choice": wrong}, trials)["choice"]
     assert left[0] == pytest.approx(2 / of_null.mean())
     assert left[1:] == pytest.approx(0)
 
 
-def test_what_is_unknown_in_a_trial_does_not_count_there():
+def test_what_is_unknown_in_a_trial_counts_as_the_other_trials_do():
     session = make_session()
     trials = session.trials_of("val")
     predicted = {name: null_and_perfect(session, name, trials)[0] for name in ("wheel_speed", "choice")}
-    session.values["choice"][trials[0]] = -1
+    session.values["choice"][trials[:2]] = -1
     session.values["wheel_speed"][trials[1], :4] = np.nan
-    session.values["choice"][trials[2]], session.values["wheel_speed"][trials[2]] = -1, np.nan
     left = unexplained_deviance(session, predicted, trials)
-    of_wheel = unexplained_deviance(session, {"wheel_speed": predicted["wheel_speed"]}, trials)
-    assert left[0] == pytest.approx(of_wheel[0])
-    assert np.isfinite(left[1]) and np.isnan(left[2])
+    assert left["choice"][:2] == pytest.approx(left["choice"][2:].mean())
+    assert left["choice"].mean() == pytest.approx(1) and np.isfinite(left["wheel_speed"]).all()
+    session.values["choice"][trials] = -1
+    assert not unexplained_deviance(session, predicted, trials)["choice"].any(), "known nowhere"
+
+
+def test_a_target_that_is_lost_is_not_outweighed_by_one_that_can_be_explained_better():
+    """Of spikes a tenth of the deviance is explained at best, of the wheel most."""
+    rng = np.random.default_rng(0)
+    spikes, wheel = rng.normal(0.9, 0.02, 40), rng.normal(0.3, 0.05, 40)
+    before, after = np.stack([spikes, wheel]), np.stack([spikes + 0.1, wheel - 0.15])
+    assert after.mean() < before.mean()
+    assert kept_epoch("last_unless_worse", [before + 0.1, before, after], [0.1, 0.2, 0.3]) == 2
+
+
+def test_a_target_that_nothing_explains_decides_nothing_by_chance():
+    rng = np.random.default_rng(0)
+    wheel, noise = rng.normal(0.3, 0.05, 40), rng.normal(0, 0.5, (2, 40))
+    noise -= noise.mean(1, keepdims=True)
+    before, after = (np.stack([mean + own, wheel]) for mean, own in zip((1.0, 1.05), noise, strict=True))
+    assert kept_epoch("last_unless_worse", [before, after], [0.1, 0.2]) == 2
 
 
 def predictions(model, store, split="val") -> dict[str, np.ndarray]:
@@ -140,7 +157,7 @@ def test_calibration_draws_together_what_predicts_nothing_and_keeps_means(overco
     assert set(factors) == set(KINDS)
     assert factors["spikes"] < 0.5 and factors["wheel_speed"] < 0.5 and all(f >= 0 for f in factors.values())
     for name in KINDS:
-        left = [unexplained_deviance(session, {name: each[name]}, trials).mean() for each in (before, after)]
+        left = [unexplained_deviance(session, {name: each[name]}, trials)[name].mean() for each in (before, after)]
         assert left[1] < left[0], name
     np.testing.assert_allclose(after["spikes"].mean((0, 1)), before["spikes"].mean((0, 1)), rtol=1e-4)
     np.testing.assert_allclose(after["wheel_speed"].mean(0).mean(), before["wheel_speed"].mean(0).mean(), rtol=1e-4)

@@ -16,27 +16,25 @@ from neds.files.aligned import AlignedSession
 
 def unexplained_deviance(
     session: AlignedSession, predicted: Mapping[str, np.ndarray], trials: np.ndarray
-) -> np.ndarray:
-    """Deviance left by a prediction in units of the null model's mean over the trials, (K,), mean over targets.
+) -> dict[str, np.ndarray]:
+    """Deviance left by a prediction in units of the null model's mean over the trials, (K,) of each target.
 
-    A target that is unknown in a trial does not count there, and one whose null model is perfect counts nowhere; NaN where
-    nothing counts.
+    A trial in which a target is unknown counts as the target's other trials do on average. All are 0 of a target that is
+    known nowhere, or whose null model is perfect.
 
     Args:
         predicted: by target, the array that `neds.evaluation.score` describes.
         trials: (K,) trials of the session.
     """
-    shares = []
+    shares = {}
     for target, values in predicted.items():
         left = _deviance(session, target, values.astype(np.float64), trials)
         of_null = _deviance(session, target, _null(session, target, values.shape), trials)
         known = np.isfinite(of_null)
-        if known.any() and of_null[known].mean() > 0:
-            shares.append(left / of_null[known].mean())
-    if not shares:
-        return np.full(len(trials), np.nan)
-    counted = np.isfinite(shares).sum(0)
-    return np.divide(np.nansum(shares, 0), counted, out=np.full(len(trials), np.nan), where=counted > 0)
+        mean = of_null[known].mean() if known.any() else 0.0
+        share = left / mean if mean > 0 else np.zeros(len(trials))
+        shares[target] = np.where(known, share, share[known].mean() if known.any() else 0.0)
+    return shares
 
 
 def _null(session: AlignedSession, target: str, shape: tuple[int, ...]) -> np.ndarray:

@@ -37,7 +37,9 @@ class Progress:
         loss_sums: over these batches, by output: sums of the loss, and numbers of values in them.
         log: one row per validation.
         best_score, best_epoch: of the best validation so far; None and 0 before there is one with a score.
-        best_deviance: of that validation, by trial (`neds.training.validate.Validation`).
+        best_deviance: of that validation, by output and trial (`neds.training.validate.Validation`).
+        explained: of each output by its own best validation, and the standard errors of these
+            (`neds.training.selection.Explained`).
         validations_since_best: for early stopping.
         seconds: training time so far, over all its parts.
         precision: in which the run computes, chosen when it began.
@@ -51,7 +53,8 @@ class Progress:
     log: list[dict] = field(default_factory=list)
     best_score: float | None = None
     best_epoch: int = 0
-    best_deviance: list[float] = field(default_factory=list)
+    best_deviance: list[list[float]] = field(default_factory=list)
+    explained: list[list[float]] = field(default_factory=list)
     validations_since_best: int = 0
     seconds: float = 0.0
     precision: Precision = "fp32"

@@ -118,7 +118,8 @@ class TrainingSettings(Settings):
     keep: Keep = key("last_unless_worse", when="best to compare with the paper", paper="best", public_code="best")
     """Which weights become the model. best: those of the validation with the best mean score. last: those at the end.
     last_unless_worse: those at the end, unless an earlier validation left less deviance by more than the standard error
-    over validation trials. A search (`tune`) judges its trials by the best validation, whatever stands here."""
+    over validation trials; each output counts by how much of its deviance was explained at best. A search (`tune`) judges
+    its trials by the best validation, whatever stands here."""
     calibration: bool = key(False, when="true for few training trials", paper="false", public_code="false")
     """After training, draw the predictions of each output together (or apart) by the factor that fits the validation trials
     best: log rates, traces and logits around their means."""

@@ -11,6 +11,7 @@ import torch
 from neds.model.network import NEDS
 from neds.training.distributed import Processes
 from neds.training.resume import Progress, load_state, save_state
+from neds.training.selection import Explained
 from neds.training.sessions import SessionParameters
 from neds.training.settings import TrainingSettings
 from neds.training.validate import Validation
@@ -143,6 +144,10 @@ class TrainingState:
         self._latest = validation
         if not np.isfinite(validation.score):
             return
+        explained = Explained.of(validation.deviance)
+        if progress.explained:
+            explained = self._explained.or_more(explained)
+        progress.explained = [explained.share.tolist(), explained.error.tolist()]
         if progress.best_score is None or self._is_better(validation):
             progress.validations_since_best = 0
             self.keep_as_best(validation)
@@ -152,17 +157,25 @@ class TrainingState:
     def _is_better(self, validation: Validation) -> bool:
         progress, keep = self.progress, self._settings.keep
         if keep == "last_unless_worse":
-            return float(np.mean(validation.deviance)) < float(np.mean(progress.best_deviance))
+            return float(self._more_left(validation).mean()) < 0
         return keep == "last" or validation.score > (progress.best_score or 0.0)
+
+    @property
+    def _explained(self) -> Explained:
+        return Explained(*map(np.array, self.progress.explained))
+
+    def _more_left(self, validation: Validation) -> np.ndarray:
+        """How much more deviance a validation left than the best one, by trial."""
+        return self._explained.more_left(validation.deviance, np.array(self.progress.best_deviance))
 
     def settle(self) -> None:
         """At the end, by `last_unless_worse`: keep the last weights unless they left more deviance than the best ones did,
         by more than the standard error of the difference over trials.
         """
-        latest, best = self._latest, self.progress.best_deviance
+        latest = self._latest
         if self._settings.keep != "last_unless_worse" or latest is None or not np.isfinite(latest.score):
             return
-        more = latest.deviance - np.array(best)
+        more = self._more_left(latest)
         if more.mean() <= (more.std(ddof=1) / len(more) ** 0.5 if len(more) > 1 else 0.0):
             self.keep_as_best(latest)
 

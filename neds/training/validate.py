@@ -27,8 +27,8 @@ class Validation:
             are selected (often the same), with keys "<target>_<metric>"; "score" is the mean of the latter over outputs,
             NaN where one that can be scored is not, because a prediction is not finite; "deviance" is the mean of
             `deviance`.
-        deviance: what the predictions leave of the null model's, by trial, of one session after the other
-            (`neds.training.deviance.unexplained_deviance`); 0 in trials of which nothing is known.
+        deviance: (outputs, validation trials) what the predictions leave of the null model's, of one session after the other
+            (`neds.training.deviance.unexplained_deviance`).
     """
 
     scores: dict[str, float]
@@ -60,15 +60,16 @@ def validate(
     ]
     totals, is_faulty = torch.zeros(2, len(columns), dtype=torch.float64), False
     ends = np.cumsum([len(session.trials_of("val")) for session in sessions])
-    deviance = torch.zeros(int(ends[-1]), dtype=torch.float64)
+    deviance = torch.zeros(len(kinds), int(ends[-1]), dtype=torch.float64)
     for index in processes.own_rows(len(sessions)):
         trials = sessions[index].trials_of("val")
         predictions = {k: v for task in tasks for k, v in predict(model, store, index, "val", task, precision).items()}
         in_the_end = predictions
         if will_calibrate:
             in_the_end = {k: recalibrated(sessions[index], k, values, trials) for k, values in predictions.items()}
-        left = np.nan_to_num(unexplained_deviance(sessions[index], in_the_end, trials))
-        deviance[ends[index] - len(trials) : ends[index]] = torch.from_numpy(left)
+        left = unexplained_deviance(sessions[index], in_the_end, trials)
+        of_session = np.stack([left[target] for target in kinds])
+        deviance[:, ends[index] - len(trials) : ends[index]] = torch.from_numpy(of_session)
         scores = {target: selecting_scores(sessions[index], target, predictions[target], trials) for target in kinds}
         for target, values in predictions.items():
             is_faulty |= bool((known_values(sessions[index], target, trials) & ~np.isfinite(values)).any())
@@ -81,8 +82,8 @@ def validate(
     selected = [mean for (target, metric), mean in means.items() if metric == SELECTION_METRIC[kinds[target]]]
     named = {f"{target}_{metric}": mean for (target, metric), mean in means.items()}
     score = float(np.mean(selected)) if selected and not is_faulty else float("nan")
-    by_trial = processes.sum(deviance.to(processes.device)).cpu().numpy()
-    return Validation(named | {"score": score, "deviance": float(by_trial.mean())}, by_trial)
+    left_over = processes.sum(deviance.to(processes.device)).cpu().numpy()
+    return Validation(named | {"score": score, "deviance": float(left_over.mean())}, left_over)
 
 
 def can_be_scored(model: NEDS, sessions: list[AlignedSession]) -> bool:
