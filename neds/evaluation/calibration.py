@@ -48,7 +48,7 @@ def expected_calibration_error(bins: pd.DataFrame) -> float:
     return float(error / n_trials) if n_trials else float("nan")
 
 
-def calibration_slope(rates: np.ndarray, counts: np.ndarray) -> float:
+def calibration_slope(rates: np.ndarray, counts: np.ndarray, *, units: np.ndarray | None = None) -> float:
     """Slope of counts over predicted rates within units: by how much of a predicted change of its rate a unit's changes.
 
     1 is calibrated; below 1 the rates are overconfident, above 1 they vary too little. It is the slope of the regression of
@@ -59,13 +59,20 @@ def calibration_slope(rates: np.ndarray, counts: np.ndarray) -> float:
     Args:
         rates: (K, T, N) expected spikes per bin.
         counts: (K, T, N) spikes.
+        units: (N,) which units to take; all when omitted.
     """
-    mean = counts.mean((0, 1), dtype=np.float64)
-    fires = mean > 0
-    rates, counts, mean = rates[..., fires].astype(np.float64), counts[..., fires], mean[fires]
-    deviation = rates - rates.mean((0, 1))
-    together = ((deviation * counts).sum((0, 1)) / mean).sum()
-    of_rates = (np.square(deviation).sum((0, 1)) / mean).sum()
+    mean, mean_rate = counts.mean((0, 1), dtype=np.float64), rates.mean((0, 1), dtype=np.float64)
+    together, of_rates = np.zeros_like(mean), np.zeros_like(mean)
+    with np.errstate(invalid="ignore"):
+        # A trial at a time, which fits a cache.
+        for own_rates, own_counts in zip(rates, counts, strict=True):
+            deviation = own_rates - mean_rate
+            together += (deviation * own_counts).sum(0)
+            of_rates += np.square(deviation).sum(0)
+    taken = mean > 0 if units is None else (mean > 0) & units
+    together, of_rates, mean, mean_rate = (values[taken] for values in (together, of_rates, mean, mean_rate))
     # What rounding leaves of constant rates is no change.
-    least = np.finfo(np.float32).eps ** 2 * (np.square(rates).sum((0, 1)) / mean).sum()
-    return float(together / of_rates) if of_rates > least else float("nan")
+    n_bins = counts.shape[0] * counts.shape[1]
+    least = np.finfo(np.float32).eps ** 2 * ((of_rates + n_bins * np.square(mean_rate)) / mean).sum()
+    change = (of_rates / mean).sum()
+    return float((together / mean).sum() / change) if change > least else float("nan")

@@ -10,10 +10,33 @@ LEAST_RELATIVE_STD = 1e-6
 """A truth whose standard deviation is at most this share of its largest absolute value is constant: 32-bit floats resolve
 a little more than a tenth of it."""
 _SMALLEST_RATE = 1e-9
-_SMALLEST_DEVIANCE = 1e-9
 
 
-def bits_per_spike(rates: np.ndarray, counts: np.ndarray, null_rates: np.ndarray | None = None) -> np.ndarray:
+def log_likelihood(rates: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Poisson log-likelihood (K, N) of each trial, in nats, without log(counts!), which no difference of two has.
+
+    Args:
+        rates: (K, T, N), or (N,) of all bins alike, expected spikes per bin.
+        counts: (K, T, N) spikes.
+    """
+    if rates.ndim == 1:
+        return counts.sum(1, dtype=np.float64) * np.log(np.maximum(rates, _SMALLEST_RATE)) - counts.shape[1] * rates
+    found = np.empty((counts.shape[0], counts.shape[2]))
+    with np.errstate(invalid="ignore", over="ignore"):
+        # A trial at a time, which fits a cache.
+        for row, own_rates, own_counts in zip(found, rates, counts, strict=True):
+            log_rates = np.log(np.maximum(own_rates, _SMALLEST_RATE, dtype=np.float64))
+            row[:] = (own_counts * log_rates - own_rates).sum(0)
+    return found
+
+
+def bits_per_spike(
+    rates: np.ndarray,
+    counts: np.ndarray,
+    null_rates: np.ndarray | None = None,
+    *,
+    likelihood: np.ndarray | None = None,
+) -> np.ndarray:
     """Poisson log-likelihood gain over a constant rate, in bits per spike of each unit (N,).
 
     (log L(rates) - log L(null)) / (n_spikes ln 2). The NEDS paper reports its mean over units; `pooled_bits_per_spike` is
@@ -23,21 +46,27 @@ def bits_per_spike(rates: np.ndarray, counts: np.ndarray, null_rates: np.ndarray
         rates: (K, T, N) expected spikes per bin.
         counts: (K, T, N) spikes.
         null_rates: (N,) expected spikes per bin of the null model; each unit's mean over `counts` when omitted.
+        likelihood: `log_likelihood` of the rates, where it has been computed.
     """
     n_spikes = counts.sum((0, 1), dtype=np.float64)
-    gain = bits_by_trial(rates, counts, null_rates).sum(0)
+    gain = bits_by_trial(rates, counts, null_rates, likelihood=likelihood).sum(0)
     return np.divide(gain, n_spikes, out=np.full(len(n_spikes), np.nan), where=n_spikes > 0)
 
 
-def bits_by_trial(rates: np.ndarray, counts: np.ndarray, null_rates: np.ndarray | None = None) -> np.ndarray:
+def bits_by_trial(
+    rates: np.ndarray,
+    counts: np.ndarray,
+    null_rates: np.ndarray | None = None,
+    *,
+    likelihood: np.ndarray | None = None,
+) -> np.ndarray:
     """Poisson log-likelihood gain (K, N) of each trial over a constant rate, in bits; arguments as of `bits_per_spike`."""
-    counts = counts.astype(np.float64)
     if null_rates is None:
-        null_rates = counts.mean((0, 1))
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        log_ratio = np.log(np.maximum(rates, _SMALLEST_RATE) / null_rates)
-        gain = (counts * log_ratio - rates + null_rates).sum(1, dtype=np.float64) / np.log(2)
-    return np.where((null_rates > 0) & np.isfinite(rates).all((0, 1)), gain, np.nan)
+        null_rates = counts.mean((0, 1), dtype=np.float64)
+    if likelihood is None:
+        likelihood = log_likelihood(rates, counts)
+    gain = (likelihood - log_likelihood(null_rates, counts)) / np.log(2)
+    return np.where((null_rates > 0) & np.isfinite(likelihood).all(0), gain, np.nan)
 
 
 def pooled_bits_per_spike(bits: np.ndarray, n_spikes: np.ndarray) -> float:
@@ -61,13 +90,10 @@ def poisson_deviance(rates: np.ndarray, counts: np.ndarray) -> np.ndarray:
         rates: (K, T, N), or (N,) of all bins alike, expected spikes per bin.
         counts: (K, T, N) spikes.
     """
-    counts, rates = counts.astype(np.float64), np.maximum(rates, _SMALLEST_RATE, dtype=np.float64)
-    with np.errstate(invalid="ignore"):
-        # log(max(y, 1)) is log(y) but for y = 0, where y log(y) is 0.
-        return 2 * (counts * (np.log(np.maximum(counts, 1)) - np.log(rates)) - counts + rates).sum(1)
+    return 2 * (log_likelihood(counts, counts) - log_likelihood(rates, counts))
 
 
-def poisson_d2(rates: np.ndarray, counts: np.ndarray) -> np.ndarray:
+def poisson_d2(rates: np.ndarray, counts: np.ndarray, *, likelihood: np.ndarray | None = None) -> np.ndarray:
     """Share of the Poisson deviance of each unit (N,) that the rates explain; 1 is reached by rates equal to the counts.
 
     1 - D(rates) / D(mean rate) (Cameron & Windmeijer 1996). Its mean over units is the `poisson_d2` of BrainWideBench. NaN
@@ -76,12 +102,14 @@ def poisson_d2(rates: np.ndarray, counts: np.ndarray) -> np.ndarray:
     Args:
         rates: (K, T, N) expected spikes per bin.
         counts: (K, T, N) spikes.
+        likelihood: `log_likelihood` of the rates, where it has been computed.
     """
-    left = poisson_deviance(rates, counts).sum(0)
-    of_mean = poisson_deviance(counts.mean((0, 1)), counts).sum(0)
-    varies = counts.any((0, 1)) & (of_mean > _SMALLEST_DEVIANCE)
-    defined = varies & np.isfinite(rates).all((0, 1))
-    return 1 - np.divide(left, of_mean, out=np.full(len(left), np.nan), where=defined)
+    if likelihood is None:
+        likelihood = log_likelihood(rates, counts)
+    of_mean = log_likelihood(counts.mean((0, 1), dtype=np.float64), counts).sum(0)
+    reachable = log_likelihood(counts, counts).sum(0) - of_mean
+    defined = (counts != counts[:1, :1]).any((0, 1)) & np.isfinite(likelihood).all(0)
+    return np.divide(likelihood.sum(0) - of_mean, reachable, out=np.full(len(of_mean), np.nan), where=defined)
 
 
 def r2(truth: np.ndarray, predicted: np.ndarray, *, least_std: float = 0.0) -> float:
@@ -90,14 +118,22 @@ def r2(truth: np.ndarray, predicted: np.ndarray, *, least_std: float = 0.0) -> f
     NaN when the truth does not vary: its standard deviation is at most `least_std`, or `LEAST_RELATIVE_STD` of its
     largest absolute value.
     """
-    return r2_weighted(truth[..., None], predicted[..., None], least_std=least_std)
+    return float(r2_by_column(truth[..., None], predicted[..., None], least_std=least_std)[0])
 
 
 def r2_by_column(truth: np.ndarray, predicted: np.ndarray, *, least_std: np.ndarray | float = 0.0) -> np.ndarray:
     """R2 (width,) of each column of (K, T, width), which may have units of their own; `least_std` (width,) as of `r2`."""
-    columns = range(truth.shape[-1])
-    least = np.broadcast_to(least_std, len(columns))
-    return np.array([r2(truth[..., c], predicted[..., c], least_std=least[c]) for c in columns])
+    width = truth.shape[-1]
+    truth, predicted = (values.reshape(-1, width).astype(np.float64) for values in (truth, predicted))
+    known = np.isfinite(truth)
+    truth, predicted = np.where(known, truth, 0.0), np.where(known, predicted, 0.0)
+    n_known = np.maximum(known.sum(0), 1)
+    of_mean = (np.square(truth - truth.sum(0) / n_known) * known).sum(0)
+    least = np.maximum(least_std, LEAST_RELATIVE_STD * np.abs(truth).max(0, initial=0) + np.finfo(np.float32).tiny)
+    defined = (np.sqrt(of_mean / n_known) > least) & np.isfinite(predicted).all(0)
+    with np.errstate(invalid="ignore"):
+        left = np.square(truth - predicted).sum(0)
+    return 1 - np.divide(left, of_mean, out=np.full(width, np.nan), where=defined)
 
 
 def r2_weighted(truth: np.ndarray, predicted: np.ndarray, *, least_std: np.ndarray | float = 0.0) -> float:

@@ -185,6 +185,7 @@ def _unit_table(
 
 
 def _write_predictions(path: Path, session: AlignedSession, trials: np.ndarray, predicted: list[Predicted]) -> None:
+    compressed = {"compression": "gzip", "shuffle": True}
     with replacing(path) as temporary, h5py.File(temporary, "w") as handle:
         handle.attrs.update(format=FORMAT, format_version=VERSION, eid=session.eid)
         handle.create_dataset("trials", data=trials)
@@ -194,9 +195,9 @@ def _write_predictions(path: Path, session: AlignedSession, trials: np.ndarray, 
                 if item.task.name in UNIT_TASKS:
                     group = handle.create_group(name)
                     group.attrs.update(inputs=item.task.inputs, trained_for=item.trained_for)
-                    group.create_dataset("rates", data=values.astype(np.float32), compression="gzip")
+                    group.create_dataset("rates", data=values.astype(np.float32), **compressed)
                     group.create_dataset("bins", data=np.arange(session.n_bins - values.shape[1], session.n_bins))
                     group.create_dataset("units", data=np.array(item.task.held_out or range(values.shape[2])))
                 elif name not in handle:
-                    dataset = handle.create_dataset(name, data=values.astype(np.float32), compression="gzip")
+                    dataset = handle.create_dataset(name, data=values.astype(np.float32), **compressed)
                     dataset.attrs["inputs"] = item.task.inputs

@@ -83,6 +83,8 @@ def selecting_scores(
 def _unless_faulty(
     found: dict[str, Score], session: AlignedSession, target: str, predicted: np.ndarray, trials: np.ndarray
 ) -> dict[str, Score]:
+    if np.isfinite(predicted).all():
+        return found
     faulty = ~np.isfinite(predicted) & known_values(session, target, trials)
     if not faulty.any():
         return found
@@ -108,12 +110,14 @@ def unit_scores(session: AlignedSession, target: str, predicted: np.ndarray, tri
     """
     counts = session.values[target][trials]
     null = session.statistics[target]["mean"]
-    d2 = metrics.poisson_d2(predicted, counts)
+    likelihood = metrics.log_likelihood(predicted, counts)
+    bits = metrics.bits_per_spike(predicted, counts, likelihood=likelihood)
+    d2 = metrics.poisson_d2(predicted, counts, likelihood=likelihood)
     scores = pd.DataFrame(
         {
             "n_spikes": counts.sum((0, 1), dtype=np.int64),
-            "bits_per_spike": _bits_per_spike(session, target, predicted, trials),
-            "bits_per_spike_train_null": metrics.bits_per_spike(predicted, counts, null),
+            "bits_per_spike": np.where(null > 0, bits, np.nan),
+            "bits_per_spike_train_null": metrics.bits_per_spike(predicted, counts, null, likelihood=likelihood),
             "poisson_d2": np.where(null > 0, d2, np.nan),
         }
     )
@@ -124,12 +128,6 @@ def unit_scores(session: AlignedSession, target: str, predicted: np.ndarray, tri
     predicted_psth = metrics.condition_averages(predicted, condition)
     psth = metrics.r2_by_column(truth_psth, predicted_psth)
     return scores.assign(r2_psth=np.where(null > 0, psth, np.nan))
-
-
-def _bits_per_spike(session: AlignedSession, target: str, predicted: np.ndarray, trials: np.ndarray) -> np.ndarray:
-    """That of each unit (N,) that had a spike in the training trials."""
-    bits = metrics.bits_per_spike(predicted, session.values[target][trials])
-    return np.where(session.statistics[target]["mean"] > 0, bits, np.nan)
 
 
 def _r2_by_column(session: AlignedSession, target: str, predicted: np.ndarray, trials: np.ndarray) -> np.ndarray:
@@ -158,7 +156,7 @@ def _over_units(
     n_scored = scores["bits_per_spike"].n_scored
     scores["bits_per_spike_pooled"] = Score(pooled, n_scored)
     known = units["bits_per_spike"].notna().to_numpy()
-    slope = calibration.calibration_slope(predicted[..., known], session.values[target][trials][..., known])
+    slope = calibration.calibration_slope(predicted, session.values[target][trials], units=known)
     scores["calibration_slope"] = Score(slope, n_scored if np.isfinite(slope) else 0)
     return scores
 
@@ -209,7 +207,8 @@ def _of_classes(value: float, truth: np.ndarray) -> Score:
 def _selecting_counts(
     session: AlignedSession, target: str, predicted: np.ndarray, trials: np.ndarray
 ) -> dict[str, Score]:
-    return {"bits_per_spike": _over(_bits_per_spike(session, target, predicted, trials))}
+    bits = metrics.bits_per_spike(predicted, session.values[target][trials])
+    return {"bits_per_spike": _over(np.where(session.statistics[target]["mean"] > 0, bits, np.nan))}
 
 
 def _selecting_continuous(
