@@ -76,7 +76,10 @@ class _Values:
         truth = self._standard.standardised(flat(values[train]))
         per_sample = truth.reshape(-1, self._shape[-1]) if inputs.ndim == 3 else truth
         known = np.isfinite(per_sample).all(1)
-        self._truth, self._read = per_sample[known].astype(np.float32), inputs[train].reshape(len(per_sample), -1)[known]
+        self._truth, self._read = (
+            per_sample[known].astype(np.float32),
+            inputs[train].reshape(len(per_sample), -1)[known],
+        )
 
     def fits(self, penalty: float) -> Iterable[Fitted]:
         """Values (k, T, width), or (k,) of one per trial."""
