@@ -71,6 +71,12 @@ def test_pooled_bits_and_d2_are_those_of_the_benchmarks():
     assert abs(bits.mean() - pooled) > 0.001, "the paper's mean over units is another score"
 
 
+def test_a_unit_that_always_fires_alike_has_no_d2():
+    """Of a mean over many bins rounding leaves a little deviance."""
+    counts = np.full((5, 40, 1), 3)
+    assert np.isnan(metrics.poisson_d2(np.random.default_rng(0).uniform(0.5, 2, counts.shape), counts)).all()
+
+
 def test_poisson_d2_agrees_with_scikit_learn_and_leaves_out_what_has_no_deviance():
     rates, counts = benchmark_example()
     counts[..., 2], counts[..., 3] = 0, 1
