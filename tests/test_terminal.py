@@ -209,13 +209,7 @@ def on_a_terminal(folder, *, stop_by: int = 0) -> tuple[int, str]:
     """
     reading, writing = pty.openpty()
     terminal = environment(folder) | {"TERM": "xterm", "COLUMNS": "120"}
-
-    def heed_interrupts() -> None:
-        # A shell's background jobs ignore them, and what these start does, too.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-    words = command(folder, "figures")
-    with subprocess.Popen(words, stdout=writing, stderr=writing, env=terminal, preexec_fn=heed_interrupts) as process:
+    with subprocess.Popen(command(folder, "figures"), stdout=writing, stderr=writing, env=terminal) as process:
         os.close(writing)
         shown, next_s = b"", 0.0
         try:
