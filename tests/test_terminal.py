@@ -209,7 +209,13 @@ def on_a_terminal(folder, *, stop_by: int = 0) -> tuple[int, str]:
     """
     reading, writing = pty.openpty()
     terminal = environment(folder) | {"TERM": "xterm", "COLUMNS": "120"}
-    with subprocess.Popen(command(folder, "figures"), stdout=writing, stderr=writing, env=terminal) as process:
+
+    def heed_interrupts() -> None:
+        # A shell's background jobs ignore them, and what these start does, too.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    words = command(folder, "figures")
+    with subprocess.Popen(words, stdout=writing, stderr=writing, env=terminal, preexec_fn=heed_interrupts) as process:
         os.close(writing)
         shown, next_s = b"", 0.0
         try:
@@ -234,7 +240,7 @@ def test_on_a_terminal_the_run_is_drawn_live(copy_of_finished):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "said"),
-    [(signal.SIGTERM, "finished first: [12] jobs? at work"), (signal.SIGINT, "Told to end: [12] jobs?")],
+    [(signal.SIGTERM, r"finished first: [12] jobs? at work \(figure, "), (signal.SIGINT, "Told to end: [12] jobs?")],
 )
 def test_a_run_that_a_signal_stops_says_so_on_a_terminal(number, said, copy_of_finished):
     # Several jobs, so that one is at work whenever the signal comes.

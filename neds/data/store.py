@@ -54,8 +54,7 @@ class TrialStore:
         self.modalities: dict[str, Modality] = {name: _common([s.modalities[name] for s in sessions]) for name in names}
         self.eids = [session.eid for session in sessions]
         n_trials = [session.n_trials for session in sessions]
-        self._first = np.cumsum([0, *n_trials[:-1]])
-        self._first_rows = torch.from_numpy(self._first).to(device)
+        self._first = torch.from_numpy(np.cumsum([0, *n_trials[:-1]])).to(device)
         self._counts = {
             n: self._held([session.values[n] for session in sessions])
             for n, m in self.modalities.items()
@@ -143,7 +142,7 @@ class TrialStore:
     def batch_of(self, chosen: Chosen) -> Batch:
         """Cut a batch."""
         of_trial, n_trials = chosen.places[0], chosen.places.shape[1]
-        row = self._first_rows[of_trial] + chosen.places[1]
+        row = self._first[of_trial] + chosen.places[1]
         counts, scaled, continuous, columns, categorical, scalar, valid = {}, {}, {}, {}, {}, {}, {}
         for name, modality in self.modalities.items():
             if modality.kind == "counts":
@@ -192,7 +191,7 @@ class TrialStore:
 
     def of_trials(self, session: int, trials: np.ndarray, name: str) -> np.ndarray:
         """Values (k,) of a modality of one value per trial: classes, -1 where unknown; or standardised, NaN there."""
-        rows = torch.from_numpy(self._first[session] + trials).to(self.device)
+        rows = self._first[session] + torch.from_numpy(trials).to(self.device)
         return self._values[name][rows].cpu().numpy()
 
     def shuffled(

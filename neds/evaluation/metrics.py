@@ -129,11 +129,15 @@ def r2_by_column(truth: np.ndarray, predicted: np.ndarray, *, least_std: np.ndar
     truth, predicted = np.where(known, truth, 0.0), np.where(known, predicted, 0.0)
     n_known = np.maximum(known.sum(0), 1)
     of_mean = (np.square(truth - truth.sum(0) / n_known) * known).sum(0)
-    least = np.maximum(least_std, LEAST_RELATIVE_STD * np.abs(truth).max(0, initial=0) + np.finfo(np.float32).tiny)
-    defined = (np.sqrt(of_mean / n_known) > least) & np.isfinite(predicted).all(0)
+    defined = (np.sqrt(of_mean / n_known) > _least_std(truth, least_std)) & np.isfinite(predicted).all(0)
     with np.errstate(invalid="ignore"):
         left = np.square(truth - predicted).sum(0)
     return 1 - np.divide(left, of_mean, out=np.full(width, np.nan), where=defined)
+
+
+def _least_std(truth: np.ndarray, least_std: np.ndarray | float) -> np.ndarray:
+    """Standard deviation (width,) up to which columns of (samples, width) are constant; `least_std` as of `r2`."""
+    return np.maximum(least_std, LEAST_RELATIVE_STD * np.abs(truth).max(0, initial=0) + np.finfo(np.float32).tiny)
 
 
 def r2_weighted(truth: np.ndarray, predicted: np.ndarray, *, least_std: np.ndarray | float = 0.0) -> float:
@@ -145,8 +149,7 @@ def r2_weighted(truth: np.ndarray, predicted: np.ndarray, *, least_std: np.ndarr
     truth, predicted = truth[known].astype(np.float64), predicted[known].astype(np.float64)
     if not len(truth):
         return float("nan")
-    least = np.maximum(least_std, LEAST_RELATIVE_STD * np.abs(truth).max(0) + np.finfo(np.float32).tiny)
-    varies = truth.std(0) > least
+    varies = truth.std(0) > _least_std(truth, least_std)
     truth, predicted = truth[:, varies], predicted[:, varies]
     if not varies.any() or not np.isfinite(predicted).all():
         return float("nan")

@@ -111,12 +111,11 @@ def unit_scores(session: AlignedSession, target: str, predicted: np.ndarray, tri
     counts = session.values[target][trials]
     null = session.statistics[target]["mean"]
     likelihood = metrics.log_likelihood(predicted, counts)
-    bits = metrics.bits_per_spike(predicted, counts, likelihood=likelihood)
     d2 = metrics.poisson_d2(predicted, counts, likelihood=likelihood)
     scores = pd.DataFrame(
         {
             "n_spikes": counts.sum((0, 1), dtype=np.int64),
-            "bits_per_spike": np.where(null > 0, bits, np.nan),
+            "bits_per_spike": _bits_per_spike(session, target, predicted, trials, likelihood),
             "bits_per_spike_train_null": metrics.bits_per_spike(predicted, counts, null, likelihood=likelihood),
             "poisson_d2": np.where(null > 0, d2, np.nan),
         }
@@ -128,6 +127,18 @@ def unit_scores(session: AlignedSession, target: str, predicted: np.ndarray, tri
     predicted_psth = metrics.condition_averages(predicted, condition)
     psth = metrics.r2_by_column(truth_psth, predicted_psth)
     return scores.assign(r2_psth=np.where(null > 0, psth, np.nan))
+
+
+def _bits_per_spike(
+    session: AlignedSession,
+    target: str,
+    predicted: np.ndarray,
+    trials: np.ndarray,
+    likelihood: np.ndarray | None = None,
+) -> np.ndarray:
+    """That of each unit (N,) that had a spike in the training trials; `likelihood` as of `metrics.bits_per_spike`."""
+    bits = metrics.bits_per_spike(predicted, session.values[target][trials], likelihood=likelihood)
+    return np.where(session.statistics[target]["mean"] > 0, bits, np.nan)
 
 
 def _r2_by_column(session: AlignedSession, target: str, predicted: np.ndarray, trials: np.ndarray) -> np.ndarray:
@@ -207,8 +218,7 @@ def _of_classes(value: float, truth: np.ndarray) -> Score:
 def _selecting_counts(
     session: AlignedSession, target: str, predicted: np.ndarray, trials: np.ndarray
 ) -> dict[str, Score]:
-    bits = metrics.bits_per_spike(predicted, session.values[target][trials])
-    return {"bits_per_spike": _over(np.where(session.statistics[target]["mean"] > 0, bits, np.nan))}
+    return {"bits_per_spike": _over(_bits_per_spike(session, target, predicted, trials))}
 
 
 def _selecting_continuous(

@@ -77,17 +77,15 @@ class Attention(nn.Module):
 
     def queries_and_keys(self, x_BPD: Tensor, turns: Tensor, read: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Queries (B, H, R, d) and keys (B, H, P, d), turned by the times of their tokens."""
-        weight: Tensor = self.query_key.weight
-        bias: Tensor = self.query_key.bias
+        both: tuple[Tensor, Tensor] = self.query_key.weight, self.query_key.bias
         turned = rotated_halves
         if not torch.compiler.is_compiling():
-            weight, bias = (
-                self._pairs_beside_each_other(each) for each in (self.query_key.weight, self.query_key.bias)
-            )
+            both = self._pairs_beside_each_other(both[0]), self._pairs_beside_each_other(both[1])
             turned = rotated
+        weight, bias = both
         if read is None:
-            both = turned(F.linear(x_BPD, weight, bias).unflatten(-1, (2 * self.heads, -1)), turns)
-            query, key = both.transpose(1, 2).chunk(2, dim=1)
+            each = turned(F.linear(x_BPD, weight, bias).unflatten(-1, (2 * self.heads, -1)), turns)
+            query, key = each.transpose(1, 2).chunk(2, dim=1)
             return query, key
         (for_queries, for_keys), (query_bias, key_bias) = weight.chunk(2), bias.chunk(2)
         query = F.linear(x_BPD.index_select(1, read), for_queries, query_bias).unflatten(-1, (self.heads, -1))

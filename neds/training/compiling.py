@@ -28,9 +28,10 @@ def compiles(
     Raises:
         UserError: it is asked for, and cannot be done here.
     """
-    if memory.compile == "auto" and (device.type != "cuda" or training_operations(model, n_trials) < WORTH_COMPILING):
-        return False
-    if not memory.compile:
+    wanted = memory.compile
+    if wanted == "auto":
+        wanted = device.type == "cuda" and training_operations(model, n_trials) >= WORTH_COMPILING
+    if not wanted:
         return False
     if fault := compiler_fault(device):
         if memory.compile != "auto":

@@ -1,6 +1,6 @@
 """Steps on a GPU as CUDA graphs: recorded once, then started as one, where starting their kernels takes longer than these.
 
-A network of the size that a session needs has kernels of a few microseconds, about as long as the host needs to start each.
+A network of the size that a session needs has kernels of a few microseconds; the host takes longer to start each.
 """
 
 from collections.abc import Callable, Iterable, Sequence

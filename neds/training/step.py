@@ -26,7 +26,7 @@ from neds.training.state import TrainingState
 
 @dataclass(frozen=True)
 class _Part:
-    """What the network and the loss get of such trials.
+    """What the network and the loss get of trials that go through the network together.
 
     Attributes:
         batch: without the units that the network must not see.
