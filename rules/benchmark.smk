@@ -50,6 +50,27 @@ if PLAN.has("benchmark_unit_tasks"):
             " --coverage {output.coverage:q} --scores {output.scores:q} {params.recipe} 2>&1 | tee {log:q}"
 
 
+if PLAN.has("benchmark_region_units"):
+
+    rule benchmark_region_units:
+        """Write a recording's units, with what the benchmark's third suite asks of them."""
+        input:
+            unpack(needs("benchmark_region_units")),
+        output:
+            f"{RESULTS}/benchmark/ts3/units/{{eid}}.parquet",
+        log:
+            log_file("benchmark_region_units"),
+        # A second of work for each of hundreds of recordings.
+        localrule: True
+        conda:
+            "../envs/neds.yaml"
+        params:
+            files=read_options("benchmark_region_units"),
+            recipe=recipe("benchmark_region_units"),
+        shell:
+            "python -m workflow_scripts region-units {params.files} --output {output:q} {params.recipe} 2>&1 | tee {log:q}"
+
+
 if PLAN.has("benchmark_regions"):
 
     rule benchmark_regions:

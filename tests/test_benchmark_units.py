@@ -20,6 +20,7 @@ from neds.benchmark.archive import Entry, encoded, prediction, read_archive, tru
 from neds.benchmark.check import submission_faults
 from neds.benchmark.protocol import REGION_TASK, REGIONS, UNIT_TASKS
 from neds.benchmark.recording import opened
+from neds.benchmark.region_units import write_region_units
 from neds.benchmark.regions import pooled, submit_regions
 from neds.benchmark.settings import RegionsSubmission, UnitTasksSubmission
 from neds.benchmark.sheet import write_sheet
@@ -29,10 +30,10 @@ from neds.config.load import load_config
 from neds.errors import UserError
 from neds.files.tables import read_csv
 from neds.model.checkpoint import Checkpoint, write_checkpoint
-from neds.plan.benchmark import lost_to_servers
 from neds.plan.plan import Plan
 from neds.regions.embeddings import Embeddings, write_embeddings
 from tests import brain_wide_bench as bench
+from tests.file_server import serving
 from tests.workflow_runs import snakemake
 
 ROOT = Path(__file__).parents[1]
@@ -125,6 +126,12 @@ def test_probabilities_are_pooled_as_the_benchmark_pools_them():
     )
 
 
+def region_units_of(recording: Path) -> Path:
+    output = recording.with_suffix(".parquet")
+    write_region_units(recording=recording, output=output)
+    return output
+
+
 @pytest.fixture
 def embedded(tmp_path) -> dict[str, object]:
     """Files of two recordings that are scored and two others, with embeddings that say the region, as options of a job."""
@@ -150,8 +157,8 @@ def embedded(tmp_path) -> dict[str, object]:
     write_checkpoint(folder / "model", Checkpoint(record={"trained_before": {"cccc_windows": ["0"]}}), {})
     return (
         {
-            "recordings": scored,
-            "pretraining": others,
+            "recordings": [region_units_of(path) for path in scored],
+            "pretraining": [region_units_of(path) for path in others],
             "embeddings": [
                 written(f"{path.stem}-{seed}.h5", rows(path, without=4 if path.stem == "bbbb" else None))
                 for seed in SEEDS
@@ -174,7 +181,7 @@ def test_regions_are_told_by_a_probe_of_the_units_that_were_pretrained_on(embedd
     submit_regions(**embedded, settings=regions_of())
     (known,) = read_archive(embedded["ground_truth"])
     units = decode_entity_ids(from_numpy(known.tensors["entity_ids"]))
-    with opened(embedded["recordings"][0]) as recording:
+    with opened(embedded["recordings"][0].with_suffix(".h5")) as recording:
         region, uuid = recording.of_units("region_cosmos"), recording.of_units("id")
     # Not those of no class, nor the last, on a probe whose place is not known well.
     counts = np.isin(region, REGIONS) & (np.arange(bench.N_UNITS) < bench.N_UNITS - 1)
@@ -199,9 +206,18 @@ def test_a_unit_without_an_embedding_is_refused_by_default(embedded):
         submit_regions(**embedded, settings=regions_of(missing="error"))
 
 
-def test_regions_of_another_build_are_refused(embedded):
-    bench.write_recording(embedded["recordings"][0], seed=0, unit_filtering="all_units")
+def test_regions_of_another_build_are_refused(tmp_path):
+    recording = bench.write_recording(tmp_path / "aaaa.h5", seed=0, unit_filtering="all_units")
     with pytest.raises(UserError, match="is of the build all_units"):
+        region_units_of(recording)
+
+
+def test_regions_of_two_versions_of_the_benchmark_are_refused(embedded):
+    recording = embedded["recordings"][1].with_suffix(".h5")
+    with h5py.File(recording, "r+") as handle:
+        handle["brainset"].attrs["derived_version"] = "0.2.0"
+    region_units_of(recording)
+    with pytest.raises(UserError, match="are of several versions of the benchmark; take one"):
         submit_regions(**embedded, settings=regions_of())
 
 
@@ -245,12 +261,6 @@ def test_one_configuration_may_have_all_suites(tmp_path, monkeypatch):
     assert len(joined.inputs["parts"]) == 2 and len(joined.inputs["coverages"]) == 3
     (left_out,) = [step for step in plan.steps if step.rule == "left_out"]
     assert not any(line.startswith("submission to BrainWideBench") for line in left_out.values["messages"])
-    assert lost_to_servers(plan) == []
-    monkeypatch.setattr(plan, "addresses", ["https://here.org/a.h5"])
-    (warning,) = lost_to_servers(plan)
-    assert warning.startswith(
-        "benchmark.label neds: the third suite (regions) is not made of files that stay on servers"
-    )
 
 
 def test_suites_that_a_model_cannot_do_are_named(tmp_path, monkeypatch):
@@ -266,17 +276,19 @@ def test_suites_that_a_model_cannot_do_are_named(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory) -> Path:
-    """Results of a whole run of the workflow: one recording that is scored, one to pretrain on."""
+    """Results of a whole run of the workflow on files in a bucket: one recording that is scored, one to pretrain on."""
     folder = tmp_path_factory.mktemp("units")
     for name, eid, seed in (("eval", "aaaa", 0), ("pretrain", "cccc", 1)):
         (folder / "files" / name).mkdir(parents=True)
         bench.write_recording(folder / "files" / name / f"{eid}.h5", seed=seed, pretrain=name == "pretrain")
-    write_sheet(folder=folder / "files", output=folder / "units.tsv", pretrain=True)
     config = yaml.safe_load(EXAMPLE.read_text())
     config["partition"] |= {"min_trials": 5, "min_units": 2}
     # The silent unit has no embedding, and its region is no class.
     small = {"model": {"dim": 16, "layers": 1, "heads": 2, "mlp": 16}, "training": {"epochs": 1}, "baselines": []}
-    snakemake(folder, "benchmark", config=config | small | {"overrides": {}, "ensembles": False})
+    with serving(folder) as server, pytest.MonkeyPatch.context() as patched:
+        patched.setenv("AWS_ENDPOINT_URL_S3", server.url)
+        write_sheet(folder="s3://files", output=folder / "units.tsv", pretrain=True)
+        snakemake(folder, "benchmark", config=config | small | {"overrides": {}, "ensembles": False})
     return folder / "results_units"
 
 

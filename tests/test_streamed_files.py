@@ -325,12 +325,16 @@ def test_the_benchmark_reads_its_truth_from_a_server(tmp_path, monkeypatch):
                 np.testing.assert_array_equal(there.scored(task).start_s, here.scored(task).start_s)
 
 
-def test_suite_two_reads_from_a_server_too_and_suite_three_is_left_out(tmp_path, monkeypatch):
+def test_the_other_suites_read_from_a_server_too(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("units.tsv").write_text("eid\trole\tpath\naaaa\ttest\ts3://b/aaaa.h5\ncccc\ttrain\ts3://b/cccc.h5\n")
     loaded = load_config([EXAMPLE.with_name("brain_wide_bench_units.yaml")])
     plan = Plan(loaded.config, loaded.sessions)
     step = plan.step("benchmark_unit_tasks", {"eid": "aaaa"})
     assert step.values["address"] == "s3://b/aaaa.h5" and "recording" not in step.inputs
-    assert not any(each.rule == "benchmark_regions" for each in plan.steps)
-    assert any(line.endswith("to have it, download the files that stay on servers") for line in left_out_tasks(plan))
+    units = {each.wildcards["eid"]: each for each in plan.steps if each.rule == "benchmark_region_units"}
+    assert {eid: each.values["address"] for eid, each in units.items()} == {
+        "aaaa": "s3://b/aaaa.h5",
+        "cccc": "s3://b/cccc.h5",
+    }
+    assert not any("regions" in line for line in left_out_tasks(plan))

@@ -23,7 +23,7 @@ from neds.benchmark.archive import Entry, encoded, prediction, truth, write_arch
 from neds.benchmark.ending import finish
 from neds.benchmark.leak import refuse_leak
 from neds.benchmark.protocol import N_REGION_UNITS, REGION_METRIC, REGION_TASK, REGIONS, evaluation_sessions
-from neds.benchmark.recording import opened
+from neds.benchmark.region_units import builds_of, region_units
 from neds.benchmark.settings import RegionsSubmission
 from neds.benchmark.tables import COVERAGE, OWN_SCORES
 from neds.errors import UserError
@@ -36,23 +36,13 @@ log = logging.getLogger(__name__)
 
 SCOPES = ("single", "multi")
 """Probabilities of each unit by itself, and their mean over units nearby; each a submission of its own."""
-_COLUMNS = {
-    "uuid": "id",
-    "region": "region_cosmos",
-    "probe": "probe_id",
-    "depth_um": "depths",
-    "qc": "qc_neural",
-    "qc_alignment": "qc_neural_alignment",
-    "label": "label",
-    "rate_hz": "firing_rate",
-}
 _MOST_NEIGHBOURS, _RADIUS_UM = 5, 60.0
 """A unit's own probabilities among them."""
 
 
 @dataclass(frozen=True)
 class _Scored:
-    """The units (N rows: `_COLUMNS`) that are scored, the class (N,) and identifier (N, 36) of each, and their header."""
+    """Units (N rows, of `region_units`) that are scored, the class (N,) and identifier (N, 36) of each, and their header."""
 
     units: pd.DataFrame
     targets: np.ndarray
@@ -77,7 +67,7 @@ def submit_regions(
     """Write which brain regions models tell their units to be in for the third suite of BrainWideBench, and the truth.
 
     Args:
-        recordings: files of the recordings whose units are scored, as the benchmark publishes them.
+        recordings: units of the recordings that are scored, files of `write_region_units`.
         pretraining: those of the recordings that were pretrained on.
         embeddings: of the units of each recording that is scored in each model, those of a seed after one another.
         pretrained: of the units that were pretrained on, in the model of each seed.
@@ -99,7 +89,7 @@ def submit_regions(
     scored = _scored(recordings)
     if evaluation_sessions() <= set(settings.eids) and len(scored.units) != N_REGION_UNITS:
         log.warning("%d units are scored, of the benchmark's %d", len(scored.units), N_REGION_UNITS)
-    known = _table(pretraining, of_scored=False)
+    known = region_units(pretraining, of_scored=False)
     if absent := [name for name in REGIONS if name not in set(known["region"])]:
         log.warning("no unit that was pretrained on is in %s, which is never told", ", ".join(absent))
     tensors = {"targets": scored.targets, "entity_ids": scored.ids}
@@ -137,31 +127,19 @@ def submit_regions(
 
 
 def _scored(paths: Sequence[Path]) -> _Scored:
-    headers = []
-    for path in paths:
-        with opened(path) as recording:
-            recording.require_selected()
-            headers.append(recording.header())
-    if any(header != headers[0] for header in headers):
-        raise UserError(f"{', '.join(map(str, paths[:3]))}: are of several versions of the benchmark; take one")
-    units = _table(paths, of_scored=True)
+    units = region_units(paths, of_scored=True)
+    builds = builds_of(units)
+    if len(builds) != 1:
+        raise UserError(
+            f"{', '.join(map(str, paths[:3]))}: "
+            + (
+                "are of several versions of the benchmark; take one"
+                if builds
+                else "hold no unit whose region is scored"
+            )
+        )
     targets = units["region"].map(REGIONS.index).to_numpy(np.int64)
-    return _Scored(units, targets, encoded(units["uuid"]), headers[0] | {"label_names": ",".join(REGIONS)})
-
-
-def _table(paths: Iterable[Path], *, of_scored: bool) -> pd.DataFrame:
-    """Units that count: of recordings that are scored only those of probes that passed, of others all but those that failed.
-
-    Of both those that are well isolated, fire more than once a second and lie in a region that is a class.
-    """
-    parts = []
-    for path in paths:
-        with opened(path) as recording:
-            parts.append(pd.DataFrame({name: recording.of_units(column) for name, column in _COLUMNS.items()}))
-    units = pd.concat(parts, ignore_index=True)
-    counts = (units["qc"] == "PASS") if of_scored else (units["qc"] != "FAIL")
-    counts &= (units["qc_alignment"] == "PASS") & (units["label"] == 1.0) & (units["rate_hz"] > 1.0)
-    return units[counts & units["region"].isin(REGIONS)].reset_index(drop=True)
+    return _Scored(units, targets, encoded(units["uuid"]), builds[0] | {"label_names": ",".join(REGIONS)})
 
 
 def _features(of_models: Iterable[Embeddings]) -> pd.DataFrame:

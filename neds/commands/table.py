@@ -133,6 +133,11 @@ _FIXED: dict[str, Command] = {
             "Write what models predict of spikes as a submission to BrainWideBench, and the truth to score it by.",
         ),
         (
+            "region-units",
+            "neds.benchmark.region_units:write_region_units",
+            "Write the units of a recording, with what BrainWideBench's suite of regions asks of them.",
+        ),
+        (
             "submit-regions",
             "neds.benchmark.regions:submit_regions",
             "Write the regions that models tell units to be in as a submission to BrainWideBench, and the truth.",

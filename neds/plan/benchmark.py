@@ -12,7 +12,7 @@ from neds.config.benchmark_views import unit_view, views_of_tasks
 from neds.evaluation.settings import SCHEME_OF, UnitTaskName
 from neds.partition.views import in_view
 from neds.plan.evaluation import embedded_models, embedding, embedding_file, evaluated, unit_task_names
-from neds.plan.sessions import session_file, sheet_file
+from neds.plan.sessions import session_file
 from neds.plan.step import Step, plain
 from neds.plan.training import checkpoint
 from neds.roster import Session
@@ -37,7 +37,9 @@ def steps(plan: Plan) -> Iterator[Step]:
         models = [model for models in _embedded(plan) for model in models]
         there = embedded_models(plan)
         yield from (embedding(plan, *model) for model in models if model not in there)
-        regions = [_regions(plan, label, list(of_recordings.values()))]
+        regions = [_regions(plan, label, list(of_recordings))]
+        of_pretraining = {plan.recording(eid): plan.session(eid) for eid in _pretrained_on(plan)}
+        yield from (_region_units(plan, session) for session in (of_recordings | of_pretraining).values())
         yield from regions
     yield Step(
         rule="benchmark_submission",
@@ -89,22 +91,8 @@ def unit_tasks(plan: Plan) -> list[UnitTaskName]:
 
 def tells_regions(plan: Plan) -> bool:
     """Whether the third suite is submitted: units that were pretrained on share a space with those of each recording."""
-    return _has_joint_units(plan) and not plan.addresses
-
-
-def _has_joint_units(plan: Plan) -> bool:
     is_joint = submitted(plan).regime == "finetuned" and not plan.config.pretrained
     return is_joint and unit_view(plan.config) is not None
-
-
-def lost_to_servers(plan: Plan) -> list[str]:
-    """A warning of the suite that is not submitted, where it is not for want of a model but of files on this computer."""
-    if plan.config.benchmark.label is None or not plan.addresses or not _has_joint_units(plan):
-        return []
-    return [
-        f"benchmark.label {plan.config.benchmark.label}: the third suite (regions) is not made of files that stay on "
-        "servers, the others are; download the files, and name their paths in the sheet"
-    ]
 
 
 def left_out_tasks(plan: Plan) -> list[str]:
@@ -123,11 +111,7 @@ def left_out_tasks(plan: Plan) -> list[str]:
             scheme = f"train an mm model with the masking scheme {SCHEME_OF[unit_task]}"
             needed[unit_task] = scheme if has_windows else "add a view with the windows of docs/benchmark.md"
     if not tells_regions(plan):
-        needed["regions"] = (
-            "download the files that stay on servers"
-            if plan.addresses and _has_joint_units(plan)
-            else "submit a model that is fine-tuned from one pretrained here, of a view as of co_smoothing"
-        )
+        needed["regions"] = "submit a model that is fine-tuned from one pretrained here, of a view as of co_smoothing"
     return [f"submission to BrainWideBench, {name}: left out; to have it, {how}" for name, how in needed.items()]
 
 
@@ -198,14 +182,34 @@ def _embedded(plan: Plan) -> tuple[list[tuple[Run, str]], list[tuple[Run, str]]]
     ]
 
 
-def _regions(plan: Plan, label: str, scored: list[Session]) -> Step:
+def _pretrained_on(plan: Plan) -> list[str]:
+    """The sessions that the models whose embeddings tell regions were pretrained on."""
+    return plan.members(in_view(submitted(plan).pretraining_set, unit_view(plan.config) or ""))
+
+
+def _region_units(plan: Plan, session: Session) -> Step:
+    """The units of a recording, of which `session` is a view, as the third suite asks for them."""
+    file, place = session_file(plan, session, name="recording")
+    return Step(
+        rule="benchmark_region_units",
+        command="region-units",
+        wildcards={"eid": session.recording},
+        inputs=file,
+        values=place,
+        outputs={"output": _units_file(plan, session.recording)},
+    )
+
+
+def _units_file(plan: Plan, recording: str) -> str:
+    return plan.path("benchmark", "ts3", "units", f"{recording}.parquet")
+
+
+def _regions(plan: Plan, label: str, scored: list[str]) -> Step:
     """What is submitted of all recordings to the third suite."""
     pretrained, own = _embedded(plan)
-    members = plan.members(pretrained[0][0].pretraining_set)
-    paths = {session.eid: session.path for session in plan.sessions}
     settings = RegionsSubmission(
         label=label,
-        eids=[session.recording for session in scored],
+        eids=scored,
         view=unit_view(plan.config) or "",
         seeds=plan.config.seeds,
         missing=plan.config.benchmark.missing,
@@ -214,8 +218,8 @@ def _regions(plan: Plan, label: str, scored: list[Session]) -> Step:
         rule="benchmark_regions",
         command="submit-regions",
         inputs={
-            "recordings": tuple(sheet_file(plan, session.path) for session in scored),
-            "pretraining": tuple(sheet_file(plan, paths[eid]) for eid in members),
+            "recordings": tuple(_units_file(plan, eid) for eid in scored),
+            "pretraining": tuple(_units_file(plan, plan.recording(eid)) for eid in _pretrained_on(plan)),
             "embeddings": tuple(embedding_file(plan, *model) for model in own),
             "pretrained": tuple(embedding_file(plan, *model) for model in pretrained),
             "checkpoints": tuple(checkpoint(plan, *model) for model in own),

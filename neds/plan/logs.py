@@ -37,6 +37,7 @@ LOGS = {
     "map_units": "logs/map_units.log",
     "benchmark_decoding": "logs/benchmark/ts1-{eid}.log",
     "benchmark_unit_tasks": "logs/benchmark/ts2-{eid}.log",
+    "benchmark_region_units": "logs/benchmark/ts3-{eid}.log",
     "benchmark_regions": "logs/benchmark/ts3.log",
     "benchmark_submission": "logs/benchmark/submission.log",
     "benchmark_scores": "logs/benchmark/scores.log",

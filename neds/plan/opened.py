@@ -13,7 +13,6 @@ from neds.commands.table import Command, command_named
 from neds.config import Loaded
 from neds.config.show import configuration_rows
 from neds.errors import UserError
-from neds.plan.benchmark import lost_to_servers
 from neds.plan.lock import planned_with
 from neds.plan.plan import Plan
 from neds.plan.stale import MISSING, Staleness
@@ -134,7 +133,7 @@ class OpenedPlan:
                 f"trained with torch {version}, not the one installed: {counted(number, 'model')}, kept "
                 "(same_torch: true trains them again)"
             )
-        return [*self._of_configuration, *lost_to_servers(self.plan), *known_test_sessions(self.plan), *lines]
+        return [*self._of_configuration, *known_test_sessions(self.plan), *lines]
 
     def absent_files(self, wanted: Iterable[str]) -> str:
         """What to say of the files from outside that are not there though `wanted` files must be made from them; empty where

@@ -29,7 +29,7 @@ TARGETS = {
         *("figure", "session_figure", "learning_figure", "search_figure", "left_out"),
     ],
     "benchmark": [
-        *("benchmark_decoding", "benchmark_unit_tasks", "benchmark_regions"),
+        *("benchmark_decoding", "benchmark_unit_tasks", "benchmark_region_units", "benchmark_regions"),
         *("benchmark_submission", "benchmark_scores"),
     ],
     "pages": ["configuration_table", "software_table", "table_page"],
@@ -88,6 +88,9 @@ class Plan:
     def view_of(self, eid: str) -> str:
         """The view that a session is; empty where there are none."""
         return self._by_eid[eid].view
+
+    def session(self, eid: str) -> Session:
+        return self._by_eid[eid]
 
     def recording(self, eid: str) -> str:
         """The EID of the recording that a session is a view of; its own where there are no views."""
