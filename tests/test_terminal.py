@@ -22,21 +22,30 @@ from tests.workflow_runs import TINY, command, environment, snakemake
 
 def test_time_left_counts_what_is_to_come_by_what_such_jobs_took():
     progress = Progress({"train": 3, "evaluate": 2}, now=0.0)
-    assert progress.seconds_left(now=0.0) is None
+    assert progress.time_left(now=0.0) == ""
     progress.start(Job(1, "train", "train a", None, 0.0))
-    assert progress.seconds_left(now=5.0) is None, "no job is done yet"
-    assert progress.finish(1, now=100.0) == (Job(1, "train", "train a", None, 0.0), 100.0)
+    assert progress.time_left(now=5.0) == "", "no job is done yet"
+    assert progress.finish(1, now=90.0) == (Job(1, "train", "train a", None, 0.0), 90.0)
     # Two trainings, and two evaluations of which nothing is known.
-    assert progress.seconds_left(now=100.0) == pytest.approx(400)
-    progress.start(Job(2, "evaluate", "evaluate a", None, 100.0))
-    progress.finish(2, now=110.0)
-    assert progress.seconds_left(now=110.0) == pytest.approx(2 * 100 + 10)
-    # Two at once; each has half behind it.
-    progress.start(Job(3, "train", "train b", None, 110.0))
-    progress.start(Job(4, "train", "train c", None, 110.0))
-    at_once = (110 + 2 * 50) / 160
-    assert progress.seconds_left(now=160.0) == pytest.approx((2 * 100 + 10 - 2 * 50) / at_once)
+    assert progress.time_left(now=90.0) == "at least 3 min left"
+    progress.start(Job(2, "evaluate", "evaluate a", None, 90.0))
+    progress.finish(2, now=100.0)
+    assert progress.time_left(now=100.0) == "about 3 min left"
+    # Two at once; each has more than half behind it.
+    progress.start(Job(3, "train", "train b", None, 100.0))
+    progress.start(Job(4, "train", "train c", None, 100.0))
+    at_once = (100 + 2 * 60) / 160
+    assert progress.time_left(now=160.0) == f"about {(2 * 90 + 10 - 2 * 60) / at_once:.0f} s left"
     assert (progress.n_done, progress.n_jobs) == (2, 5)
+
+
+def test_quick_jobs_say_nothing_of_how_long_others_take():
+    """A run begins with jobs of seconds and ends with trainings of hours."""
+    progress = Progress({"download_alf": 3, "train": 1}, now=0.0)
+    for number in (1, 2):
+        progress.start(Job(number, "download_alf", "a session", None, 2.0 * number))
+        progress.finish(number, now=2.0 * number + 2)
+    assert progress.time_left(now=6.0) == "at least 2 s left"
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(8.2, "8 s"), (99, "99 s"), (185, "3 min"), (7530, "2 h 6 min")])

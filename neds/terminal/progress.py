@@ -84,23 +84,23 @@ class Progress:
         """The job that has failed; None where it is none of this run, or was told of before."""
         return self.running.pop(number, None)
 
-    def seconds_left(self, *, now: float) -> float | None:
-        """Estimate of the time that is left; None before anything can be said.
+    def time_left(self, *, now: float) -> str:
+        """Estimate of the time that is left, such as "about 3 min left"; empty where there is none, or less than a second.
 
-        A job that is to come takes as long as those of its rule took, or as all did where none of its rule is done yet, and
-        as many run at once as did so far.
+        A job that is to come takes as long as those of its rule took, and as many run at once as did so far. Rules of which
+        no job is done yet count nothing, so that it is a bound: "at least 3 min left".
         """
-        known = [seconds for times in self._seconds.values() for seconds in times]
-        worked = sum(known) + sum(now - job.started for job in self.running.values())
-        if not known or worked <= 0:
-            return None
-        of_all = sum(known) / len(known)
+        worked = sum(map(sum, self._seconds.values())) + sum(now - job.started for job in self.running.values())
+        if not self._seconds or worked <= 0:
+            return ""
         typical = {rule: sum(times) / len(times) for rule, times in self._seconds.items()}
-        to_come = sum(number * typical.get(rule, of_all) for rule, number in self._left.items())
+        to_come = sum(number * typical.get(rule, 0.0) for rule, number in self._left.items())
         # What runs has a part behind it, at most all that it was given.
-        behind = sum(min(now - job.started, typical.get(job.rule, of_all)) for job in self.running.values())
+        behind = sum(min(now - job.started, typical.get(job.rule, 0.0)) for job in self.running.values())
         at_once = max(1.0, worked / max(now - self._begun, 1e-9))
-        return (to_come - behind) / at_once
+        seconds = (to_come - behind) / at_once
+        is_bound = any(number and rule not in typical for rule, number in self._left.items())
+        return f"{'at least' if is_bound else 'about'} {duration(seconds)} left" if seconds >= 1 else ""
 
 
 def duration(seconds: float) -> str:

@@ -54,9 +54,8 @@ class RunView:
             width = len(str(self._progress.n_jobs))
             count = f"[{self._progress.n_done:{width}}/{self._progress.n_jobs}]"
             clock = time.strftime("%H:%M:%S", time.localtime(now))
-            left = self._progress.seconds_left(now=now)
-            more = f"; about {duration(left)} left" if left is not None and left >= 1 else ""
-            self.say(f"{clock} {count} {job.title} ({duration(seconds)}{more})")
+            left = self._progress.time_left(now=now)
+            self.say(f"{clock} {count} {job.title} ({duration(seconds)}{'; ' if left else ''}{left})")
 
     def fail(self, number: int, rule: str, log: str | None) -> None:
         """Say which job failed, why, and where its log is."""

@@ -115,11 +115,10 @@ def running_view(progress: Progress, *, now: float) -> RenderableType:
 
 
 def _state(progress: Progress, *, now: float) -> str:
-    left = progress.seconds_left(now=now)
-    time_left = f", about {duration(max(left, 1))} left" if left is not None else ""
+    more = progress.time_left(now=now)
     if progress.is_stopping:
-        time_left = f", stopping; {counted(len(progress.running), 'job')} at work"
-    return f"{progress.n_done} of {progress.n_jobs} jobs{time_left}"
+        more = f"stopping; {counted(len(progress.running), 'job')} at work"
+    return f"{progress.n_done} of {progress.n_jobs} jobs{', ' if more else ''}{more}"
 
 
 def _heartbeat(progress: Progress, *, now: float) -> Iterable[str]:
