@@ -13,7 +13,10 @@ from neds.roster import Session
 
 ROOT = SHIPPED.parent
 
-DEFAULT_OVERRIDES = {"pretrain": {"training.epochs": 80}, "finetuned": {"training.shared_lr": 0.3}}
+DEFAULT_OVERRIDES = {
+    "pretrain": {"training.epochs": 80},
+    "finetuned": {"training.shared_lr": 0.3, "training.weight_decay": 1.0},
+}
 
 
 def loaded(tmp_path: Path, *texts: str, extra: dict | None = None) -> Loaded:
@@ -48,7 +51,7 @@ def test_a_default_override_gives_way_to_what_the_user_says(tmp_path):
     given = loaded(tmp_path, "training: {epochs: 2000}")
     assert epochs(given) == dict.fromkeys(("pretrain", "scratch", "finetuned"), 2000)
     assert given.config.run_settings("finetuned", "mm").training.shared_lr == 0.3
-    assert given.config.overrides == {"finetuned": {"training.shared_lr": 0.3}}
+    assert given.config.overrides == {"finetuned": DEFAULT_OVERRIDES["finetuned"]}
     assert given.gave_way == [
         "overrides: pretrain: training.epochs: 80 (config.yaml) gave way to training.epochs of 1.yaml"
     ]
@@ -59,7 +62,7 @@ def test_a_default_override_gives_way_to_what_the_user_says(tmp_path):
 
 def test_overrides_replace_those_before_and_say_so(tmp_path):
     given = loaded(tmp_path, "overrides: {}")
-    assert given.config.overrides == {} and len(given.gave_way) == 2
+    assert given.config.overrides == {} and len(given.gave_way) == 3
     assert given.gave_way[0].endswith("(config.yaml) gave way to the overrides of 1.yaml; repeat it there to keep it")
     assert epochs(loaded(tmp_path, "overrides: {pretrain: {training.epochs: 5}}"))["pretrain"] == 5
     # The same file says otherwise, whatever the order of its lines; a later file does not.

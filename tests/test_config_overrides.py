@@ -128,7 +128,11 @@ def test_variants_and_searches_are_of_the_settings_that_overrides_make():
     [
         ({"pretrain": {"epochs": 5}, "mm": {"lr": 1}}, "overrides: {pretrain: {training.epochs: 5}, mm: {training.lr: 1}}"),
         ({}, "overrides: {}"),
-        (None, "overrides: {pretrain: {training.epochs: 80}, finetuned: {training.shared_lr: 0.3}}, say"),
+        (
+            None,
+            "overrides: {pretrain: {training.epochs: 80}, "
+            "finetuned: {training.shared_lr: 0.3, training.weight_decay: 1.0}}, say",
+        ),
     ],
 )  # fmt: skip
 def test_the_old_key_says_what_to_write_now(old, new):

@@ -121,7 +121,7 @@ class Config(FileMappings):
     masking: MaskingSettings = Field(default_factory=MaskingSettings)
     training: TrainingBlock = Field(default_factory=TrainingBlock)
     overrides: dict[OverrideName, dict[str, Any]] = key(
-        {"pretrain": {"training.epochs": 80}, "finetuned": {"training.shared_lr": 0.3}},
+        {"pretrain": {"training.epochs": 80}, "finetuned": {"training.shared_lr": 0.3, "training.weight_decay": 1.0}},
         when="for models of other sizes by stage or mode, or unimodal models trained for longer",
         paper="those of docs/examples/neds_paper.yaml",
         public_code="the same",

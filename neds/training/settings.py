@@ -52,7 +52,7 @@ class TrainingSettings(Settings):
     weight_decay: float = key(
         0.01,
         ge=0,
-        when="1 for few trials (docs/training.md)",
+        when="1 for few trials, as fine-tuning has by default (overrides)",
         paper="0.01; searched in 0.001 to 0.1",
         public_code="0.01",
     )
