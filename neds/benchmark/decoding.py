@@ -88,6 +88,7 @@ def submit_decoding(
 def _truths(path: SessionFile, settings: DecodingRun) -> dict[str, _Truth]:
     """By task."""
     with opened(path) as recording:
+        recording.refuse_other(settings.eid)
         header = {"recording_id": settings.eid} | recording.header()
         return {name: _Truth(recording.scored(TASKS[name]), header) for name in settings.views}
 
@@ -125,7 +126,7 @@ def _entries(
             tensors |= {} if own.scored.timestamps is None else {"timestamps": own.scored.timestamps}
             numbers = (len(present), int(present.sum()), int((~present).sum()))
             rows.append(
-                dict(zip(COVERAGE, ("ts1", task.name, settings.eid, run.seed, "trials", *numbers), strict=True))
+                dict(zip(COVERAGE, ("ts1", task.name, settings.eid, run.seed, "trials", *numbers, ""), strict=True))
             )
             yield prediction(label=settings.label, task=task.id, seed=run.seed, tensors=tensors, header=own.header)
 
