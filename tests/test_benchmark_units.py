@@ -38,7 +38,6 @@ from tests.workflow_runs import snakemake
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "docs/examples/brain_wide_bench_units.yaml"
-DECODING = ROOT / "docs/examples/brain_wide_bench.yaml"
 SEEDS = (43, 44, 45)
 
 
@@ -306,14 +305,7 @@ def test_windows_that_the_benchmark_does_not_score_are_refused(changes, fault, t
 
 
 def test_one_configuration_may_have_all_suites(tmp_path, monkeypatch):
-    example = yaml.safe_load(DECODING.read_text())
-    windows = yaml.safe_load(EXAMPLE.read_text())
-    own = windows["views"]["windows"] | {
-        "split_intervals": windows["partition"]["split_intervals"],
-        "modalities": ["spikes", "wheel_speed"],
-    }
-    changes = {"views": example["views"] | {"windows": own}, "masking": windows["masking"], "regimes": ["finetuned"]}
-    plan = with_sheet(tmp_path, monkeypatch, changes=changes, examples=(DECODING,))
+    plan = with_sheet(tmp_path, monkeypatch, changes={}, examples=(EXAMPLE.with_name("brain_wide_bench_all.yaml"),))
     rules = {step.rule for step in plan.steps}
     assert {"benchmark_decoding", "benchmark_unit_tasks", "benchmark_regions"} <= rules
     (joined,) = [step for step in plan.steps if step.rule == "benchmark_submission"]

@@ -182,8 +182,8 @@ def _told(fitted: pd.DataFrame, known: pd.DataFrame, asked: pd.DataFrame) -> pd.
     known = known[known["uuid"].isin(fitted.index)]
     if known["region"].nunique() < 2:
         raise UserError(
-            f"the units that were pretrained on are of {known['region'].nunique()} regions; pretrain on more sessions to "
-            "tell regions apart"
+            f"the units that were pretrained on are of {counted(known['region'].nunique(), 'region')}; pretrain on more "
+            "sessions to tell regions apart"
         )
     probe = make_pipeline(
         StandardScaler(), LogisticRegression(C=1.0, max_iter=1000, solver="newton-cg", class_weight="balanced")
