@@ -1,4 +1,4 @@
-"""Numbers of things in messages."""
+"""Numbers of things in messages and figures."""
 
 
 def counted(number: int, thing: str, things: str = "") -> str:
@@ -10,3 +10,11 @@ def counted(number: int, thing: str, things: str = "") -> str:
     if number == 1:
         return f"1 {thing}"
     return f"{number} {things or thing + ('es' if thing.endswith(('s', 'x', 'ch', 'sh')) else 's')}"
+
+
+def in_short(number: int) -> str:
+    """A large number with two or three digits, e.g. "82 k" or "12.3 M"."""
+    if number < 1000:
+        return str(number)
+    scaled, unit = (number / 1e3, "k") if number < 999_500 else (number / 1e6, "M")
+    return f"{scaled:.0f} {unit}" if scaled >= 20 else f"{scaled:.1f} {unit}"

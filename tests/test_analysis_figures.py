@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from neds.figures.calibration import calibration_figure, reliability
 from neds.figures.comparison import Comparison
@@ -104,6 +106,74 @@ def test_regions_of_held_out_units_are_drawn_apart_from_encoding():
     )
     _, encoded = region_encoding_figure(units, MODALITIES, **chosen)
     assert encoded["mean"].tolist() == pytest.approx([0.6])
+
+
+def by_input(fig: Figure) -> tuple[Axes, list[str]]:
+    """The panel of inputs, and the names of its columns."""
+    panel = next(ax for ax in fig.axes if ax.images)
+    return panel, [" ".join(label.get_text().split()) for label in panel.get_xticklabels()]
+
+
+def co_smoothed(scores: dict[str, list[float]]) -> pd.DataFrame:
+    """Units of regions from other units and behaviour, and from other units alone at a tenth less."""
+    both = [unit_rows(region, own, inputs="spikes+wheel_speed", eid=region) for region, own in scores.items()]
+    alone = [
+        unit_rows(region, [one - 0.1 for one in own], inputs="spikes", eid=region) for region, own in scores.items()
+    ]
+    tasks = (both, "co_smoothing_with_behaviour"), (alone, "co_smoothing")
+    return pd.concat([table.assign(task=task) for tables, task in tasks for table in tables])
+
+
+@pytest.mark.parametrize("scores", [[-0.2, -0.4], [0.4, 0.2], [0.4, -0.4]])
+def test_colours_of_regions_tell_scores_of_any_sign_apart(scores):
+    units = co_smoothed({"CA1": [scores[0]] * 2, "PO": [scores[1]] * 2})
+    fig, _ = region_encoding_figure(units, MODALITIES, model="neds-mm-scratch", min_units=2, task="co_smoothing")
+    image = by_input(fig)[0].images[0]
+    drawn = np.array(image.get_array())
+    np.testing.assert_allclose(drawn, [[score, score - 0.1] for score in scores])
+    low, high = image.get_clim()
+    assert low <= min(drawn.min(), 0) and high >= max(drawn.max(), 0)
+    shades = np.sort(image.norm(drawn.ravel()))
+    assert (np.diff(shades) > 0.1).all()
+
+
+def test_small_scores_of_regions_have_the_digits_to_differ_and_zero_has_no_sign():
+    units = co_smoothed({"CA1": [-0.0001] * 2}).assign(bits_per_spike=lambda t: t["bits_per_spike"].clip(-0.013))
+    fig, _ = region_encoding_figure(units, MODALITIES, model="neds-mm-scratch", min_units=1, task="co_smoothing")
+    assert [text.get_text() for text in by_input(fig)[0].texts] == ["0.000", "-0.013"]
+
+
+def test_inputs_of_regions_are_called_what_they_are():
+    chosen = {"model": "neds-mm-scratch", "min_units": 1}
+    both = co_smoothed({"CA1": [0.3, 0.4]})
+    fig, _ = region_encoding_figure(both, MODALITIES, task="co_smoothing", **chosen)
+    assert by_input(fig)[1] == ["units + behaviour", "units alone"]
+    assert fig.axes[0].get_xlabel() == "bits per spike, units + behaviour"
+    alone = both[both["task"] == "co_smoothing"]
+    fig, _ = region_encoding_figure(alone, MODALITIES, task="co_smoothing", **chosen)
+    assert by_input(fig)[1] == ["units alone"]
+    encoded = pd.concat(
+        unit_rows("CA1", [0.3, 0.4], inputs=inputs) for inputs in ("wheel_speed+choice", "choice", "wheel_speed")
+    )
+    fig, _ = region_encoding_figure(encoded, MODALITIES, **chosen)
+    assert by_input(fig)[1] == ["all behaviours", "wheel speed", "choice"]
+
+
+def test_a_region_of_one_unit_is_marked_and_regions_keep_apart():
+    units = co_smoothed({"CA1": [0.3, 0.4], "PO": [0.2], "LP": [0.1, 0.2]})
+    others = [units.assign(model=model, training="") for model in ("psth", "linear", "glm", "rrr", "oracle")]
+    both = pd.concat([units, *others])
+    fig, table = region_encoding_figure(both, MODALITIES, model="neds-mm-scratch", min_units=1, task="co_smoothing")
+    left = fig.axes[0]
+    hollow = [line for line in left.lines if line.get_markerfacecolor() == "white" and len(line.get_xdata())]
+    assert [line.get_xdata().tolist() for line in hollow] == [[0.2]] * 6
+    assert table.loc[table["n_units"] == 1, "region"].unique().tolist() == ["PO"]
+    assert "Open circles: a single unit, without an error bar." in " ".join(fig.get_suptitle().split())
+    filled = np.array([line.get_ydata() for line in left.lines if line.get_marker() == "o" and line not in hollow])
+    places = np.sort(filled, axis=0)
+    assert places[0, 1] - places[-1, 0] > 1.5 * np.diff(places[:, 0]).max(), "regions lie further apart than models"
+    without, _ = region_encoding_figure(units, MODALITIES, model="neds-mm-scratch", min_units=2, task="co_smoothing")
+    assert "Open circles" not in without.get_suptitle()
 
 
 def test_without_known_regions_there_is_nothing_to_draw():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from neds.evaluation.calibration import calibration_slope
+from neds.evaluation.calibration import LARGEST_SLOPE_ERROR, calibration_slope
 from neds.evaluation.score import all_scores
 from neds.figures.calibration import reliability
 from tests.aligned_sessions import make_session
@@ -31,6 +31,21 @@ def test_slope_is_about_changes_within_units_alone():
     unrelated = mean * (1 + 0.3 * np.random.default_rng(1).normal(size=rates.shape))
     assert calibration_slope(unrelated, counts) == pytest.approx(0, abs=0.05)
     assert np.isnan(calibration_slope(np.broadcast_to(mean, rates.shape), counts))
+
+
+def test_slope_that_chance_alone_decides_is_not_given():
+    """Of rates that vary little around the units' means, slopes of repeated draws of counts err as is said of them."""
+    rates, mean, _ = drawn_rates(n_units=8)
+    rng, rates = np.random.default_rng(2), rates[:10]
+    deviation = rates - rates.mean((0, 1))
+
+    def slopes(factor: float, n_draws: int) -> np.ndarray:
+        draws = (rng.poisson(mean, rates.shape) for _ in range(n_draws))
+        return np.array([calibration_slope(mean + factor * deviation, counts) for counts in draws])
+
+    factor = 1 / (LARGEST_SLOPE_ERROR * np.sqrt((np.square(deviation).sum((0, 1)) / mean).sum()))
+    assert slopes(1.2 * factor, 300).std() == pytest.approx(LARGEST_SLOPE_ERROR / 1.2, rel=0.15)
+    assert np.isnan(slopes(0.8 * factor, 20)).all()
 
 
 def test_silent_unit_has_no_part_in_the_slope():

@@ -156,8 +156,9 @@ def test_nothing_that_the_user_wrote_is_markup_in_a_caption(tmp_path):
     told = as_plain_text(Config().model_dump(mode="json")) | written
     told["front_page"] = FrontPage(tmp_path)
     (tmp_path / "tables").mkdir()
-    columns = [f'"{HOSTILE.replace(chr(34), "")}: R²{part}"' for part in ("", ", n")]
-    (tmp_path / "tables/benchmark.csv").write_text("model," + ",".join(columns) + "\nNEDS,0.5,2\n")
+    label = HOSTILE.replace(chr(34), "")
+    columns = [f'"{label}: {metric}{part}"' for metric in ("R²", "of no model") for part in ("", ", n")]
+    (tmp_path / "tables/benchmark.csv").write_text("model," + ",".join(columns) + "\nNEDS,0.5,2,,0\n")
     told["regions"] = told["regions"] | {"classes": as_plain_text([HOSTILE])}
     for path in Path(ROOT, "rules", "captions").glob("*.rst"):
         if path.stem == "drawn":
@@ -165,7 +166,7 @@ def test_nothing_that_the_user_wrote_is_markup_in_a_caption(tmp_path):
         wildcards = {"table": "sessions", "eid": "e", "mode": "mm", "stage": "pretraining", "search": "a/b"}
         text = caption_text(path, config=told, wildcards=wildcards)
         if path.stem == "report":
-            assert text.count("onerror") == 4, "source, sheet, modalities, and a heading of the scores"
+            assert text.count("onerror") == 5, "source, sheet, modalities, and headings of scores there and absent"
         page = publish_parts(text, writer="html")["html_body"]
         assert not re.search("<img|<script|href=.?javascript|system-message", page), path
         assert text.count("onerror") == unescape(re.sub(r"</?(span|tt|cite|code)[^>]*>", "", page)).count(wanted), path

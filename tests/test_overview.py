@@ -1,8 +1,11 @@
 """Figure 1 shows the configuration in use."""
 
+import re
+
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from neds.figures.overview import overview_figure
 from neds.figures.save import draw
@@ -52,6 +55,14 @@ def test_schemes_and_shares_are_those_of_the_configuration():
         .map(lambda bins: bins == list(range(T)))
         .all()
     )
+
+
+def test_shares_of_the_schemes_add_up_as_they_are_said():
+    weights = {"encoding": 1.0, "decoding": 1.0, "units": 1.0, "future": 1.0}
+    fig, _ = figure(masking=MaskingSettings(weights=weights))
+    texts = [text.get_text() for text in fig.findobj(Text)]
+    said = [float(found[1]) for text in texts if (found := re.search(r"([\d.]+) % of trials", text))]
+    assert said == [12.5, 12.5, 25, 12.5, 12.5, 25]
 
 
 def test_bins_are_hidden_as_in_training():

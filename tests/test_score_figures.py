@@ -5,11 +5,13 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from scipy.stats import wilcoxon
 
+from neds.evaluation.settings import UNIT_TASKS
 from neds.figures.bars import metrics_figure, plot_metric_bars
 from neds.figures.data_efficiency import data_efficiency_figure
 from neds.figures.names import in_order, model_title
@@ -22,6 +24,7 @@ from neds.figures.style import model_style
 from neds.modalities import resolve
 from neds.tables.benchmark import benchmark_table
 from neds.tables.encoding_inputs import encoding_inputs_table
+from neds.tables.further_scores import further_scores_table
 from neds.tables.write import write_table
 
 MODALITIES = resolve(["spikes", "wheel_speed", "choice"], {})
@@ -62,6 +65,10 @@ def test_a_figure_says_that_seeds_were_averaged_where_there_are_several(seeds):
     for fig, _ in (metrics_figure(metrics, MODALITIES), pairs_figure(metrics, MODALITIES, rows=rows)):
         texts = " ".join(text.get_text() for text in fig.findobj(Text))
         assert ("mean over seeds" in " ".join(texts.split())) == (len(seeds) > 1)
+
+
+def said_above(figure: Figure) -> str:
+    return " ".join(figure.get_suptitle().split())
 
 
 def test_metrics_csv_holds_the_means_and_standard_errors_over_sessions(tmp_path):
@@ -130,7 +137,7 @@ def test_co_smoothing_has_a_panel_and_a_column_of_its_own_and_leaves_encoding_al
     both = with_unit_task(metrics, "co_smoothing_with_behaviour")
     figure, plotted = metrics_figure(both, MODALITIES)
     titles = [" ".join(ax.get_title(loc="left").split()) for ax in figure.axes]
-    assert titles[1].startswith("spikes: co-smoothing with behaviour")
+    assert titles[0].startswith("spikes: encoding") and titles[1].startswith("spikes: co-smoothing with behaviour")
     _, without = metrics_figure(metrics, MODALITIES)
     encoded = plotted[plotted["target"] == "spikes"]
     np.testing.assert_allclose(encoded["value"], without.loc[without["target"] == "spikes", "value"])
@@ -139,7 +146,7 @@ def test_co_smoothing_has_a_panel_and_a_column_of_its_own_and_leaves_encoding_al
     np.testing.assert_allclose(own["value"], ours["value"] / 10)
 
     table = benchmark_table(both, MODALITIES, models=["linear", "neds-mm-scratch"])
-    columns = ["spikes: bits per spike", "spikes: co-smoothing with behaviour: bits per spike"]
+    columns = ["spikes: encoding: bits per spike", "spikes: co-smoothing with behaviour: bits per spike"]
     assert table.columns[:2] == columns and "Not trained" not in table.caption
     means = table.entries.pivot(index="row", columns="column", values="mean")[columns]
     np.testing.assert_allclose(means[columns[1]], means[columns[0]] / 10)
@@ -168,7 +175,58 @@ def test_chance_is_of_the_classes_present_and_a_session_of_one_class_is_said_to_
     fig, plotted = metrics_figure(metrics, MODALITIES)
     assert plotted["chance"].unique() == pytest.approx([np.mean([1 / 2, 1 / 3])])
     assert plotted["eid"].tolist() == ["a", "b"] and plotted["n_sessions"].unique() == [2]
-    assert "Without a score: choice of 1 session." in " ".join(fig.get_suptitle().split())
+    assert "Without a score: choice of 1 session (one class in the test trials)." in said_above(fig)
+
+
+@pytest.mark.parametrize("paper", [None, read_paper_numbers()], ids=["own", "paper"])
+def test_a_target_without_any_score_is_named_in_figure_and_tables(paper):
+    classes = [
+        rows_of("linear", None, {"a": value, "b": value}, target="choice", metric=metric, n_classes=1)
+        for metric, value in (("accuracy", 1.0), ("balanced_accuracy", np.nan), ("calibration_error", np.nan))
+    ]
+    metrics = pd.concat([rows_of("linear", None, {"a": 0.1, "b": 0.2}), *classes], ignore_index=True)
+    figure, plotted = metrics_figure(metrics, MODALITIES, paper=paper)
+    assert set(plotted["target"]) == {"spikes"} and len(figure.axes) == 1
+    unscored = "Without a score: choice of 2 sessions (one class in the test trials)."
+    assert f"{unscored} No panel, as no session has a score: choice." in said_above(figure)
+    benchmark = benchmark_table(metrics, MODALITIES, models=["linear"]).caption
+    assert unscored in benchmark and "No number: the model does not predict this, or has no score" in benchmark
+    assert unscored in further_scores_table(metrics, MODALITIES, models=["linear"]).caption
+    pair = metrics.assign(model="glm")
+    gain, _ = pairs_figure(pd.concat([metrics, pair]), MODALITIES, rows=[[("linear", "glm")]])
+    assert unscored in said_above(gain)
+
+
+def test_full_tables_and_figures_say_nothing_of_missing_scores():
+    metrics = made_up_metrics()
+    metrics = metrics[metrics["target"] == "spikes"]
+    spikes = resolve(["spikes"], {})
+    assert "No " not in said_above(metrics_figure(metrics, spikes)[0])
+    caption = benchmark_table(metrics, spikes, models=["linear", "neds-mm-scratch"]).caption
+    assert caption == "Mean ± s.e.m. over 3 test sessions."
+
+
+@pytest.mark.parametrize("tabulated", [benchmark_table, further_scores_table])
+def test_tables_explain_the_tasks_of_their_columns(tabulated):
+    co_smoothing = "Co-smoothing: held-out units are predicted from the other units"
+    forecasting = "Forecasting: the last bins are predicted from the bins before"
+    metrics = made_up_metrics()
+    for task, sentences in (("co_smoothing", [co_smoothing]), ("forecasting_with_behaviour", [forecasting])):
+        caption = tabulated(with_unit_task(metrics, task), MODALITIES, models=["linear", "neds-mm-scratch"]).caption
+        assert [sentence for sentence in (co_smoothing, forecasting) if sentence in caption] == sentences
+    assert co_smoothing not in tabulated(metrics, MODALITIES, models=["linear"]).caption
+
+
+def test_titles_end_before_the_figure_does():
+    metrics = made_up_metrics()
+    for task in UNIT_TASKS:
+        metrics = with_unit_task(metrics, task)
+    metrics = metrics.drop_duplicates(["eid", "model", "training", "seed", "target", "task", "inputs"])
+    figure, _ = metrics_figure(metrics, MODALITIES)
+    FigureCanvasAgg(figure).draw()
+    width = figure.bbox.width
+    ends = [title.get_window_extent().x1 for ax in figure.axes for title in ax.findobj(Text) if title.get_text()]
+    assert max(ends) < width - 0.03 * figure.dpi
 
 
 def test_models_are_called_as_in_the_paper():

@@ -172,10 +172,11 @@ def test_scores_are_a_small_table_at_the_end(tmp_path):
     heads = ["model", *(f'"{name}{part}"' for name in names for part in ("", ", s.e.m.", ", n"))]
     rows = ["psth,0.061,0.002,2,,,0,,,0,,,0", "NEDS,0.148,,1,0.9,0.1,2,0.912,0.021,2,,,0"]
     (tmp_path / "benchmark.csv").write_text("\n".join([",".join(heads), *rows]))
-    title, targets, metrics, _, psth, model = scores_lines(tmp_path / "benchmark.csv")
+    title, targets, metrics, _, psth, model, absent = scores_lines(tmp_path / "benchmark.csv")
     assert "n = 1 to 2" in title
     assert targets.split() == ["model", "spikes", "choice"] and metrics.split("  ")[-1].strip() == "balanced accuracy"
     assert psth.split() == ["psth", "0.06", "±", "0.00", "-"] and model.split()[1:] == ["0.15", "0.91", "±", "0.02"]
+    assert absent == "Without a score in any test session: block: balanced accuracy"
     assert where_to_look(tmp_path) == [f"All scores: {tmp_path}/tables/metrics.csv"]
     assert scores_lines(tmp_path / "absent.csv") == []
 

@@ -25,6 +25,7 @@ from neds.training.distributed import alone
 from neds.training.resume import Progress, load_state, save_state
 from neds.training.settings import MemorySettings, TrainingRun
 from neds.training.stage import run_training
+from neds.words import in_short
 from tests.aligned_sessions import make_session, unusable_session
 
 TINY = {"dim": 16, "layers": 1, "heads": 2, "mlp": 16}
@@ -390,3 +391,11 @@ def test_log_has_the_learning_rates_of_both_parts_of_the_network(tmp_path):
     pretrained = tmp_path / "best.safetensors"
     train_to(tmp_path / "tuned", settings(epochs=2, freeze="shared"), make_session(), pretrained=pretrained)
     assert pd.read_csv(tmp_path / "tuned" / "log.csv")["lr_shared"].eq(0).all()
+
+
+def test_log_tells_the_size_of_small_networks(tmp_path, caplog):
+    caplog.set_level("INFO")
+    folder = train_to(tmp_path, settings(epochs=1), make_session())
+    sizes = read_checkpoint(folder / "best.safetensors")[0].record["parameters"]
+    assert 0 < sizes["shared"] < 10_000 and 0 < sizes["stitchers"] < 10_000
+    assert f"{in_short(sizes['shared'])} shared and {in_short(sizes['stitchers'])} stitcher parameters" in caplog.text

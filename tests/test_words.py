@@ -2,7 +2,7 @@
 
 import pytest
 
-from neds.words import counted
+from neds.words import counted, in_short
 
 
 @pytest.mark.parametrize(
@@ -11,3 +11,10 @@ from neds.words import counted
 )
 def test_one_thing_is_singular(number, thing, said):
     assert counted(number, thing) == said
+
+
+@pytest.mark.parametrize(
+    ("number", "said"), [(640, "640"), (4_211, "4.2 k"), (81_600, "82 k"), (999_600, "1.0 M"), (12_340_000, "12.3 M")]
+)
+def test_small_and_large_numbers_keep_two_digits_or_more(number, said):
+    assert in_short(number) == said

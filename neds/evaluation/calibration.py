@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 
 N_BINS = 10
+LARGEST_SLOPE_ERROR = 0.5
+"""Standard error of a calibration slope at which 1, calibrated, is two of them from 0, unrelated."""
 
 
 def confidence_bins(probabilities: np.ndarray, truth: np.ndarray, *, n_bins: int = N_BINS) -> pd.DataFrame:
@@ -53,8 +55,8 @@ def calibration_slope(rates: np.ndarray, counts: np.ndarray, *, units: np.ndarra
 
     1 is calibrated; below 1 the rates are overconfident, above 1 they vary too little. It is the slope of the regression of
     outcomes on forecasts (Mincer & Zarnowitz 1969) with an intercept per unit, by least squares weighted by the inverse of
-    each unit's mean count, the variance of a Poisson variable. NaN where no unit with spikes has a predicted rate that
-    varies.
+    each unit's mean count, the variance of a Poisson variable. NaN where predicted rates vary so little that the standard
+    error of the slope, of Poisson counts, is above `LARGEST_SLOPE_ERROR`: it would be of chance alone.
 
     Args:
         rates: (K, T, N) expected spikes per bin.
@@ -70,9 +72,7 @@ def calibration_slope(rates: np.ndarray, counts: np.ndarray, *, units: np.ndarra
             together += (deviation * own_counts).sum(0)
             of_rates += np.square(deviation).sum(0)
     taken = mean > 0 if units is None else (mean > 0) & units
-    together, of_rates, mean, mean_rate = (values[taken] for values in (together, of_rates, mean, mean_rate))
-    # What rounding leaves of constant rates is no change.
-    n_bins = counts.shape[0] * counts.shape[1]
-    least = np.finfo(np.float32).eps ** 2 * ((of_rates + n_bins * np.square(mean_rate)) / mean).sum()
+    together, of_rates, mean = (values[taken] for values in (together, of_rates, mean))
+    # The inverse of the slope's variance.
     change = (of_rates / mean).sum()
-    return float((together / mean).sum() / change) if change > least else float("nan")
+    return float((together / mean).sum() / change) if change * LARGEST_SLOPE_ERROR**2 >= 1 else float("nan")

@@ -3,9 +3,14 @@
 import pandas as pd
 
 from neds.evaluation.score import PRIMARY_METRIC
-from neds.evaluation.settings import TASK_TITLES, UNIT_TASKS
+from neds.evaluation.settings import TASK_TITLES, UNIT_TASKS, UnitTaskName
 from neds.modalities import Modality, by_name
 from neds.words import counted
+
+_UNIT_TASK_SENTENCES: dict[UnitTaskName, str] = {
+    "co_smoothing": "Co-smoothing: held-out units are predicted from the other units (with behaviour: and all behaviours).",
+    "forecasting": "Forecasting: the last bins are predicted from the bins before (with behaviour: and behaviour in these).",
+}
 
 
 def named_by_task(metrics: pd.DataFrame) -> pd.DataFrame:
@@ -18,16 +23,49 @@ def named_by_task(metrics: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_unit_tasks(modalities: dict[str, Modality], metrics: pd.DataFrame) -> dict[str, Modality]:
-    """What is predicted, as figures and tables name it: the modalities, and behind each its targets of `named_by_task`."""
+    """What is predicted, as figures and tables name it: the modalities, and behind each its targets of `named_by_task`.
+
+    A modality that has such targets is called by its task, too: spikes: encoding.
+    """
     scored = set(named_by_task(metrics)["target"])
     shown = []
     for name, modality in modalities.items():
-        shown.append(modality)
-        for task in UNIT_TASKS:
-            if f"{name}-{task}" in scored:
-                title = f"{modality.title}: {TASK_TITLES[task]}"
-                shown.append(modality.model_copy(update={"name": f"{name}-{task}", "label": title}))
+        targets = {name: "encoding"} | {f"{name}-{task}": task for task in UNIT_TASKS if f"{name}-{task}" in scored}
+        if len(targets) == 1:
+            shown.append(modality)
+            continue
+        for target, task in targets.items():
+            title = f"{modality.title}: {TASK_TITLES[task]}"
+            shown.append(modality.model_copy(update={"name": target, "label": title}))
     return by_name(shown)
+
+
+def unit_tasks_note(modalities: dict[str, Modality]) -> str:
+    """Sentences on what co-smoothing and forecasting are, where they are shown; else empty.
+
+    Args:
+        modalities: of `with_unit_tasks`.
+    """
+    shown = {UNIT_TASKS.get(name.rpartition("-")[2]) for name in modalities}
+    return "".join(f" {sentence}" for task, sentence in _UNIT_TASK_SENTENCES.items() if task in shown)
+
+
+def unscored_note(metrics: pd.DataFrame, modalities: dict[str, Modality]) -> str:
+    """A sentence on the targets that have no score in some sessions, as their test trials do not define it; empty where
+    there is none.
+
+    Args:
+        metrics: rows of the metrics table.
+        modalities: of `with_unit_tasks`.
+    """
+    metrics, parts = named_by_task(metrics), []
+    for target, metric in drawn_metrics(modalities).items():
+        rows = metrics[(metrics["target"] == target) & (metrics["metric"] == metric)]
+        lacking = rows[~has_score(rows)]
+        if len(lacking):
+            why = " (one class in the test trials)" if _of_one_class(lacking).all() else ""
+            parts.append(f"{modalities[target].title} of {counted(lacking['eid'].nunique(), 'session')}{why}")
+    return f" Without a score: {', '.join(parts)}." if parts else ""
 
 
 def untrained_note(metrics: pd.DataFrame, modalities: dict[str, Modality], titles: pd.Series) -> str:
@@ -56,15 +94,25 @@ def session_scores(metrics: pd.DataFrame, *, each_input: bool = False) -> pd.Dat
     Returns:
         Columns target, metric, inputs, model, training ("" for a baseline), eid, n_seeds, value.
     """
-    rows = named_by_task(metrics).assign(training=metrics["training"].fillna("").astype(str)).dropna(subset="value")
-    if "n_classes" in rows:
-        rows = rows[~(rows["n_classes"] < 2).fillna(False).astype(bool)]
+    rows = named_by_task(metrics).assign(training=metrics["training"].fillna("").astype(str))
+    rows = rows[has_score(rows)]
     if not each_input:
         n_inputs = rows["inputs"].str.count(r"\+")
         most = n_inputs.groupby([rows["model"], rows["training"], rows["target"]]).transform("max")
         rows = rows[n_inputs == most]
     known = ["target", "metric", "inputs", "model", "training", "eid"]
     return rows.groupby(known, as_index=False).agg(n_seeds=("seed", "nunique"), value=("value", "mean"))
+
+
+def has_score(metrics: pd.DataFrame) -> pd.Series:
+    """Whether each row of the metrics table counts as a score: as `session_scores` has it."""
+    return metrics["value"].notna() & ~_of_one_class(metrics)
+
+
+def _of_one_class(metrics: pd.DataFrame) -> pd.Series:
+    if "n_classes" not in metrics:
+        return pd.Series(False, index=metrics.index)
+    return (metrics["n_classes"] < 2).fillna(False).astype(bool)
 
 
 def shares(scores: pd.DataFrame, *, of: str, metric: str = "bits_per_spike") -> pd.DataFrame:

@@ -7,13 +7,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
-from neds.figures.numbers import in_short
 from neds.figures.style import NOTE_COLOR, SEEN_COLOR
 from neds.modalities import Modality
 from neds.model.layout import layout_of
 from neds.model.network import NEDS, Design
 from neds.model.settings import ModelSettings
 from neds.model.stitching import SessionShape
+from neds.words import in_short
 
 _MOST_SQUARES = 12
 _X = {"values": 0.0, "stitcher": 2.0, "tokens": 3.7, "encoder": 5.35, "readout": 7.1, "output": 8.95}

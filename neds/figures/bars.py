@@ -11,10 +11,12 @@ from matplotlib.figure import Figure
 
 from neds.evaluation.summary import (
     drawn_metrics,
+    has_score,
     n_text,
     named_by_task,
     over_sessions,
     session_scores,
+    unscored_note,
     untrained_note,
     with_unit_tasks,
 )
@@ -28,7 +30,6 @@ from neds.figures.save import NothingToDraw, draw
 from neds.figures.style import NOTE_COLOR, figure_style, model_style, paper_marker
 from neds.files.roles import FigureStem, InputFile
 from neds.modalities import Modality, by_name
-from neds.words import counted
 
 _COLUMNS = ["target", "metric", "inputs", "model", "training", "eid", "n_seeds", "value", "mean", "sem", "n_sessions"]
 
@@ -91,13 +92,6 @@ def chance_of(table: pd.DataFrame) -> float:
     return float((1 / sessions.astype(float)).mean())
 
 
-def _not_scored(tables: dict[str, pd.DataFrame], modalities: dict[str, Modality]) -> str:
-    """The scores that some sessions lack, because their test trials do not define them."""
-    lacking = {name: table.loc[table["value"].isna(), "eid"].nunique() for name, table in tables.items()}
-    parts = [f"{modalities[name].title} of {counted(number, 'session')}" for name, number in lacking.items() if number]
-    return f" Without a score: {', '.join(parts)}." if parts else ""
-
-
 @figure_style()
 def metrics_figure(
     metrics: pd.DataFrame,
@@ -123,7 +117,7 @@ def metrics_figure(
         name: metrics[(metrics["target"] == name) & (metrics["metric"] == metric)]
         for name, metric in drawn_metrics(modalities, plain_accuracy=paper is not None).items()
     }
-    tables = {name: table for name, table in tables.items() if table["value"].notna().any()}
+    asked, tables = tables, {name: table for name, table in tables.items() if has_score(table).any()}
     if not tables:
         raise NothingToDraw("No test session could be evaluated, so there are no scores to draw.")
     fig, axes = panel_grid(len(tables), panels_per_row=5, panel_height_in=1.85)
@@ -144,7 +138,9 @@ def metrics_figure(
     legend_below(fig, [entries[title] for title in titles], titles)
     note = "Bars: mean over test sessions. Error bars: s.e.m. over sessions. Dots: sessions"
     note += f"{over_seeds(scores['n_seeds'].max())}."
-    note += _not_scored(tables, modalities)
+    note += unscored_note(metrics, modalities)
+    absent = [modalities[name].title for name, table in asked.items() if len(table) and name not in tables]
+    note += f" No panel, as no session has a score: {', '.join(absent)}." if absent else ""
     note += untrained_note(metrics, modalities, labels_of(metrics).map(model_title))
     note_above(fig, f"{note}\n{PAPER_NOTE}" if paper else note)
     return fig, scores

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
-from neds.evaluation.summary import drawn_metrics, n_text, session_scores, with_unit_tasks
+from neds.evaluation.summary import drawn_metrics, n_text, session_scores, unscored_note, with_unit_tasks
 from neds.evaluation.tables import metrics_table
 from neds.figures.drawing import CurvesDrawing
 from neds.figures.names import METRIC_TITLES, labels_of, model_family, model_title
@@ -69,7 +69,8 @@ def data_efficiency_figure(
         entries |= dict(zip(titles, handles, strict=True))
     legend_below(fig, list(entries.values()), list(entries))
     thin = f"sessions{over_seeds(scores['n_seeds'].max())}, each with the trials it has"
-    note_above(fig, f"Mean over test sessions ± s.e.m.; thin lines: {thin}.")
+    shown = metrics[labels_of(metrics).isin({label for curve in curves for label in curve.values()})]
+    note_above(fig, f"Mean over test sessions ± s.e.m.; thin lines: {thin}.{unscored_note(shown, modalities)}")
     table = pd.concat(plotted, ignore_index=True).rename(columns={"amount": "n_trials", "step": "train_trials"})
     return fig, table.drop(columns="label")
 

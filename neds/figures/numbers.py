@@ -17,9 +17,6 @@ def signed(value: float, digits: int) -> str:
     return f"{value:+.{digits}f}".replace("-", "−") if value else f"{value:.{digits}f}"
 
 
-def in_short(number: int) -> str:
-    """A large number with two or three digits, e.g. "82 k" or "12.3 M"."""
-    if number < 1000:
-        return str(number)
-    scaled, unit = (number / 1e3, "k") if number < 999_500 else (number / 1e6, "M")
-    return f"{scaled:.0f} {unit}" if scaled >= 20 else f"{scaled:.1f} {unit}"
+def percent(share: float) -> str:
+    """A share with a decimal where it is no whole percentage, e.g. "25 %" or "12.5 %", so that shares add up."""
+    return f"{round(100 * share, 1):g} %"

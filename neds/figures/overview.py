@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from neds.figures.architecture import describe_network, plot_architecture
 from neds.figures.drawing import OverviewDrawing
 from neds.figures.masking_schemes import example_masks, mask_legend, plot_mask
+from neds.figures.numbers import percent
 from neds.figures.save import NothingToDraw, draw
 from neds.figures.style import NOTE_COLOR, WIDTH_IN, figure_style
 from neds.files.aligned import read_aligned
@@ -63,7 +64,7 @@ def overview_figure(
     for ax, (mode, scheme, example, rows) in zip(axes.flat, panels, strict=False):
         plot_mask(rows, modalities, ax)
         title = scheme.replace("_", " ") if mode == "mm" else f"{_MODE_TITLES[mode]} model"
-        ax.set_title("\n".join([title, example, f"{100 * rows['share'].iloc[0]:.0f} % of trials"]), fontsize=6.5)
+        ax.set_title("\n".join([title, example, f"{percent(rows['share'].iloc[0])} of trials"]), fontsize=6.5)
     for position, ax in enumerate(axes.flat):
         if position >= len(panels):
             ax.remove()

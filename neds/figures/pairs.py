@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from neds.evaluation.paired import FEWEST_FOR_A_RATIO, FEWEST_SESSIONS, WELL_ABOVE_ZERO, Difference, compare
-from neds.evaluation.summary import drawn_metrics, session_scores, with_unit_tasks
+from neds.evaluation.summary import drawn_metrics, session_scores, unscored_note, with_unit_tasks
 from neds.evaluation.tables import metrics_table
 from neds.figures.drawing import PairsDrawing
 from neds.figures.names import METRIC_TITLES, labels_of, model_family, model_title
@@ -106,8 +106,10 @@ def pairs_figure(
     )
     note += " Percent: ratio of the"
     note += f" means, from {FEWEST_FOR_A_RATIO} sessions on, where both lie {WELL_ABOVE_ZERO:.0f} s.e.m. above 0."
+    compared = {label for pairs in rows for pair in pairs for label in pair}
+    unscored = unscored_note(metrics[labels_of(metrics).isin(compared)], modalities)
     test = f" p: Wilcoxon signed-rank test, two-sided, from {FEWEST_SESSIONS} sessions on."
-    note_above(fig, note + test + (f"\n{PAPER_NOTE}" if paper else ""))
+    note_above(fig, note + test + unscored + (f"\n{PAPER_NOTE}" if paper else ""))
     return fig, pd.concat(plotted, ignore_index=True)
 
 

@@ -1,5 +1,6 @@
 """Figures of several small panels: their grid, titles, the note above and the legend below them."""
 
+import sys
 import textwrap
 from collections.abc import Sequence
 
@@ -8,6 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from neds.figures.style import NOTE_COLOR, WIDTH_IN, legend_columns
+
+_TITLE_CHARACTERS_PER_IN = 12
 
 
 def panel_grid(
@@ -34,9 +37,21 @@ def is_leftmost(ax: Axes) -> bool:
     return place is not None and place.is_first_col()
 
 
+def _room_for_title(ax: Axes) -> int:
+    """Characters of a title in the last panel of a row; any number in others."""
+    place, fig = ax.get_subplotspec(), ax.get_figure(root=True)
+    if place is None or fig is None or not place.is_last_col():
+        return sys.maxsize
+    return int(_TITLE_CHARACTERS_PER_IN * fig.get_figwidth() / place.get_gridspec().ncols)
+
+
 def panel_title(ax: Axes, title: str, note: str = "", *, width: int = 22) -> None:
-    """A title that is wrapped after so many characters, and a note in the line below."""
-    ax.set_title("\n".join(filter(None, [textwrap.fill(title, width, break_on_hyphens=False), note])), fontsize=7)
+    """A title that is wrapped after so many characters, and a note in the line below.
+
+    A title may be longer than its panel is wide, but for the last panel of a row, where the figure ends.
+    """
+    wrapped = textwrap.fill(title, min(width, _room_for_title(ax)), break_on_hyphens=False)
+    ax.set_title("\n".join(filter(None, [wrapped, note])), fontsize=7)
 
 
 def note_above(fig: Figure, text: str) -> None:

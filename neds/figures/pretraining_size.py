@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
-from neds.evaluation.summary import drawn_metrics, n_text, session_scores, with_unit_tasks
+from neds.evaluation.summary import drawn_metrics, n_text, session_scores, unscored_note, with_unit_tasks
 from neds.evaluation.tables import metrics_table
 from neds.figures.drawing import PretrainingSizeDrawing
 from neds.figures.names import METRIC_TITLES, labels_of, model_family, model_title
@@ -72,7 +72,8 @@ def pretraining_size_figure(
     legend_below(fig, list(entries.values()), list(entries))
     none = " 0: trained on the test session alone." if (pd.concat(plotted)["amount"] == 0).any() else ""
     note = f"Mean over test sessions ± s.e.m.; thin lines: sessions{over_seeds(scores['n_seeds'].max())}.{none}"
-    note_above(fig, note)
+    shown = metrics[labels_of(metrics).isin({label for curve in curves for label in curve.values()})]
+    note_above(fig, note + unscored_note(shown, modalities))
     table = pd.concat(plotted, ignore_index=True).rename(columns={"amount": "n_pretraining_sessions"})
     return fig, table.drop(columns=["label", "step"])
 

@@ -4,7 +4,8 @@ Shapes: R regions, I inputs.
 """
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from matplotlib.patches import Rectangle
 from neds.evaluation.settings import TASK_TITLES, UNIT_TASKS
 from neds.figures.drawing import RegionEncodingDrawing, RegionTask
 from neds.figures.names import METRIC_TITLES, in_order, labels_of, model_title
+from neds.figures.numbers import rounded
 from neds.figures.panels import legend_below, note_above
 from neds.figures.save import NothingToDraw, draw
 from neds.figures.style import NOTE_COLOR, WIDTH_IN, figure_style, model_style
@@ -27,6 +29,11 @@ from neds.words import counted
 _COLOR_MAP = "viridis"
 _FRAME_COLOR = "white"
 """That of no model, and seen on the colours of all but the best scores."""
+_BAND_COLOR = "#F3F3F3"
+_MODELS_SPAN = 0.7
+"""Share of a region's row that the dots of models take."""
+_DOT_IN = 0.045
+_MOST_HEIGHT_IN = 9.0
 _NO_REGIONS = ("", "root", "void")
 _MOST_REGIONS = 40
 
@@ -65,13 +72,20 @@ def region_table(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def plot_region_scores(ax: Axes, table: pd.DataFrame, regions: Sequence[str]) -> None:
-    """A row per region, a dot with s.e.m. over units per model; `table` is of one kind of inputs."""
+    """A row per region, a dot with s.e.m. over units per model, hollow for a single unit, which has none; every second row
+    is shaded. `table` is of one kind of inputs.
+    """
     labels = in_order(table["label"].unique())
+    for row in range(1, len(regions), 2):
+        ax.axhspan(row - 0.5, row + 0.5, color=_BAND_COLOR, linewidth=0, zorder=0)
     for place, label in enumerate(labels):
         own = table[table["label"] == label].set_index("region").reindex(regions)
-        style, offset = model_style(label), min(0.16, 0.8 / len(labels)) * (place - (len(labels) - 1) / 2)
+        style, offset = model_style(label), min(0.16, _MODELS_SPAN / len(labels)) * (place - (len(labels) - 1) / 2)
         rows = np.arange(len(regions)) + offset
         ax.errorbar(own["mean"], rows, xerr=own["sem"], fmt="o", markersize=3, color=style.color, label=style.title)
+        of_one = (own["n_units"] == 1).to_numpy()
+        hollow: dict[str, Any] = {"markersize": 3, "markerfacecolor": "white", "markeredgecolor": style.color}
+        ax.plot(own["mean"][of_one], rows[of_one], "o", zorder=3, **hollow)
     ax.axvline(0, color=NOTE_COLOR, linewidth=0.5)
     ax.set_ylim(len(regions) - 0.5, -0.5)
 
@@ -79,15 +93,18 @@ def plot_region_scores(ax: Axes, table: pd.DataFrame, regions: Sequence[str]) ->
 def plot_region_inputs(ax: Axes, scores: np.ndarray, *, inputs: Sequence[str]) -> AxesImage:
     """Scores (R, I) as an image with their values; a frame marks the largest of a region among several single inputs.
 
+    The colours run from the lowest score to the highest, and take in 0.
+
     Args:
         inputs: names of the columns; the first is all inputs together and takes no part in that.
     """
-    largest = max(float(np.nanmax(scores)), 1e-6)
-    image = ax.imshow(scores, cmap=_COLOR_MAP, aspect="auto", vmin=0, vmax=largest)
+    lowest, largest = min(float(np.nanmin(scores)), 0.0), max(float(np.nanmax(scores)), 0.0)
+    digits = 2 if max(largest, -lowest) >= 0.1 else 3
+    image = ax.imshow(scores, cmap=_COLOR_MAP, aspect="auto", vmin=lowest, vmax=largest)
     for row, values in enumerate(scores):
         for column, value in enumerate(values):
-            color = "white" if not value > 0.6 * largest else "black"
-            ax.text(column, row, f"{value:.2f}", ha="center", va="center", color=color, fontsize=6)
+            color = "black" if value - lowest > 0.6 * (largest - lowest) else "white"
+            ax.text(column, row, rounded(value, digits), ha="center", va="center", color=color, fontsize=6)
         if np.isfinite(values[1:]).sum() > 1:
             best = 1 + int(np.nanargmax(values[1:]))
             ax.add_patch(
@@ -135,32 +152,55 @@ def region_encoding_figure(
         raise NothingToDraw(f"No brain region has {min_units} units or more that {model_title(model)} predicts.")
     drawn = table[table["region"].isin(regions)]
 
-    fig = Figure(figsize=(WIDTH_IN, 0.21 * len(regions) + 1.5), layout="constrained")
+    row_in = 0.08 + _DOT_IN * drawn["label"].nunique() / _MODELS_SPAN
+    panel_in = max(0.21 * len(regions), min(row_in * len(regions), _MOST_HEIGHT_IN))
+    fig = Figure(figsize=(WIDTH_IN, panel_in + 1.5), layout="constrained")
     left, right = fig.subplots(1, 2, width_ratios=(1, 1.25))
     plot_region_scores(left, drawn[drawn["all_inputs"]], regions)
     drawn_regions = own.set_index("region").loc[regions]
     left.set_yticks(range(len(regions)), [f"{name} ({n})" for name, n in drawn_regions["n_units"].items()])
     left.set_ylabel("brain region (units)")
-    left.set_xlabel(f"{METRIC_TITLES['bits_per_spike']}, all inputs")
     by_input = drawn[drawn["label"] == model].pivot(index="region", columns="inputs", values="mean").loc[regions]
     everything = drawn_regions["inputs"].iloc[0]
-    alone = [name for name in modalities if name in by_input and name != everything]
-    image = plot_region_inputs(
-        right, by_input[[everything, *alone]].to_numpy(), inputs=["all", *(modalities[name].title for name in alone)]
-    )
+    inputs = _input_titles(everything, by_input.columns, modalities, task=task)
+    left.set_xlabel(f"{METRIC_TITLES['bits_per_spike']}, {inputs[everything]}")
+    image = plot_region_inputs(right, by_input[list(inputs)].to_numpy(), inputs=list(inputs.values()))
     right.set_yticks([])
     right.set_title(f"{model_title(model)}, by input")
-    below_zero = "min" if by_input.min(axis=None) < 0 else "neither"
     label = f"{METRIC_TITLES['bits_per_spike']}, mean over units"
-    fig.colorbar(image, ax=right, label=textwrap.fill(label, 16), pad=0.02, aspect=15, extend=below_zero)
+    fig.colorbar(image, ax=right, label=textwrap.fill(label, 16), pad=0.02, aspect=15)
     legend_below(fig, *left.get_legend_handles_labels())
     ours = labels_of(units) == model
     n_all = len(units[ours].drop_duplicates(["eid", "target", "unit"]))
     note = _note(drawn_regions, min_units, n_left_out=len(own) - len(regions), n_all=n_all)
-    if len(alone) > 1:
+    if (drawn.loc[drawn["all_inputs"], "n_units"] == 1).any():
+        note += " Open circles: a single unit, without an error bar."
+    if len(inputs) > 2:
         note += "\nWhite frame: the one input that alone predicts a region best."
     note_above(fig, note)
     return fig, drawn.reset_index(drop=True)
+
+
+def _input_titles(
+    everything: str, found: Iterable[str], modalities: dict[str, Modality], *, task: RegionTask
+) -> dict[str, str]:
+    """What is said of each input of a model: of all together first, then of each alone.
+
+    Args:
+        everything: all inputs together.
+        found: of the model's scores.
+    """
+    alone = {name: modality.title for name, modality in modalities.items() if name in found and name != everything}
+    if task == "co_smoothing":
+        neural = {name for name, modality in modalities.items() if modality.group == "neural"}
+        with_behaviour = not set(everything.split("+")) <= neural
+        all_inputs, alone = (
+            "units + behaviour" if with_behaviour else "units alone",
+            dict.fromkeys(alone, "units alone"),
+        )
+    else:
+        all_inputs = "all behaviours" if "+" in everything else modalities[everything].title
+    return {everything: all_inputs, **alone}
 
 
 def _note(drawn: pd.DataFrame, min_units: int, *, n_left_out: int, n_all: int) -> str:

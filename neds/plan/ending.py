@@ -42,11 +42,13 @@ class ScoresTable:
         headings: "model", then target and metric of each column, e.g. "choice: balanced accuracy".
         rows: texts, the model's name first; "-" where it has no such score.
         n: number of test sessions, e.g. "2" or "1 to 2".
+        absent: headings of the scores that no model has in any of them.
     """
 
     headings: list[str]
     rows: list[list[str]]
     n: str
+    absent: list[str]
 
 
 def scores_table(table: Path) -> ScoresTable | None:
@@ -58,14 +60,14 @@ def scores_table(table: Path) -> ScoresTable | None:
     models = _read(table)
     scores = [column for column in models[0] if f"{column}, n" in models[0]] if models else []
     # Of categorical targets balanced accuracy is enough.
-    shown = [
-        column for column in scores if not column.endswith(": accuracy") and any(model[column] for model in models)
-    ]
+    main = [column for column in scores if not column.endswith(": accuracy")]
+    shown = [column for column in main if any(model[column] for model in models)]
     if not shown:
         return None
     ns = sorted({int(float(model[f"{column}, n"])) for model in models for column in shown if model[column]})
     rows = [[model["model"], *(_score(model, column) for column in shown)] for model in models]
-    return ScoresTable(["model", *shown], rows, f"{ns[0]}" if len(ns) == 1 else f"{ns[0]} to {ns[-1]}")
+    absent = [column for column in main if column not in shown]
+    return ScoresTable(["model", *shown], rows, f"{ns[0]}" if len(ns) == 1 else f"{ns[0]} to {ns[-1]}", absent)
 
 
 def scores_lines(table: Path) -> list[str]:
@@ -75,7 +77,8 @@ def scores_lines(table: Path) -> list[str]:
         return []
     headings = [heading.replace(": ", "\n") for heading in found.headings]
     text = tabulate(found.rows, headers=headings, tablefmt="simple", disable_numparse=True)
-    return [f"Scores in test trials (mean ± s.e.m. over test sessions, n = {found.n}):", *text.splitlines()]
+    lines = [f"Scores in test trials (mean ± s.e.m. over test sessions, n = {found.n}):", *text.splitlines()]
+    return lines + ([f"Without a score in any test session: {', '.join(found.absent)}"] if found.absent else [])
 
 
 def where_to_look(results: Path) -> list[str]:

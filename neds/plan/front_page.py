@@ -26,7 +26,8 @@ class FrontPage(dict[str, str]):
         found = scores_table(self._results / "tables" / "benchmark.csv")
         if found is None:
             return None
-        return ScoresTable(as_plain_text(found.headings), as_plain_text(found.rows), found.n)
+        texts = (as_plain_text(part) for part in (found.headings, found.rows, found.n, found.absent))
+        return ScoresTable(*texts)
 
     @property
     def weak(self) -> list[str]:

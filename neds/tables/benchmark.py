@@ -5,14 +5,22 @@ from collections.abc import Sequence
 import pandas as pd
 
 from neds.evaluation.score import PRIMARY_METRIC
-from neds.evaluation.summary import n_text, over_sessions, session_scores, untrained_note, with_unit_tasks
+from neds.evaluation.summary import (
+    n_text,
+    over_sessions,
+    session_scores,
+    unit_tasks_note,
+    unscored_note,
+    untrained_note,
+    with_unit_tasks,
+)
 from neds.evaluation.tables import metrics_table
 from neds.figures.drawing import ModelsDrawing
 from neds.figures.names import METRIC_TITLES, in_order, labels_of, model_title
 from neds.figures.paper import N_SESSIONS, PAPER_ROWS_NOTE, PaperNumbers
 from neds.files.roles import InputFile, TableStem
 from neds.modalities import Modality, by_name
-from neds.tables.write import MeansTable, write_table
+from neds.tables.write import MeansTable, empty_cells_note, write_table
 
 
 def score_columns(modalities: dict[str, Modality]) -> dict[tuple[str, str], str]:
@@ -41,8 +49,9 @@ def benchmark_table(
     means["label"] = labels_of(means)
     means = means[means["label"].isin(models)].assign(row=lambda t: t["label"].map(model_title))
     rows = [model_title(label) for label in in_order(means["label"].unique())]
-    caption = f"Mean ± s.e.m. over {n_text(means, 'test session')}."
+    caption = f"Mean ± s.e.m. over {n_text(means, 'test session')}.{unit_tasks_note(modalities)}"
     shown = metrics[labels_of(metrics).isin(models)]
+    caption += unscored_note(shown, modalities)
     caption += untrained_note(shown, modalities, labels_of(shown).map(model_title))
     if paper:
         published = pd.DataFrame([score.model_dump() for score in paper.scores]).assign(n_sessions=N_SESSIONS)
@@ -51,10 +60,9 @@ def benchmark_table(
         means = pd.concat([means, published])
         caption += PAPER_ROWS_NOTE
     means["column"] = [columns.get(key) for key in zip(means["target"], means["metric"], strict=True)]
-    means = means.dropna(subset="column")
-    return MeansTable(
-        means, list(dict.fromkeys(rows)), list(columns.values()), "model", "Scores of all models", caption
-    )
+    means, rows = means.dropna(subset="column"), list(dict.fromkeys(rows))
+    caption += empty_cells_note(means, rows, list(columns.values()))
+    return MeansTable(means, rows, list(columns.values()), "model", "Scores of all models", caption)
 
 
 def tabulate_benchmark(*, metrics: InputFile, settings: ModelsDrawing, output: TableStem) -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from neds.evaluation.paired import compare, paired_note
 from neds.evaluation.score import PRIMARY_METRIC
-from neds.evaluation.summary import n_text, session_scores, with_unit_tasks
+from neds.evaluation.summary import n_text, session_scores, unit_tasks_note, with_unit_tasks
 from neds.evaluation.tables import metrics_table
 from neds.figures.drawing import DifferencesDrawing
 from neds.figures.names import METRIC_TITLES, in_order, labels_of, model_title
@@ -49,7 +49,7 @@ def differences_table(
     most = int(table["n_sessions"].max()) if len(table) else 0
     caption = (
         f"Score of each model less that of {' or '.join(dict.fromkeys(subtracted.values()))}, in the same sessions: "
-        f"mean ± s.e.m. over {n_text(table, 'test session')}. {paired_note(most)}"
+        f"mean ± s.e.m. over {n_text(table, 'test session')}. {paired_note(most)}{unit_tasks_note(modalities)}"
     )
     return MeansTable(table[_COLUMNS], list(rows), columns, "model", "Differences between models", caption)
 

@@ -5,13 +5,22 @@ from collections.abc import Sequence
 import pandas as pd
 
 from neds.baselines.registry import SAID, shown_baselines
-from neds.evaluation.summary import n_text, over_sessions, session_scores, shares, with_unit_tasks
+from neds.evaluation.calibration import LARGEST_SLOPE_ERROR
+from neds.evaluation.summary import (
+    n_text,
+    over_sessions,
+    session_scores,
+    shares,
+    unit_tasks_note,
+    unscored_note,
+    with_unit_tasks,
+)
 from neds.evaluation.tables import metrics_table
 from neds.figures.drawing import ModelsDrawing
 from neds.figures.names import METRIC_TITLES, in_order, labels_of, model_title
 from neds.files.roles import InputFile, TableStem
 from neds.modalities import Kind, Modality, by_name
-from neds.tables.write import MeansTable, write_table
+from neds.tables.write import MeansTable, empty_cells_note, write_table
 
 _FURTHER: dict[Kind, tuple[str, ...]] = {
     "counts": ("bits_per_spike_pooled", "poisson_d2", "calibration_slope"),
@@ -19,10 +28,11 @@ _FURTHER: dict[Kind, tuple[str, ...]] = {
 }
 _CAPTION = (
     "Bits per spike pooled over spikes are those of the Neural Latents Benchmark and BrainWideBench, Poisson D² that of "
-    "BrainWideBench. Calibration slope: of counts over predicted rates, 1 is calibrated, below 1 overconfident. Calibration "
-    "error: expected calibration error (ECE) of class probabilities, 0 is calibrated; chance alone leaves some hundredths. "
+    "BrainWideBench. Calibration slope: of counts over predicted rates, 1 is calibrated, below 1 overconfident; a session "
+    f"has none where rates vary so little that its standard error is above {LARGEST_SLOPE_ERROR:g}. Calibration "
+    "error: expected calibration error (ECE) of class probabilities, 0 is calibrated; chance alone leaves some hundredths."
 )
-_SHARES = "Shares are of the bits per spike (mean over units) of an oracle in the same session."
+_SHARES = " Shares are of the bits per spike (mean over units) of an oracle in the same session."
 
 
 def further_scores_table(
@@ -49,10 +59,13 @@ def further_scores_table(
     means["column"] = [columns.get(key) for key in zip(means["target"], means["metric"], strict=True)]
     means = means[means["label"].isin(models)].dropna(subset="column")
     means["row"] = means["label"].map(model_title)
-    rows = dict.fromkeys(model_title(label) for label in in_order(means["label"].unique()))
+    rows = list(dict.fromkeys(model_title(label) for label in in_order(means["label"].unique())))
     found = [column for column in columns.values() if column in set(means["column"])]
     caption = f"Mean ± s.e.m. over {n_text(means, 'test session')}. {_CAPTION}" + (_SHARES if oracles else "")
-    return MeansTable(means, list(rows), found, "model", "Further scores of all models", caption.strip())
+    caption += unit_tasks_note(modalities)
+    caption += unscored_note(metrics[labels_of(metrics).isin(models)], modalities)
+    caption += empty_cells_note(means, rows, found)
+    return MeansTable(means, rows, found, "model", "Further scores of all models", caption)
 
 
 def tabulate_further_scores(*, metrics: InputFile, settings: ModelsDrawing, output: TableStem) -> None:

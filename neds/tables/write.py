@@ -72,6 +72,14 @@ def mean_and_error(mean: float, sem: float, *, digits: int = 2) -> str:
     return f"{rounded(mean, digits)} ± {rounded(sem, digits)}" if np.isfinite(sem) else rounded(mean, digits)
 
 
+def empty_cells_note(entries: pd.DataFrame, rows: Sequence[str], columns: Sequence[str]) -> str:
+    """What an empty cell of a table of models says; empty where there is none. Arguments as of `MeansTable`."""
+    n_filled = len(entries[["row", "column"]].drop_duplicates())
+    if n_filled == len(rows) * len(columns):
+        return ""
+    return " No number: the model does not predict this, or has no score in any session."
+
+
 def write_table(table: MeansTable, stem: Path) -> None:
     """Write stem.csv, stem.md, stem.html, and stem.tex, which needs the LaTeX package booktabs."""
     write_csv(with_suffix_added(stem, "csv"), table.numbers())

@@ -25,7 +25,7 @@ from neds.training.distributed import Processes, alone
 from neds.training.loop import Unfinished, train
 from neds.training.pretrained import record_of_seen, refuse_unfit, unlike_behaviours
 from neds.training.settings import MemorySettings, TrainingRun
-from neds.words import counted
+from neds.words import counted, in_short
 
 log = logging.getLogger(__name__)
 
@@ -160,8 +160,8 @@ def _summary(model: NEDS, store: TrialStore, sessions: list[AlignedSession], pro
     n_trials = store.n_trials("train")
     return (
         f"{counted(len(sessions), 'session')}, {counted(n_trials, 'training trial')} of {n_tokens} tokens "
-        f"({n_trials * n_tokens / 1e6:.2f} M), "
-        f"{unit_hours:.1f} unit-hours, {sizes['shared'] / 1e6:.2f} M shared and {sizes['stitchers'] / 1e6:.2f} M stitcher "
+        f"({in_short(n_trials * n_tokens)}), "
+        f"{unit_hours:.1f} unit-hours, {in_short(sizes['shared'])} shared and {in_short(sizes['stitchers'])} stitcher "
         f"parameters, {counted(processes.count, 'process')} on {processes.device.type}"
     )
 
