@@ -26,6 +26,7 @@ from neds.plan.lock import ResultsLock
 from neds.plan.logs import LOGS
 from neds.plan.opened import OpenedPlan
 from neds.plan.step import options, step_title
+from neds.plan.submitted import submission_lines
 from neds.plan.threads import threads_of
 from neds.plan.weak_scores import weak_scores_lines
 
@@ -87,6 +88,18 @@ def needs(rule):
         }
 
     return inputs
+
+
+def asked(target):
+    """Input of a target that a configuration may ask nothing of: its files, or else a function that says so."""
+    nothing = PLAN.nothing_for(target)
+
+    def refuse(wildcards):
+        # Snakemake would tell an exception here as one of an input function.
+        logger.error(nothing)
+        raise SystemExit(1)
+
+    return refuse if nothing else PLAN.targets(target)
 
 
 def recipe(rule):
@@ -175,7 +188,7 @@ def mark_stale():
             logger.info(line)
         absent = OPENED.absent_files(asked_for(dag))
         if absent:
-            # Snakemake would name one of them, and tell an exception here as one of an input function.
+            # Snakemake would name one of them.
             logger.error(absent)
             raise SystemExit(1)
 
@@ -277,7 +290,9 @@ def report_scores(log):
     made = {str(path) for job in workflow.dag.finished_jobs for path in job.output}
     is_current = table in made or (table in PLAN.made_by and not OPENED.is_stale(table))
     scores = [*scores_lines(Path(table)), *weak_scores_lines(Path(RESULTS, "tables", "metrics.csv"))]
-    for line in [*(scores if is_current else []), *where_to_look(Path(RESULTS))]:
+    submission = f"{RESULTS}/tables/benchmark_wide.csv"
+    submitted = submission_lines(Path(RESULTS), PLAN.config.benchmark.label) if submission in made else []
+    for line in [*(scores if is_current else []), *submitted, *where_to_look(Path(RESULTS))]:
         logger.info(line)
     for path in log:
         logger.info(f"All that Snakemake said: {path}")

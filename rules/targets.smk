@@ -14,13 +14,13 @@ rule models:
 rule baselines:
     """All baselines, with their scores."""
     input:
-        PLAN.targets("baselines"),
+        asked("baselines"),
 
 
 rule ablations:
     """The variants of the model, with their scores and tables."""
     input:
-        PLAN.targets("ablations"),
+        asked("ablations"),
 
 
 rule tables:
@@ -38,7 +38,7 @@ rule figures:
 rule benchmark:
     """A submission to BrainWideBench, with its scores."""
     input:
-        PLAN.targets("benchmark"),
+        asked("benchmark"),
 
 
 rule pages:

@@ -288,7 +288,8 @@ def finished(tmp_path_factory) -> Path:
     with serving(folder) as server, pytest.MonkeyPatch.context() as patched:
         patched.setenv("AWS_ENDPOINT_URL_S3", server.url)
         write_sheet(folder="s3://files", output=folder / "units.tsv", pretrain=True)
-        snakemake(folder, "benchmark", config=config | small | {"overrides": {}, "ensembles": False})
+        printed = snakemake(folder, "benchmark", config=config | small | {"overrides": {}, "ensembles": False})
+    (folder / "printed.txt").write_text(printed)
     return folder / "results_units"
 
 
@@ -305,6 +306,24 @@ def test_the_workflow_makes_both_suites_and_every_score_is_ours(finished):
     coverage = read_csv(finished / "tables/benchmark_coverage.csv").set_index(["suite", "task", "seed"])
     assert coverage.loc[("ts2", "co_smoothing", 43), ["n_scored", "n_predicted", "n_filled"]].tolist() == [3, 2, 1]
     assert coverage.loc[("ts2", "forecasting", 43), ["n_scored", "n_filled"]].tolist() == [bench.N_UNITS, 1]
+
+
+@pytest.mark.slow
+def test_the_run_ends_with_scores_what_is_missing_and_where_the_zips_are(finished):
+    printed = (finished.parent / "printed.txt").read_text()
+    said = printed[printed.index("Submission neds to BrainWideBench") :].splitlines()
+    scores = [line.split(":")[0].strip() for line in said[1:5]]
+    assert scores == [
+        *(f"neds, {task}" for task in UNIT_TASKS.values()),
+        *(f"neds_{scope}, {REGION_TASK}" for scope in ("multi", "single")),
+    ]
+    assert "  filled with a mean, as no model predicts them: 3 of 9 units of ts2, co_smoothing" in said
+    assert any(line.startswith("  regions: no unit that was pretrained on is in ") for line in said)
+    assert any(line.startswith("  not complete: 29 of the benchmark's 29 sessions are no") for line in said)
+    zips = ", ".join(f"results_units/benchmark/neds{scope}.zip" for scope in ("", "_single", "_multi"))
+    assert f"Zips: {zips}" in said
+    for name in ("tables/sessions.csv", "figures/left_out.txt"):
+        assert (finished / name).is_file()
 
 
 @pytest.mark.slow

@@ -133,3 +133,17 @@ def test_own_arrays_go_through_the_whole_workflow(tmp_path):
     assert report[0] == "  import_arrays mouse1" and report[2] == f"      log: {log}"
     assert report[1].startswith("      mouse1.h5: ") and "Traceback" not in (tmp_path / log).read_text()
     assert (tmp_path / "results/aligned/mouse2.h5").exists(), "the other session went on"
+
+
+@pytest.mark.parametrize(
+    "target, key",
+    [
+        ("benchmark", "benchmark.label"),
+        ("ablations", "ablations.tables or ablations.variants"),
+        ("baselines", "baselines"),
+    ],
+)
+def test_a_target_of_which_nothing_is_asked_says_so(target, key, tmp_path):
+    printed = snakemake(tmp_path, "-n", target, config=TINY | {"baselines": []}, check=False)
+    assert f"target {target}: nothing is asked for; set config key {key}" in printed
+    assert "Traceback" not in printed

@@ -125,7 +125,7 @@ def _entries(
             tensors |= {} if own.scored.timestamps is None else {"timestamps": own.scored.timestamps}
             numbers = (len(present), int(present.sum()), int((~present).sum()))
             rows.append(
-                dict(zip(COVERAGE, ("ts1", task.name, settings.eid, run.seed, "trials", *numbers), strict=True))
+                dict(zip(COVERAGE, ("ts1", task.name, settings.eid, run.seed, "trials", *numbers, ""), strict=True))
             )
             yield prediction(label=settings.label, task=task.id, seed=run.seed, tensors=tensors, header=own.header)
 

@@ -44,9 +44,9 @@ def join_submission(
     require_sound(submission, ground_truth)
     if absent := evaluation_sessions() - set(eids):
         log.warning(
-            "%s of the benchmark's %s is not among the sessions of role test: its server takes a submission of all alone",
-            counted(len(absent), "session"),
-            len(evaluation_sessions()),
+            "%d of the benchmark's %s are no sessions of role test here, and its server takes a submission of all alone",
+            len(absent),
+            counted(len(evaluation_sessions()), "session"),
         )
     table = pd.concat([read_csv(path) for path in coverages], ignore_index=True)
     write_csv(coverage, table)

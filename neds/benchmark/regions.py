@@ -90,8 +90,10 @@ def submit_regions(
     if evaluation_sessions() <= set(settings.eids) and len(scored.units) != N_REGION_UNITS:
         log.warning("%d units are scored, of the benchmark's %d", len(scored.units), N_REGION_UNITS)
     known = region_units(pretraining, of_scored=False)
-    if absent := [name for name in REGIONS if name not in set(known["region"])]:
-        log.warning("no unit that was pretrained on is in %s, which is never told", ", ".join(absent))
+    absent = ", ".join(name for name in REGIONS if name not in set(known["region"]))
+    remark = f"regions: no unit that was pretrained on is in {absent}, which is never told" if absent else ""
+    if remark:
+        log.warning(remark)
     tensors = {"targets": scored.targets, "entity_ids": scored.ids}
     write_archive(ground_truth, iter([truth(task=REGION_TASK, tensors=tensors, header=scored.header)]))
     entries: dict[str, list[Entry]] = {scope: [] for scope in SCOPES}
@@ -113,7 +115,7 @@ def submit_regions(
                 )
             )
             numbers = (len(values), len(values) - n_filled, n_filled)
-            columns = ("ts3", f"unit_cosmos_{scope}", "", seed, "units", *numbers)
+            columns = ("ts3", f"unit_cosmos_{scope}", "", seed, "units", *numbers, remark)
             rows.append(dict(zip(COVERAGE, columns, strict=True)))
             own.append((label, REGION_TASK, "", seed, REGION_METRIC, _macro_f1(scored.targets, values)))
     for scope, path in zip(SCOPES, (single, multi), strict=True):

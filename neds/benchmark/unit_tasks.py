@@ -164,7 +164,7 @@ def _entries(
         for task in settings.tasks:
             predicted, is_known = _log_rates(network, session, scored, task)
             numbers = (len(is_known), int(is_known.sum()), int((~is_known).sum()))
-            rows.append(dict(zip(COVERAGE, ("ts2", task, settings.eid, seed, "units", *numbers), strict=True)))
+            rows.append(dict(zip(COVERAGE, ("ts2", task, settings.eid, seed, "units", *numbers, ""), strict=True)))
             for metric, value in _own_scores(predicted, scored.counts(task)).items():
                 identity = (settings.label, UNIT_TASKS[task], settings.eid, seed, metric, value)
                 own.append(dict(zip(OWN_SCORES, identity, strict=True)))

@@ -30,11 +30,18 @@ TARGETS = {
     ],
     "benchmark": [
         *("benchmark_decoding", "benchmark_unit_tasks", "benchmark_region_units", "benchmark_regions"),
-        *("benchmark_submission", "benchmark_scores"),
+        *("benchmark_submission", "benchmark_scores", "sessions_table", "left_out"),
     ],
     "pages": ["configuration_table", "software_table", "table_page"],
 }
 """The rules whose files each target asks for."""
+_OF_EVERY_RUN = {"sessions_table", "left_out"}
+_ASKED_BY = {
+    "ablations": "ablations.tables or ablations.variants",
+    "baselines": "baselines",
+    "benchmark": "benchmark.label",
+}
+"""The key without which a target has no files of its own."""
 
 
 class Plan:
@@ -140,6 +147,12 @@ class Plan:
         rules = [rule for group in groups for rule in TARGETS[group]]
         steps = [step for step in self.steps if step.rule in rules and step.is_target]
         return [path for step in steps for path in step.outputs.values()]
+
+    def nothing_for(self, target: str) -> str:
+        """Why a target that was asked for has no files of its own, and the key that would change it; empty where it has."""
+        if target not in _ASKED_BY or any(self.has(rule) for rule in set(TARGETS[target]) - _OF_EVERY_RUN):
+            return ""
+        return f"target {target}: nothing is asked for; set config key {_ASKED_BY[target]} (docs/configuration.md)"
 
     def has(self, rule: str) -> bool:
         return any(step.rule == rule for step in self.steps)
