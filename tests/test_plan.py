@@ -289,3 +289,12 @@ def test_what_is_held_out_is_no_matter_of_training():
     plain, unused = plan(), plan(evaluation={"held_out_seed": 1, "forecast_ratio": 0.3})
     changed = {a.rule for a, b in zip(plain.steps, unused.steps, strict=True) if a.values != b.values}
     assert not changed, "nobody is asked for these tasks"
+
+
+def test_the_table_of_sessions_is_given_the_held_out_units_that_are_named():
+    def given(**evaluation) -> object:
+        step = plan(evaluation=evaluation).step("sessions_table", {})
+        return step.values.get("held_out")
+
+    assert given(tasks=["co_smoothing"]) is None and given(held_out_uuids=["a"]) is None
+    assert given(tasks=["co_smoothing"], held_out_uuids=["a"])["uuids"] == ["a"]
