@@ -38,7 +38,6 @@ from tests.workflow_runs import snakemake
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "docs/examples/brain_wide_bench_units.yaml"
-DECODING = ROOT / "docs/examples/brain_wide_bench.yaml"
 SEEDS = (43, 44, 45)
 
 
@@ -128,7 +127,7 @@ def test_probabilities_are_pooled_as_the_benchmark_pools_them():
 
 def region_units_of(recording: Path) -> Path:
     output = recording.with_suffix(".parquet")
-    write_region_units(recording=recording, output=output)
+    write_region_units(recording=recording, eid=recording.stem, output=output)
     return output
 
 
@@ -141,7 +140,9 @@ def embedded(tmp_path) -> dict[str, object]:
 
     def rows(path: Path, *, without: int | None = None) -> pd.DataFrame:
         with opened(path) as recording:
-            found = pd.DataFrame({"uuid": recording.of_units("id"), "region": recording.of_units("region_cosmos")})
+            found = pd.DataFrame(
+                {"uuid": recording.texts_of_units("id"), "region": recording.texts_of_units("region_cosmos")}
+            )
         return found.drop(index=[] if without is None else [without]).assign(eid=path.stem, modality="spikes")
 
     def written(name: str, units: pd.DataFrame) -> Path:
@@ -182,7 +183,7 @@ def test_regions_are_told_by_a_probe_of_the_units_that_were_pretrained_on(embedd
     (known,) = read_archive(embedded["ground_truth"])
     units = decode_entity_ids(from_numpy(known.tensors["entity_ids"]))
     with opened(embedded["recordings"][0].with_suffix(".h5")) as recording:
-        region, uuid = recording.of_units("region_cosmos"), recording.of_units("id")
+        region, uuid = recording.texts_of_units("region_cosmos"), recording.texts_of_units("id")
     # Not those of no class, nor the last, on a probe whose place is not known well.
     counts = np.isin(region, REGIONS) & (np.arange(bench.N_UNITS) < bench.N_UNITS - 1)
     assert units[: counts.sum()].tolist() == uuid[counts].tolist() and len(units) == 2 * counts.sum()
@@ -217,8 +218,61 @@ def test_regions_of_two_versions_of_the_benchmark_are_refused(embedded):
     with h5py.File(recording, "r+") as handle:
         handle["brainset"].attrs["derived_version"] = "0.2.0"
     region_units_of(recording)
-    with pytest.raises(UserError, match="are of several versions of the benchmark; take one"):
+    with pytest.raises(
+        UserError, match=r"sessions aaaa and bbbb are of several versions of the benchmark; take files of one"
+    ):
         submit_regions(**embedded, settings=regions_of())
+
+
+def changed(recording: Path, place: str, values: object) -> None:
+    with h5py.File(recording, "r+") as handle:
+        if place.startswith("@"):
+            handle["session"].attrs[place[1:]] = values
+            return
+        del handle[place]
+        handle[place] = values
+
+
+def test_units_that_do_not_count_are_counted_with_what_they_lack(embedded):
+    recording = embedded["recordings"][1].with_suffix(".h5")
+    changed(recording, "units/label", np.full(bench.N_UNITS, np.nan))
+    region_units_of(recording)
+    submit_regions(**embedded, settings=regions_of())
+    (remark,) = set(read_csv(embedded["coverage"])["remarks"])
+    assert "lack isolation (label 1)" in remark and "; none of bbbb)" in remark
+    assert remark.startswith("regions: 12 of 32 units that are scored count")
+
+
+@pytest.mark.parametrize(
+    "place, values, fault",
+    [
+        ("units/label", [b"1.0"] * bench.N_UNITS, "units/label must be numbers"),
+        ("units/qc_neural", [True] * bench.N_UNITS, "units/qc_neural must be text"),
+        ("units/firing_rate", [2.0] * 3, "units/firing_rate must be numbers, one for each of the 16 units"),
+        ("@id", "0802ced5-33a3-405e-8336-b65ebc5cb07c", "is of session 0802ced5-.*, which the sheet calls aaaa"),
+    ],
+)
+def test_units_that_cannot_be_read_name_their_column(place, values, fault, tmp_path):
+    recording = bench.write_recording(tmp_path / "aaaa.h5", seed=0)
+    changed(recording, place, values)
+    with pytest.raises(UserError, match=fault):
+        region_units_of(recording)
+
+
+def test_a_copy_of_a_recording_that_is_scored_is_not_pretrained_on(embedded):
+    copy = embedded["pretraining"][0].with_suffix(".h5")
+    shutil.copy(embedded["recordings"][0].with_suffix(".h5"), copy)
+    region_units_of(copy)
+    with pytest.raises(UserError, match=r"sessions aaaa and cccc have unit .* in common, so that one is a copy"):
+        submit_regions(**embedded, settings=regions_of())
+
+
+def test_a_unit_whose_depth_is_not_known_is_pooled_with_none():
+    probabilities = np.eye(10)[:7]
+    depths_um = np.array([0.0, 10.0, 20.0, 30.0, 40.0, 50.0, np.nan])
+    found = pooled(probabilities, depths_um, np.full(7, "a"))
+    np.testing.assert_array_equal(found[-1], probabilities[-1])
+    assert not found[:-1, 6].any() and np.isfinite(found).all()
 
 
 def with_sheet(folder: Path, monkeypatch, *, changes: dict, examples: tuple[Path, ...] = (EXAMPLE,)) -> Plan:
@@ -239,6 +293,10 @@ def with_sheet(folder: Path, monkeypatch, *, changes: dict, examples: tuple[Path
             "of 1 s in task_aligned_intervals/domain",
         ),
         ({"modalities": ["spikes", "choice"]}, "one value per trial of choice"),
+        ({"masking": {"weights": {"encoding": 1.0, "decoding": 1.0}}}, "the model that is submitted does none of its"),
+        ({"evaluation": {"tasks": []}}, "name the tasks in evaluation.tasks or leave that out"),
+        ({"modes": ["decoding"]}, "submit one of mode mm"),
+        ({"benchmark": {"label": "ground_truth"}}, "ground_truth is the name of another file of a submission"),
     ],
 )
 def test_windows_that_the_benchmark_does_not_score_are_refused(changes, fault, tmp_path, monkeypatch):
@@ -247,14 +305,7 @@ def test_windows_that_the_benchmark_does_not_score_are_refused(changes, fault, t
 
 
 def test_one_configuration_may_have_all_suites(tmp_path, monkeypatch):
-    example = yaml.safe_load(DECODING.read_text())
-    windows = yaml.safe_load(EXAMPLE.read_text())
-    own = windows["views"]["windows"] | {
-        "split_intervals": windows["partition"]["split_intervals"],
-        "modalities": ["spikes", "wheel_speed"],
-    }
-    changes = {"views": example["views"] | {"windows": own}, "masking": windows["masking"], "regimes": ["finetuned"]}
-    plan = with_sheet(tmp_path, monkeypatch, changes=changes, examples=(DECODING,))
+    plan = with_sheet(tmp_path, monkeypatch, changes={}, examples=(EXAMPLE.with_name("brain_wide_bench_all.yaml"),))
     rules = {step.rule for step in plan.steps}
     assert {"benchmark_decoding", "benchmark_unit_tasks", "benchmark_regions"} <= rules
     (joined,) = [step for step in plan.steps if step.rule == "benchmark_submission"]
@@ -318,7 +369,7 @@ def test_the_run_ends_with_scores_what_is_missing_and_where_the_zips_are(finishe
         *(f"neds_{scope}, {REGION_TASK}" for scope in ("multi", "single")),
     ]
     assert "  filled with a mean, as no model predicts them: 3 of 9 units of ts2, co_smoothing" in said
-    assert any(line.startswith("  regions: no unit that was pretrained on is in ") for line in said)
+    assert any("regions: no unit that was pretrained on is in " in line for line in said)
     assert any(line.startswith("  not complete: 29 of the benchmark's 29 sessions are no") for line in said)
     zips = ", ".join(f"results_units/benchmark/neds{scope}.zip" for scope in ("", "_single", "_multi"))
     assert f"Zips: {zips}" in said
@@ -346,6 +397,31 @@ def test_files_of_co_smoothing_and_forecasting_have_the_benchmarks_layout(finish
     silent = np.unique(hidden.tensors["predictions"][..., -1])
     assert len(silent) == 1 and silent[0] < -8
     assert len(np.unique(hidden.tensors["predictions"][..., 0])) > 20
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "place, values, fault",
+    [
+        ("units/ts2_co_smoothing_is_held_out_test", [False] * bench.N_UNITS, "true for a unit"),
+        ("units/ts2_co_smoothing_is_held_out_test", [b"False"] * bench.N_UNITS, "must be truth values"),
+        ("units/id", [f"unit {number}" for number in range(bench.N_UNITS)], "it was replaced; delete the file aaaa.h5"),
+    ],
+)
+def test_a_recording_that_its_models_do_not_fit_is_one_line(place, values, fault, finished, tmp_path):
+    recording = tmp_path / "aaaa.h5"
+    shutil.copy(finished.parent / "files/eval/aaaa.h5", recording)
+    changed(recording, place, values)
+    with pytest.raises(UserError, match=fault):
+        submit_unit_tasks(
+            recording=recording,
+            aligned=finished / "aligned/aaaa_windows.h5",
+            checkpoints=[finished / "models/aaaa_windows/mm-finetuned-all/seed43/best.safetensors"],
+            settings=UnitTasksSubmission(
+                label="neds", eid="aaaa", view="windows", tasks=["co_smoothing"], seeds=list(SEEDS[:1])
+            ),
+            **{name: tmp_path / name for name in ("submission", "ground_truth", "coverage", "scores")},
+        )
 
 
 @pytest.mark.slow

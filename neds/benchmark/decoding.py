@@ -88,6 +88,7 @@ def submit_decoding(
 def _truths(path: SessionFile, settings: DecodingRun) -> dict[str, _Truth]:
     """By task."""
     with opened(path) as recording:
+        recording.refuse_other(settings.eid)
         header = {"recording_id": settings.eid} | recording.header()
         return {name: _Truth(recording.scored(TASKS[name]), header) for name in settings.views}
 

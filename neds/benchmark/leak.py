@@ -20,8 +20,8 @@ def refuse_leak(checkpoint: Path, eid: str, views: Iterable[str]) -> None:
     """
     record = read_header(checkpoint)["record"]
     names = list(views)
-    pretrained_on = {recording_of(other, names) for other in record.get("trained_before", {})}
-    if leaked := sorted(pretrained_on & (evaluation_sessions() | {eid})):
+    pretrained_on = {recording_of(other, names).lower() for other in record.get("trained_before", {})}
+    if leaked := sorted(pretrained_on & (evaluation_sessions() | {eid.lower()})):
         raise UserError(
             f"{checkpoint}: was pretrained on {', '.join(leaked[:3])}{', ...' if len(leaked) > 3 else ''}, which the "
             "benchmark evaluates; take them off the sessions of role train and pretrain again"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import h5py
 import numpy as np
 
-from neds.benchmark.protocol import BIN_S, N_BINS, SELECTED, TEST_DOMAIN, UNIT_FILTERING, Task
+from neds.benchmark.protocol import BIN_S, N_BINS, SELECTED, TEST_DOMAIN, UNIT_FILTERING, Task, evaluation_sessions
 from neds.conversion.session_file import SessionFile
 from neds.errors import UserError
 from neds.files import hdf5
@@ -107,6 +107,10 @@ class Recording:
     def spikes(self) -> tuple[np.ndarray, np.ndarray]:
         """Seconds (n,), ascending, and unit (n,) of each spike that is of one."""
         times_s, units = self.array("spikes/timestamps").astype(np.float64), self.array("spikes/unit_index")
+        if not np.isfinite(times_s).all() or (units >= self.n_units).any():
+            raise UserError(
+                f"{self._path}: spikes have times that are no numbers, or units that units/id does not have"
+            )
         order = np.argsort(times_s, kind="stable")
         order = order[units[order] >= 0]
         return times_s[order], units[order]
@@ -115,12 +119,43 @@ class Recording:
     def n_units(self) -> int:
         return len(self._at("units/id"))
 
-    def of_units(self, column: str) -> np.ndarray:
-        """A column (N,) of the unit table, text as such."""
+    def numbers_of_units(self, column: str) -> np.ndarray:
+        """A column (N,) of the unit table."""
+        return self._column(column, "biuf", "numbers")
+
+    def texts_of_units(self, column: str) -> np.ndarray:
+        """A column (N,) of the unit table."""
+        values = self._column(column, "SO", "text")
+        return np.array([value.decode() if isinstance(value, bytes) else str(value) for value in values], str)
+
+    def marked_units(self, column: str) -> np.ndarray:
+        """Rows (n,) of the units for which a column of the unit table is true."""
+        values = self._column(column, "biu", "truth values")
+        if not np.isin(values, (0, 1)).all() or not values.any():
+            raise UserError(f"{self._path}: units/{column} must be true or false, and true for a unit")
+        return np.flatnonzero(values)
+
+    def _column(self, column: str, kinds: str, what: str) -> np.ndarray:
         values = self.array(f"units/{column}")
-        if values.dtype.kind not in "SO":
-            return values
-        return np.array([value.decode() if isinstance(value, bytes) else str(value) for value in values])
+        if values.shape != (self.n_units,) or values.dtype.kind not in kinds:
+            raise UserError(
+                f"{self._path}: units/{column} must be {what}, one for each of the {self.n_units} units; it is "
+                f"{values.dtype} of shape {values.shape}"
+            )
+        return values
+
+    def refuse_other(self, eid: str) -> None:
+        """
+        Args:
+            eid: of the recording that the file should be.
+
+        Raises:
+            UserError: the file says that it is another recording, which the benchmark evaluates.
+        """
+        session = self._handle.get("session")
+        own = str(session.attrs.get("id", "")).lower() if session is not None else ""
+        if own in evaluation_sessions() and own != eid.lower():
+            raise UserError(f"{self._path}: is of session {own}, which the sheet calls {eid}; correct eid or path")
 
     def header(self) -> dict[str, str]:
         """What the files of a submission say of the build."""
@@ -147,7 +182,7 @@ class Recording:
     def _at(self, place: str) -> h5py.Group:
         if place not in self._handle:
             raise UserError(
-                f"{self._path}: the file has no {place}; is it one of BrainWideBench's evaluation sessions?"
+                f"{self._path}: the file has no {place}; is it one of BrainWideBench's, and in its own folder?"
             )
         return self._handle[place]
 

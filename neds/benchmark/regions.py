@@ -86,14 +86,15 @@ def submit_regions(
     n_recordings = len(settings.eids)
     for number, checkpoint in enumerate(checkpoints):
         refuse_leak(checkpoint, settings.eids[number % n_recordings], [settings.view])
-    scored = _scored(recordings)
+    scored, of_scored = _scored(recordings)
     if evaluation_sessions() <= set(settings.eids) and len(scored.units) != N_REGION_UNITS:
         log.warning("%d units are scored, of the benchmark's %d", len(scored.units), N_REGION_UNITS)
-    known = region_units(pretraining, of_scored=False)
+    known, of_known = region_units(pretraining, of_scored=False)
+    _require_apart(scored.units, known)
     absent = ", ".join(name for name in REGIONS if name not in set(known["region"]))
-    remark = f"regions: no unit that was pretrained on is in {absent}, which is never told" if absent else ""
-    if remark:
-        log.warning(remark)
+    never = f"regions: no unit that was pretrained on is in {absent}, which is never told" if absent else ""
+    remark = "; ".join(filter(None, (of_scored, of_known, never)))
+    log.info(remark)
     tensors = {"targets": scored.targets, "entity_ids": scored.ids}
     write_archive(ground_truth, iter([truth(task=REGION_TASK, tensors=tensors, header=scored.header)]))
     entries: dict[str, list[Entry]] = {scope: [] for scope in SCOPES}
@@ -128,20 +129,32 @@ def submit_regions(
     )
 
 
-def _scored(paths: Sequence[Path]) -> _Scored:
-    units = region_units(paths, of_scored=True)
-    builds = builds_of(units)
-    if len(builds) != 1:
-        raise UserError(
-            f"{', '.join(map(str, paths[:3]))}: "
-            + (
-                "are of several versions of the benchmark; take one"
-                if builds
-                else "hold no unit whose region is scored"
-            )
-        )
+def _scored(paths: Sequence[Path]) -> tuple[_Scored, str]:
+    """What is scored, and how many of all units that is."""
+    units, remark = region_units(paths, of_scored=True)
+    if units.empty:
+        raise UserError(f"no unit of the recordings that are scored counts. {remark}")
     targets = units["region"].map(REGIONS.index).to_numpy(np.int64)
-    return _Scored(units, targets, encoded(units["uuid"]), builds[0] | {"label_names": ",".join(REGIONS)})
+    header = builds_of(units)[0] | {"label_names": ",".join(REGIONS)}
+    return _Scored(units, targets, encoded(units["uuid"]), header), remark
+
+
+def _require_apart(scored: pd.DataFrame, known: pd.DataFrame) -> None:
+    """
+    Raises:
+        UserError: a unit is in two recordings, or files are of several versions of the benchmark.
+    """
+    units = pd.concat([scored, known], ignore_index=True)
+    if len(builds := builds_of(units)) > 1:
+        first = [units.loc[units["dataset_version"] == build["dataset_version"], "eid"].iloc[0] for build in builds[:2]]
+        raise UserError(f"sessions {' and '.join(first)} are of several versions of the benchmark; take files of one")
+    twice = units[units["uuid"].duplicated(keep=False)]
+    if len(twice):
+        eids = twice.loc[twice["uuid"] == twice["uuid"].iloc[0], "eid"].iloc[:2]
+        raise UserError(
+            f"sessions {' and '.join(eids)} have unit {twice['uuid'].iloc[0]} in common, so that one is a copy of the "
+            "other; take it off the sheet"
+        )
 
 
 def _features(of_models: Iterable[Embeddings]) -> pd.DataFrame:
@@ -150,6 +163,11 @@ def _features(of_models: Iterable[Embeddings]) -> pd.DataFrame:
     for found in of_models:
         if found.rows:
             is_spikes = (found.units["modality"] == "spikes").to_numpy()
+            if not np.isfinite(found.features[is_spikes]).all():
+                eid = found.units["eid"].iloc[0]
+                raise UserError(
+                    f"embeddings of session {eid} are not finite, as its model diverged; train it with a lower lr"
+                )
             parts.append(pd.DataFrame(found.features[is_spikes], index=found.units["uuid"][is_spikes]))
     return pd.concat(parts) if parts else pd.DataFrame()
 
@@ -164,8 +182,8 @@ def _told(fitted: pd.DataFrame, known: pd.DataFrame, asked: pd.DataFrame) -> pd.
     known = known[known["uuid"].isin(fitted.index)]
     if known["region"].nunique() < 2:
         raise UserError(
-            f"the units that were pretrained on are of {known['region'].nunique()} regions; pretrain on more sessions to "
-            "tell regions apart"
+            f"the units that were pretrained on are of {counted(known['region'].nunique(), 'region')}; pretrain on more "
+            "sessions to tell regions apart"
         )
     probe = make_pipeline(
         StandardScaler(), LogisticRegression(C=1.0, max_iter=1000, solver="newton-cg", class_weight="balanced")
@@ -205,6 +223,8 @@ def pooled(probabilities: np.ndarray, depths_um: np.ndarray, probes: np.ndarray)
     for probe in np.unique(probes):
         rows = np.flatnonzero(probes == probe)
         distance_um = np.abs(depths_um[rows, None] - depths_um[rows])
+        # A unit whose depth is not known is near itself alone.
+        np.fill_diagonal(distance_um, 0.0)
         nearest = np.argsort(distance_um, axis=1, kind="stable")[:, :_MOST_NEIGHBOURS]
         is_near = np.take_along_axis(distance_um, nearest, axis=1) <= _RADIUS_UM
         sums = (probabilities[rows][nearest] * is_near[..., None]).sum(axis=1)

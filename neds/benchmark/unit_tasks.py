@@ -123,14 +123,15 @@ def submit_unit_tasks(
 def _scored(path: SessionFile, session: AlignedSession, eid: str) -> _Scored:
     with opened(path) as recording:
         recording.require_selected()
+        recording.refuse_other(eid)
         windows = scored_windows(recording)
         training_s = session.trials["align_time_s"].to_numpy(float)[session.trials_of("train")]
         seen = spikes_in_windows(*recording.spikes(), training_s[:, None] + np.array([0.0, WINDOW_S]))
         n_spikes = np.bincount(seen.units, minlength=recording.n_units)
         return _Scored(
             windows,
-            recording.of_units("id"),
-            np.flatnonzero(recording.of_units(HELD_OUT)),
+            recording.texts_of_units("id"),
+            recording.marked_units(HELD_OUT),
             {"recording_id": eid} | recording.header(),
             # The mean of a rate's posterior under Jeffreys' prior for a Poisson, which is above 0 without a spike too.
             np.log((n_spikes + 0.5) / (len(training_s) * N_BINS)),
@@ -181,6 +182,12 @@ def _log_rates(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Logarithm of the expected spikes per bin (W, T, n), float16, and which of the units (n,) the model knows."""
     row_of = {uuid: row for row, uuid in enumerate(scored.uuids)}
+    if absent := [uuid for uuid in session.units["uuid"] if uuid not in row_of]:
+        eid = scored.header["recording_id"]
+        raise UserError(
+            f"the recording of session {eid} has no unit {absent[0]}, of which its models know: it was replaced; delete "
+            f"the file {eid}.h5 in results/raw, and run again"
+        )
     read = np.array([row_of[uuid] for uuid in session.units["uuid"]])
     asked = scored.units(task)
     place = {row: column for column, row in enumerate(read)}

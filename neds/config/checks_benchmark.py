@@ -7,6 +7,7 @@ from neds.benchmark.protocol import (
     LONGEST_CONTEXT_S,
     TASKS,
     TEST_DOMAIN,
+    UNIT_TASKS,
     UNIT_TEST_DOMAIN,
     UNIT_WINDOWS,
     WINDOW_S,
@@ -16,6 +17,7 @@ from neds.benchmark.settings import FEWEST_SEEDS
 from neds.config.benchmark_views import has_unit_windows, tests_on, unit_view, views_of_tasks
 from neds.config.checked import Checked
 from neds.config.schema import Config
+from neds.evaluation.settings import SCHEME_OF
 from neds.run import Run
 
 _WINDOWS = {(task.align, task.start_s, task.end_s) for task in TASKS.values()}
@@ -25,6 +27,8 @@ def benchmark_faults(checked: Checked) -> list[str]:
     config = checked.config
     if config.benchmark.label is None:
         return _unused_faults(config)
+    if config.benchmark.label == "ground_truth":
+        return ["config key benchmark.label: ground_truth is the name of another file of a submission; choose another"]
     return [*_seed_faults(config), *_model_faults(config), *_leaks(checked), *_protocol_faults(config)]
 
 
@@ -73,7 +77,7 @@ def _leaks(checked: Checked) -> Iterator[str]:
     if "finetuned" not in checked.config.regimes:
         return
     train = {session.recording for session in checked.sessions if session.role == "train"}
-    if leaked := sorted(train & evaluation_sessions()):
+    if leaked := sorted(eid for eid in train if eid.lower() in evaluation_sessions()):
         yield (
             f"sessions: {', '.join(leaked[:3])}{', ...' if len(leaked) > 3 else ''} of role train: BrainWideBench evaluates "
             "them, so that no model may be pretrained on them; give them role test, or take them off the sheet"
@@ -111,5 +115,24 @@ def _protocol_faults(config: Config) -> Iterator[str]:
                 f"config key {key}: the benchmark's windows are of {WINDOW_S:g} s in {UNIT_WINDOWS}, tested on "
                 f"{UNIT_TEST_DOMAIN}; set window_end_s, window_intervals and split_intervals to that, with split file"
             )
-    if not views_of_tasks(config) and unit_view(config) is None:
+    if views_of_tasks(config):
+        return
+    if unit_view(config) is None:
         yield "config key views: none has the window of a task of the benchmark (docs/benchmark.md lists them)"
+    elif not _does_unit_tasks(config):
+        yield (
+            "config key masking.weights: views have the windows of the second suite alone, and the model that is submitted "
+            "does none of its tasks; submit one of mode mm with weights of units or future, and name the tasks in "
+            "evaluation.tasks or leave that out"
+        )
+
+
+def _does_unit_tasks(config: Config) -> bool:
+    run = Run.parse(config.benchmark.model) if config.benchmark.model else None
+    if (run.mode if run else "mm") not in set(config.modes) & {"mm"}:
+        return False
+    if config.evaluation.tasks is not None:
+        return bool(config.evaluation.tasks)
+    is_finetuned = run.regime == "finetuned" if run else "finetuned" in config.regimes
+    weights = config.run_settings("finetuned" if is_finetuned else "scratch", "mm").masking.weights
+    return any(weights.get(SCHEME_OF[name]) for name in UNIT_TASKS)

@@ -108,8 +108,10 @@ def left_out_tasks(plan: Plan) -> list[str]:
     has_windows = unit_view(plan.config) is not None
     for unit_task in UNIT_TASKS:
         if unit_task not in unit_tasks(plan):
-            scheme = f"train an mm model with the masking scheme {SCHEME_OF[unit_task]}"
-            needed[unit_task] = scheme if has_windows else "add a view with the windows of docs/benchmark.md"
+            how = f"train an mm model with the masking scheme {SCHEME_OF[unit_task]}"
+            if plan.config.evaluation.tasks is not None and unit_task not in plan.config.evaluation.tasks:
+                how = f"name it in evaluation.tasks, and {how}"
+            needed[unit_task] = how if has_windows else "add a view with the windows of docs/benchmark.md"
     if not tells_regions(plan):
         needed["regions"] = "submit a model that is fine-tuned from one pretrained here, of a view as of co_smoothing"
     return [f"submission to BrainWideBench, {name}: left out; to have it, {how}" for name, how in needed.items()]
@@ -195,7 +197,7 @@ def _region_units(plan: Plan, session: Session) -> Step:
         command="region-units",
         wildcards={"eid": session.recording},
         inputs=file,
-        values=place,
+        values={"eid": session.recording, **place},
         outputs={"output": _units_file(plan, session.recording)},
     )
 
