@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from neds.conversion.settings import MAPPINGS
-from neds.files.addresses import address_fault, is_address
+from neds.files.addresses import address_fault, is_address, misspelt_address
 from neds.partition.views import in_view
 from neds.settings import path_fault
 from neds.synthetic.settings import MOST_TRAIN_SESSIONS, SyntheticSettings, synthetic_subject
@@ -161,6 +161,8 @@ def _faults(session: Session, source: str, needs_path: bool) -> list[str]:
     if needs_path and not session.path:
         faults.append("path is empty")
     if needs_path and (fault := path_fault(session.path)):
+        faults.append(f"path {fault}")
+    if needs_path and (fault := misspelt_address(session.path)):
         faults.append(f"path {fault}")
     if needs_path and is_address(session.path):
         faults += _address_faults(session, source)

@@ -53,5 +53,10 @@ def path_fault(text: str) -> str:
 
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 """Seed of random numbers, as every library takes it."""
+NAME_PATTERN = "^[A-Za-z0-9_-]+$"
+PATTERNS = {NAME_PATTERN: "letters, digits, _ and - only"}
+"""What the patterns of texts allow, in words."""
+NameText = Annotated[str, Field(pattern=NAME_PATTERN)]
+"""Text that names files and columns."""
 PathText = Annotated[str, AfterValidator(_usable_path)]
 """Path of a file or folder, as text."""

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from neds.errors import UserError
+from neds.settings import PATTERNS
 from neds.words import counted
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -99,6 +100,7 @@ _MUST_BE: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "float_type": lambda ctx: "a number",
     "finite_number": lambda ctx: "a finite number",
     "string_type": lambda ctx: "text",
+    "string_pattern_mismatch": lambda ctx: f"text of {pattern_in_words(ctx['pattern'])}",
     "bool_type": lambda ctx: "true or false",
     "list_type": lambda ctx: "a list [in brackets]",
     "dict_type": lambda ctx: "a mapping of keys to values",
@@ -112,6 +114,11 @@ _MUST_BE: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "too_short": lambda ctx: f"{counted(ctx['min_length'], 'value')} or more",
     "too_long": lambda ctx: f"at most {counted(ctx['max_length'], 'value')}",
 }
+
+
+def pattern_in_words(pattern: str) -> str:
+    """What a pattern allows; the pattern itself where nobody has put it in words."""
+    return PATTERNS.get(pattern, f"the pattern {pattern}")
 
 
 def _literals(ctx: Mapping[str, Any]) -> list[str]:

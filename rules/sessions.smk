@@ -1,4 +1,5 @@
-# Only the rules of the configured source exist.
+# Only the rules of the configured source exist. They come before all others (priority), so that what is wrong with a recording is
+# told before any training begins.
 if PLAN.has("synthesize"):
 
     rule synthesize:
@@ -10,6 +11,7 @@ if PLAN.has("synthesize"):
             truth=f"{RESULTS}/synthetic/{{eid}}/truth.h5",
         log:
             log_file("synthesize"),
+        priority: 20
         conda:
             "../envs/neds.yaml"
         params:
@@ -31,6 +33,7 @@ if PLAN.has("download_alf"):
             log_file("download_alf"),
         benchmark:
             f"{RESULTS}/benchmarks/download/{{eid}}.tsv"
+        priority: 20
         conda:
             "../envs/ibl.yaml"
         params:
@@ -55,6 +58,7 @@ if PLAN.has("download_one"):
             log_file("download_one"),
         benchmark:
             f"{RESULTS}/benchmarks/download/{{eid}}.tsv"
+        priority: 20
         localrule: True
         conda:
             "../envs/ibl.yaml"
@@ -82,6 +86,7 @@ if PLAN.has("convert"):
             log_file("convert"),
         benchmark:
             f"{RESULTS}/benchmarks/download/{{eid}}.tsv"
+        priority: 20
         localrule: bool(PLAN.addresses)
         conda:
             "../envs/neds.yaml"
@@ -102,6 +107,7 @@ if PLAN.has("import_arrays"):
             f"{RESULTS}/aligned/{{eid}}.h5",
         log:
             log_file("import_arrays"),
+        priority: 20
         conda:
             "../envs/neds.yaml"
         params:
@@ -123,6 +129,7 @@ if PLAN.has("partition"):
             log_file("partition"),
         benchmark:
             f"{RESULTS}/benchmarks/partition/{{eid}}.tsv"
+        priority: 20
         conda:
             "../envs/neds.yaml"
         params:
@@ -140,6 +147,7 @@ rule sessions_table:
         f"{RESULTS}/tables/sessions.csv",
     log:
         log_file("sessions_table"),
+    priority: 20
     conda:
         "../envs/neds.yaml"
     params:

@@ -89,15 +89,20 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(206, content, truncated=fault == "truncate", **given)
 
     def _bucket(self, bucket: Path, query: dict[str, str]) -> bytes:
-        folder = bucket / query["prefix"]
+        prefix = query.get("prefix", "")
+        folder = bucket / prefix
         names = sorted(own.name for own in folder.iterdir() if own.is_file()) if folder.is_dir() else []
         start = int(query.get("continuation-token", 0))
         end = start + self.server.page
         entries = "".join(
-            f"<Contents><Key>{query['prefix']}{name}</Key>"
+            f"<Contents><Key>{prefix}{name}</Key>"
             f"<ETag>&quot;{hashlib.md5((folder / name).read_bytes()).hexdigest()}&quot;</ETag></Contents>"
             for name in names[start:end]
         )
+        if end >= len(names) and folder.is_dir():
+            own = sorted(inner.name for inner in folder.iterdir() if inner.is_dir())
+            prefixes = (f"<Prefix>{prefix}{name}/</Prefix>" for name in own)
+            entries += "".join(f"<CommonPrefixes>{inner}</CommonPrefixes>" for inner in prefixes)
         following = f"<NextContinuationToken>{end}</NextContinuationToken>" if end < len(names) else ""
         namespace = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
         return f"<ListBucketResult {namespace}>{entries}{following}</ListBucketResult>".encode()

@@ -156,6 +156,28 @@ def test_arrays_are_judged_as_their_import_judges_them(check):
     assert found["missing"][0].startswith("b.npz, key ")
 
 
+@pytest.mark.parametrize("kind", ["arrays", "brainsets"])
+def test_a_column_of_held_out_units_that_a_file_lacks_is_told(kind, check):
+    config = ARRAYS if kind == "arrays" else NWB | {"source": "brainsets", "brainsets": formats.BRAINSETS}
+    held_out = np.arange(12) < 3
+    for name, has_column in (("a", False), ("b", True)):
+        if kind == "arrays":
+            save(Path(f"{name}.npz"), example() | ({"held_out": held_out} if has_column else {}))
+            continue
+        formats.write_brainsets(Path(f"{name}.h5"))
+        if has_column:
+            with h5py.File(f"{name}.h5", "r+") as handle:
+                handle["units"].create_dataset("held_out", data=held_out)
+    files = [f"{name}.{'npz' if kind == 'arrays' else 'h5'}" for name in ("a", "b")]
+    found = check(config | {"evaluation": {"tasks": ["co_smoothing"], "held_out_column": "held_out"}}, *files)
+    (line,) = found["missing"]
+    assert line.startswith(
+        "config key evaluation.held_out_column: session a has no column held_out of its units; it has"
+    )
+    assert len(found["fine"]) == 1 and found["fine"][0].startswith(f"{files[1]}: ")
+    assert not check(config | {"evaluation": {"held_out_column": "held_out"}}, *files)["missing"], "no co-smoothing"
+
+
 def test_one_file_or_none_may_be_opened(check):
     for name in ("a.npz", "b.npz", "c.npz"):
         save(Path(name), example() | {"session": [ord(name[0])]})

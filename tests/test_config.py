@@ -87,6 +87,8 @@ def test_what_is_not_given_is_the_default():
         ({"download": {"probes": [False]}}, "config key download.probes.0: must be text; YAML reads yes, no, on and off"),
         ({"custom_modalities": {1: {}}}, "config key custom_modalities.1: the key 1 must be text; put it in quotes"),
         ({"unimodal_curves": "yes"}, "config key unimodal_curves: must be true or false, not 'yes'"),
+        ({"benchmark": {"label": "my lab"}}, "config key benchmark.label: must be text of letters, digits, _ and - only, "
+         "not 'my lab'"),
         ({"modes": "mm"}, "config key modes: must be a list [in brackets], not 'mm'"),
         ({"custom_modalities": {"pupil": {"unit": "px"}}}, "config key custom_modalities.pupil.kind: is missing"),
     ],

@@ -9,6 +9,7 @@ import yaml
 from neds.config import Loaded, check_config, command_line_values, load_config
 from neds.config.show import SHIPPED, configuration_rows, show_config
 from neds.errors import UserError
+from neds.plan.opened import OpenedPlan
 from neds.roster import Session
 
 ROOT = SHIPPED.parent
@@ -306,8 +307,35 @@ def test_keys_that_have_an_effect_are_not_told(values, tmp_path):
     assert load_config([ROOT / "config.yaml", tmp_path / "given"]).unused == []
 
 
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"evaluation": {"forecast_ratio": 0.2}}, ["0.1 (scratch, finetuned)"]),
+        ({"evaluation": {"forecast_ratio": 0.2}, "regimes": ["scratch"]}, ["0.1 (scratch)"]),
+        ({"evaluation": {"forecast_ratio": 0.2}, "overrides": {"scratch": {"masking.future_ratio": 0.2}}},
+         ["0.1 (finetuned)"]),
+        ({"evaluation": {"forecast_ratio": 0.2}, "masking": {"future_ratio": 0.2}}, []),
+        ({"evaluation": {"forecast_ratio": 0.2, "tasks": []}}, []),
+        ({"evaluation": {"forecast_ratio": 0.2}, "modes": ["encoding"]}, []),
+    ],
+)  # fmt: skip
+def test_another_forecast_than_models_are_trained_for_is_told(values, told, tmp_path):
+    values = values | {"masking": {"weights": {"future": 1.0, "encoding": 1.0}} | values.get("masking", {})}
+    (tmp_path / "given").write_text(yaml.safe_dump(values))
+    given = load_config([tmp_path / "given"])
+    begins = [f"evaluation.forecast_ratio is 0.2, and masking.future_ratio {each}: models are trained" for each in told]
+    assert len(given.doubtful) == len(told)
+    assert all(line.startswith(begin) for line, begin in zip(given.doubtful, begins, strict=True)), given.doubtful
+    shown = show_config(configfile=[tmp_path / "given"])
+    assert all(line in shown for line in given.doubtful) and ("probably not meant so" in shown) == bool(told)
+    opened = OpenedPlan(given, is_main=True)
+    opened.stale_files()
+    assert opened.messages()[: len(told)] == given.doubtful
+
+
 @pytest.mark.parametrize("example", sorted((ROOT / "docs/examples").glob("*.yaml")), ids=lambda path: path.stem)
-def test_examples_hold_no_key_without_effect(example, monkeypatch):
+def test_examples_hold_no_key_without_effect_and_no_doubtful_value(example, monkeypatch):
     sheet = [*(Session(f"a{number}", "train") for number in range(10)), Session("b", "test")]
     monkeypatch.setattr("neds.config.load.read_sheet", lambda path, source: (sheet, []))
-    assert load_config([ROOT / "config.yaml", example], base=ROOT).unused == []
+    loaded = load_config([ROOT / "config.yaml", example], base=ROOT)
+    assert loaded.unused == loaded.doubtful == []

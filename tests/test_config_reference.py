@@ -36,6 +36,12 @@ def test_every_key_is_described_in_the_reference():
         assert f"| `{key.name}` |" in of_block[key.block or "Top level"]
 
 
+def test_patterns_are_told_in_words():
+    told = {key.key: key.kind for key in KEYS}
+    assert told["benchmark.label"] == "text (letters, digits, _ and - only) or null"
+    assert not [key for key, kind in told.items() if "pattern" in kind], "put it in words in neds.settings.PATTERNS"
+
+
 def test_keys_of_the_shipped_file_have_the_defaults_of_the_schema():
     defaults = {key.key: key.default for key in KEYS}
     given = dict(leaves(Config, yaml.safe_load((ROOT / SHIPPED).read_text())))

@@ -1,5 +1,6 @@
 """The plan of a configuration: its models, and the figures that it can fill."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -289,3 +290,24 @@ def test_what_is_held_out_is_no_matter_of_training():
     plain, unused = plan(), plan(evaluation={"held_out_seed": 1, "forecast_ratio": 0.3})
     changed = {a.rule for a, b in zip(plain.steps, unused.steps, strict=True) if a.values != b.values}
     assert not changed, "nobody is asked for these tasks"
+
+
+def test_the_table_of_sessions_is_given_the_held_out_units_that_are_named():
+    def given(**evaluation) -> object:
+        step = plan(evaluation=evaluation).step("sessions_table", {})
+        return step.values.get("held_out")
+
+    assert given(tasks=["co_smoothing"]) is None and given(held_out_uuids=["a"]) is None
+    assert given(tasks=["co_smoothing"], held_out_uuids=["a"])["uuids"] == ["a"]
+
+
+def test_recordings_come_before_all_other_jobs():
+    """What is wrong with one is told before a training begins."""
+    priorities = {}
+    for file in (ROOT / "rules").glob("*.smk"):
+        of_rules = re.split(r"(?m)^ *rule (\w+):$", file.read_text())[1:]
+        for name, text in zip(of_rules[::2], of_rules[1::2], strict=True):
+            found = re.search(r"(?m)^ *priority: (\d+)$", text)
+            priorities[file.stem, name] = int(found[1]) if found else 0
+    of_sessions = [priority for (file, _), priority in priorities.items() if file == "sessions"]
+    assert min(of_sessions) > max(priority for (file, _), priority in priorities.items() if file != "sessions")

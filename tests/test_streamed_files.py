@@ -15,14 +15,18 @@ import yaml
 from neds.benchmark.protocol import TASKS
 from neds.benchmark.recording import opened
 from neds.benchmark.sheet import write_sheet
+from neds.commands.check import check_run
 from neds.commands.cli import main
+from neds.commands.size import download_size
 from neds.config.load import load_config
 from neds.conversion.session_file import session_file
 from neds.conversion.settings import ConvertRun
 from neds.conversion.stage import convert
 from neds.download import ranges, retries
 from neds.download.listing import listed
+from neds.download.sizes import readable_size
 from neds.errors import UserError
+from neds.files.addresses import where_buckets_lie
 from neds.files.raw import RawSession, read_raw
 from neds.plan.benchmark import left_out_tasks
 from neds.plan.opened import OpenedPlan
@@ -227,6 +231,26 @@ def test_another_version_in_the_sheet_makes_the_session_stale_and_the_server_is_
     assert not server.parts, "nothing is asked of a server when a plan is made"
 
 
+def test_size_and_check_tell_of_files_on_servers(server, bucket, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    values = {"source": "brainsets", "sessions": "sheet.tsv", "regimes": ["scratch"]}
+    values |= {"modalities": list(OF_TASK), "brainsets": formats.BRAINSETS}
+    values |= {"custom_modalities": {"hand": {"kind": "continuous", "width": 2}}}
+    Path("mine.yaml").write_text(yaml.safe_dump(values | {"partition": {"align": "cue", "trial_rule": "all"}}))
+    sheet = f"eid\trole\tpath\none\ttest\t{address(server)}\n"
+    Path("sheet.tsv").write_text(sheet)
+    size = readable_size((bucket / "session.h5").stat().st_size)
+    assert download_size(configfile=Path("mine.yaml")).startswith(
+        f"1 file on servers, {size} at most: only what is used"
+    )
+    assert server.n_bytes() == 1
+    assert "1 file on servers: not looked at" in check_run(configfile=[Path("mine.yaml")], files="none")
+    assert server.n_bytes() == 1
+    Path("sheet.tsv").write_text(sheet.replace(address(server), "here.h5"))
+    with pytest.raises(UserError, match="source brainsets downloads nothing; name a configuration of source one"):
+        download_size(configfile=Path("mine.yaml"))
+
+
 def opened_reason(planned: tuple[OpenedPlan, Step]) -> str:
     opened, step = planned
     return opened.reason(step)
@@ -238,6 +262,7 @@ def opened_reason(planned: tuple[OpenedPlan, Step]) -> str:
         ("brainsets", "http://example.org/a.h5", "files are read from https:// and s3:// only; download it"),
         ("brainsets", "ftp://example.org/a.h5", "files are read from https:// and s3:// only; download it"),
         ("brainsets", "https://me:secret@example.org/a.h5", "has an account in it"),
+        ("brainsets", "s3:/bucket/a.h5", "is neither an address nor a path; write s3://bucket/a.h5"),
         ("brainsets", "s3://bucket", "names no object in a bucket; write s3://BUCKET/KEY"),
         ("aligned", "https://example.org/a.h5", "files of source aligned are read from this computer only"),
     ],
@@ -297,6 +322,47 @@ def test_the_sheet_of_a_web_folder_has_addresses(published):
         ]
         with pytest.raises(UserError, match="its server has no such file"):
             write_sheet(folder=f"{server.url}/open/v2", output=published / "other.tsv")
+        with pytest.raises(UserError, match=r"/open: holds no eval/<eid>.h5, but v1; name the folder that has eval"):
+            write_sheet(folder=f"{server.url}/open", output=published / "other.tsv")
+
+
+def test_a_bucket_without_the_benchmarks_files_is_told_with_what_it_holds(published, monkeypatch):
+    def said(folder: str) -> str:
+        with pytest.raises(UserError) as refused:
+            write_sheet(folder=folder, output=published / "sheet.tsv")
+        return str(refused.value)
+
+    with serving(published) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server.url)
+        assert said("s3://open").startswith("s3://open: holds no eval/<eid>.h5, but v1/; name the folder that has")
+        nothing = said("s3://opne/v1")
+        assert "holds no eval/<eid>.h5 and nothing else; buckets are looked for at 127.0.0.1:" in nothing
+        assert "which AWS_ENDPOINT_URL_S3 names; name the folder" in nothing
+        server.faults["/gone/"] = [404, 404]
+        assert "no such file or folder (404); correct the address; buckets are looked for at 127" in said("s3://gone")
+    for wrong in ("s3:/open/v1", "s3:///open/v1", "s3:open/v1"):
+        assert said(wrong) == f"{wrong}: is neither an address nor a path; write s3://open/v1"
+
+
+def test_a_server_that_is_not_there_is_told_by_its_name(published, monkeypatch, caplog):
+    with serving(published) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server.url)
+        host = server.url.removeprefix("http://")
+    end = f"; buckets are looked for at {host}, which AWS_ENDPOINT_URL_S3 names"
+    with pytest.raises(UserError) as refused:
+        write_sheet(folder="s3://open/v1", output=published / "sheet.tsv")
+    cannot = f"(cannot connect to {host}); run again later"
+    assert str(refused.value) == f"s3://open/v1/eval: cannot be listed {cannot}{end}"
+    assert f"s3://open/v1/eval: cannot connect to {host}; trying again in 0 s" in caplog.text
+    with pytest.raises(UserError, match=re.escape(f"cannot be read, at every attempt {cannot}{end}")):
+        converted("brainsets", published / "raw.h5", address="s3://open/v1/eval/aaaa.h5")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "")
+    assert "at Amazon: for another server set AWS_ENDPOINT_URL_S3=" in where_buckets_lie("s3://open/v1")
+
+
+def test_a_long_cause_is_cut_between_words():
+    told = retries.cause_of(ConnectionError(" ".join(["interrupted"] * 40) + "\nsecond line"))
+    assert len(told) <= 200 and told.endswith("interrupted ...")
 
 
 def test_how_much_was_fetched_is_logged(server, tmp_path, caplog):

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -22,8 +23,9 @@ from neds.evaluation.results import read_predictions, read_unit_predictions
 from neds.evaluation.settings import UNIT_TASKS, EvaluationSettings, HeldOut
 from neds.evaluation.stage import evaluate
 from neds.evaluation.unit_tasks import held_out_units, scored_part, unit_tasks_of
-from neds.files.aligned import AlignedSession
+from neds.files.aligned import AlignedSession, write_aligned
 from neds.model.checkpoint import load_network
+from neds.partition.sessions_table import sessions_table
 from tests.aligned_sessions import WITH_STIMULUS, make_session
 from tests.test_evaluation import files_in
 from tests.test_training import settings, train_to
@@ -231,6 +233,52 @@ def test_held_out_units_by_name(caplog):
     assert not len(held_out_units(with_column(session, "hidden", True), by_column))
     assert "session mouse1: no co-smoothing, because 4 of its 4 units are held out" in caplog.text
     assert set(tasks(make_session(n_units=1))) == {"forecasting", "forecasting_with_behaviour"}
+
+
+def told_before_training(folder: Path, rule: HeldOut, **units: object) -> dict[str, str]:
+    """The remarks of the sessions table on mouse1 and mouse2, of role test, and mouse3, by EID."""
+    roles = {"mouse1": "test", "mouse2": "test", "mouse3": "train"}
+    for eid in roles:
+        session = make_session(eid, n_units=4)
+        session = session if eid == "mouse3" else replace(session, units=session.units.assign(**units))
+        write_aligned(folder / f"{eid}.h5", session)
+    table = sessions_table([folder / f"{eid}.h5" for eid in roles], roles, rule)
+    return dict(zip(table["eid"], table["remarks"], strict=True))
+
+
+def test_held_out_units_that_are_not_there_are_told_by_the_table_of_sessions(tmp_path):
+    by_column = HeldOut(share=0.25, seed=0, column="hidden")
+    remarks = told_before_training(tmp_path, by_column, hidden=[True, False, False, True])
+    assert remarks == dict.fromkeys(["mouse1", "mouse2"], "co-smoothing holds out 2 of its 4 units") | {"mouse3": ""}
+    remarks = told_before_training(tmp_path, by_column, hidden=[False] * 4)
+    assert remarks["mouse1"] == "no co-smoothing, as none or all of its units are held out"
+    with pytest.raises(
+        UserError, match="held_out_column: session mouse1 has no column hidden of its units; it has uuid"
+    ):
+        told_before_training(tmp_path, by_column)
+
+    by_uuid = HeldOut(share=0.25, seed=0, uuids=["mouse1-2", "mouse3-0"])
+    lacking = "(of 2 UUIDs in held_out_uuids no test session has 1)"
+    assert told_before_training(tmp_path, by_uuid) == {
+        "mouse1": f"co-smoothing holds out 1 of its 4 units {lacking}",
+        "mouse2": f"no co-smoothing, as none or all of its units are held out {lacking}",
+        "mouse3": "",
+    }
+    wrong = "held_out_uuids: no session of role test has a unit mouse3-0, .* e.g. session mouse1 has mouse1-0, mouse1-1"
+    with pytest.raises(UserError, match=wrong):
+        told_before_training(tmp_path, HeldOut(share=0.25, seed=0, uuids=["mouse3-0"]))
+
+
+@pytest.mark.parametrize("source", ["synthetic", "alf", "one"])
+def test_a_column_of_held_out_units_is_refused_where_no_source_has_one(source, tmp_path):
+    (tmp_path / "sheet.tsv").write_text("eid\trole\tpath\nd23a44ef-1402-4ed7-97f5-47e9a7a504d9\ttest\tlab/Subjects/a\n")
+    values = {"source": source, "regimes": ["scratch"], "evaluation": {"held_out_column": "hidden"}}
+    if source != "synthetic":
+        values |= {"sessions": "sheet.tsv", "download": {"alf_root": "."}}
+    assert check_config(values, base=tmp_path), "no model is scored on co-smoothing"
+    values["masking"] = {"weights": {"units": 1.0}}
+    with pytest.raises(UserError, match=f"held_out_column: units of source {source} have no column of truth values"):
+        check_config(values, base=tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,9 @@
 """Settings of a submission to BrainWideBench. Light: importing this imports no stage."""
 
-from typing import Annotated, Literal
-
-from pydantic import Field
+from typing import Literal
 
 from neds.evaluation.settings import UnitTaskName
-from neds.settings import Seed, Settings, key
+from neds.settings import NameText, Seed, Settings, key
 
 FEWEST_SEEDS = 3
 
@@ -13,9 +11,7 @@ FEWEST_SEEDS = 3
 class BenchmarkSettings(Settings):
     """A submission to BrainWideBench (docs/benchmark.md)."""
 
-    label: Annotated[str, Field(pattern="^[A-Za-z0-9_-]+$")] | None = key(
-        None, when="to make a submission; it is then called so"
-    )
+    label: NameText | None = key(None, when="to make a submission; it is then called so")
     """Name of the submission, results/benchmark/<label>.zip; null for none."""
     model: str | None = key(None, when="when several kinds of models are trained")
     """Which model is submitted, by its label in the tables, e.g. neds-mm-finetuned-all; null for the multi-session one, or

@@ -6,12 +6,13 @@ from pathlib import Path
 
 from neds.benchmark.protocol import evaluation_sessions
 from neds.errors import UserError
-from neds.files.addresses import is_address
+from neds.files.addresses import is_address, misspelt_address, where_buckets_lie
 from neds.files.atomic import write_text
 from neds.words import counted
 
 _FOLDERS = {"eval": "test", "pretrain": "train"}
 _SUFFIX = ".h5"
+_MOST_NAMES = 10
 
 
 @dataclass(frozen=True)
@@ -43,13 +44,16 @@ def write_sheet(
     if output.exists() and not force:
         raise UserError(f"{output} exists; name another file with --output, or add --force to replace it")
     where = str(folder)
+    if fault := misspelt_address(where):
+        raise UserError(fault)
     found = {
         role: _files(where, name, relative_to=output.parent)
         for name, role in _FOLDERS.items()
         if pretrain or role == "test"
     }
     if not found["test"]:
-        raise UserError(f"{folder}: holds no eval/<eid>.h5; name the folder that has eval and pretrain in it")
+        told = _told_of(where) if is_address(where) else ""
+        raise UserError(f"{folder}: holds no eval/<eid>.h5{told}; name the folder that has eval and pretrain in it")
     known = evaluation_sessions()
     if leaked := [file.eid for file in found.get("train", []) if file.eid in known]:
         raise UserError(f"{folder}/pretrain: {', '.join(leaked[:3])} are evaluation sessions; move them to eval")
@@ -70,6 +74,20 @@ def _files(folder: str, name: str, *, relative_to: Path) -> list[_File]:
         return [_File(path.stem, os.path.relpath(path, relative_to)) for path in paths]
     # Here, because it takes a while.
     from neds.download.listing import listed
+    from neds.download.ranges import NotThere
 
-    etags = listed(f"{folder.rstrip('/')}/{name}")
+    try:
+        etags = listed(f"{folder.rstrip('/')}/{name}")
+    except NotThere:
+        return []
     return [_File(Path(path).stem, path, etag) for path, etag in etags.items() if path.endswith(_SUFFIX)]
+
+
+def _told_of(folder: str) -> str:
+    """What a folder on a server holds instead."""
+    from neds.download.listing import names_in
+
+    names = names_in(folder)
+    if not names:
+        return f" and nothing else{where_buckets_lie(folder)}"
+    return f", but {', '.join(names[:_MOST_NAMES])}" + (" ..." if len(names) > _MOST_NAMES else "")

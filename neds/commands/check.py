@@ -79,7 +79,7 @@ def _sessions(opened: OpenedPlan, steps: Sequence[Step], *, files: str) -> list[
         found.append(Finding("data", "missing", absent))
         return found
     if plan.addresses:
-        away = f"{counted(len(plan.addresses), 'file')} on servers, which were not asked for them"
+        away = f"{counted(len(plan.addresses), 'file')} on servers: not looked at"
         found.append(Finding("data", "note", away))
     is_there = plan.config.source != "synthetic"
     reading = [step for step in steps if is_there and step.rule in RULES and "address" not in step.values]

@@ -4,15 +4,20 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from neds.commands.finding import Finding
 from neds.conversion.settings import ConvertRun
 from neds.download.settings import DownloadSettings
 from neds.errors import UserError
+from neds.evaluation.settings import HeldOut
+from neds.evaluation.unit_tasks import held_out_units
+from neds.files.aligned import AlignedSession
 from neds.modalities import Modality
 from neds.model.known import bins_fault
 from neds.partition.outlook import Outlook, percent, share_known
 from neds.partition.settings import ArrayRun
+from neds.plan.evaluation import held_out_by_name
 from neds.plan.plan import Plan
 from neds.plan.step import Step
 from neds.words import counted
@@ -45,10 +50,26 @@ def _shortened(findings: Iterable[Finding], state: str) -> list[Finding]:
 
 def _looked_into(plan: Plan, step: Step) -> list[Finding]:
     look = _LOOKS[step.rule](plan, step)
-    findings = [Finding("file", "missing", fault) for fault in look.faults]
+    faults = look.faults or _held_out_faults(plan, step.values["eid"], look.units)
+    findings = [Finding("file", "missing", fault) for fault in faults]
     findings += [Finding("file", "note", f"{lack} (the session would be left out)") for lack in look.lacks]
     path = step.values.get("session_path") or next(iter(step.read))
     return findings or [Finding("file", "fine", f"{path}: {look}")]
+
+
+def _held_out_faults(plan: Plan, eid: str, units: pd.DataFrame | None) -> list[str]:
+    """Why the column of held-out units does not fit a recording of role test, in a line; none where it does."""
+    named = held_out_by_name(plan).get("held_out", {})
+    if units is None or not named.get("column") or eid not in map(plan.recording, plan.test):
+        return []
+    session = AlignedSession(
+        eid=eid, subject="", lab="", bin_s=1.0, window_start_s=0.0, modalities={}, n_trials_before=0, units=units
+    )
+    try:
+        held_out_units(session, HeldOut.model_validate(named))
+    except UserError as error:
+        return str(error).splitlines()
+    return []
 
 
 def _converted(plan: Plan, step: Step) -> Outlook:
@@ -109,7 +130,7 @@ def _imported(plan: Plan, step: Step) -> Outlook:
         if modality.kind != "counts"
     ]
     remarks = [remark for remark in session.remarks if remark.startswith("keys ")]
-    return Outlook(holds=holds, readings=[*session.readings, *remarks])
+    return Outlook(holds=holds, readings=[*session.readings, *remarks], units=session.units)
 
 
 _LOOKS: dict[str, Callable[[Plan, Step], Outlook]] = {

@@ -17,6 +17,7 @@ from neds.config.checks_data import (
 from neds.config.checks_models import (
     ablation_faults,
     freeze_faults,
+    held_out_faults,
     loss_weight_faults,
     override_faults,
     space_faults,
@@ -52,6 +53,7 @@ CHECKS: dict[Callable[[Checked], list[str]], tuple[str, ...]] = {
     unit_task_faults: (
         *("evaluation", "modes", "modalities", "custom_modalities", "model", "masking", "training", "overrides"),
     ),
+    held_out_faults: ("evaluation", "source", "model", "masking", "training", "overrides", "tune", "ablations"),
     region_faults: ("regions",),
     view_faults: ("views", "baselines", "partition", "modalities", "custom_modalities", "source", "pretrained"),
     pretrained_faults: (

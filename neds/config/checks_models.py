@@ -7,6 +7,7 @@ from neds.ablations.changes import changed_blocks, key_faults
 from neds.ablations.variants import variant_faults
 from neds.config.checked import Checked
 from neds.config.overrides import NOT_OF_SHAPE, Stage, combinations, decisions, is_shape
+from neds.config.possible import of_task
 from neds.config.schema import Config
 from neds.errors import UserError
 from neds.model.hideable import has_units
@@ -168,6 +169,20 @@ def unit_task_faults(checked: Checked) -> list[str]:
         needs = "is of models that read and predict spikes; add mm to modes"
         faults.append(f"config key evaluation.tasks: {asked[0]} {needs}")
     return faults
+
+
+def held_out_faults(checked: Checked) -> list[str]:
+    """A column of held-out units where the source's units have none of truth values."""
+    if override_faults(checked):
+        return []
+    config = checked.config
+    column = config.evaluation.held_out_column
+    if not column or config.source not in ("synthetic", "alf", "one") or not of_task("co_smoothing")(config):
+        return []
+    return [
+        f"config key evaluation.held_out_column: units of source {config.source} have no column of truth values, so none is "
+        f"called {column}; name the units in held_out_uuids, or leave both out for a draw"
+    ]
 
 
 def _blocks(settings: Settings) -> dict[str, Settings]:

@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 from neds.config.layers import block_of
 from neds.config.schema import Config
 from neds.settings import Settings
+from neds.validation import pattern_in_words
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,7 @@ def _limited(kind: str, metadata: list[Any]) -> str:
         limits += [f"{sign} {value}" for of in metadata if (value := getattr(of, name, None)) is not None]
     least = [value for of in metadata if (value := getattr(of, "min_length", None))]
     most = [value for of in metadata if (value := getattr(of, "max_length", None))]
+    limits += [pattern_in_words(value) for of in metadata if (value := getattr(of, "pattern", None))]
     if least:
         limits.append(f"{least[0]} values" if least == most else f"{least[0]} or more")
     return f"{kind} ({', '.join(limits)})" if limits else kind

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from neds.config.checks import CHECKS, Checked
+from neds.config.doubtful import doubtful_values
 from neds.config.layers import DEFAULT, Layer, Merged, leaves, merge
 from neds.config.overrides import Stage, decisions
 from neds.config.renamed import renamed_faults
@@ -37,6 +38,7 @@ class Loaded:
         origins: dotted key -> where its value came from: "default", the name of a file, or "--config". Of every key.
         gave_way: overrides of a file that a later one took away, a sentence each.
         unused: keys that somebody wrote and that have no effect, a sentence each.
+        doubtful: values that are probably not meant so, a sentence each.
     """
 
     config: Config
@@ -44,6 +46,7 @@ class Loaded:
     origins: dict[str, str]
     gave_way: list[str]
     unused: list[str]
+    doubtful: list[str]
 
     def run_origins(self, stage: Stage, mode: ModeName) -> dict[str, str]:
         """Likewise of the keys of model, masking and training in a stage and mode, e.g. "overrides: pretrain"."""
@@ -106,7 +109,14 @@ def _load(layers: Sequence[Layer], *, base: Path | None) -> Loaded:
     if faults:
         raise UserError("\n".join(dict.fromkeys(faults)))
     unused = unused_keys(config, sessions, merged.origins)
-    return Loaded(config, in_views(sessions, config.views), _origins(config, merged), merged.gave_way, unused)
+    return Loaded(
+        config=config,
+        sessions=in_views(sessions, config.views),
+        origins=_origins(config, merged),
+        gave_way=merged.gave_way,
+        unused=unused,
+        doubtful=doubtful_values(config),
+    )
 
 
 def _origins(config: Config, merged: Merged) -> dict[str, str]:

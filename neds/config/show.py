@@ -65,6 +65,8 @@ def _as_yaml(loaded: Loaded) -> str:
         lines += ["", "# Overrides that a later file took away:", *(f"# {sentence}" for sentence in loaded.gave_way)]
     if loaded.unused:
         lines += ["", "# Keys that have no effect here:", *(f"# {sentence}" for sentence in loaded.unused)]
+    if loaded.doubtful:
+        lines += ["", "# Values that are probably not meant so:", *(f"# {sentence}" for sentence in loaded.doubtful)]
     return "\n".join(lines)
 
 

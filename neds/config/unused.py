@@ -10,7 +10,7 @@ from typing import Any
 
 from neds.baselines.registry import baselines
 from neds.config.layers import leaves
-from neds.config.overrides import combinations
+from neds.config.possible import may_be, of_scheme, of_task
 from neds.config.schema import Config
 from neds.conversion.settings import MAPPINGS
 from neds.regions.settings import RegionSettings
@@ -47,29 +47,6 @@ def _extras(config: Config) -> list[str]:
 
 def _cut(config: Config, test: Callable[[Any], bool]) -> bool:
     return any(map(test, config.cuttings().values()))
-
-
-def _may_be(config: Config, block: str, field: str, test: Callable[[Any], bool]) -> bool:
-    """Whether a key of model or masking has such a value in any stage and mode, or may have one in a variant or a search."""
-    if any(test(getattr(getattr(config.run_settings(*each), block), field)) for each in combinations()):
-        return True
-    changed = {*(config.tune.space or {}), *(config.tune.finetune_space or {})}
-    changed |= {key for changes in config.ablations.variants.values() for key in changes}
-    return any(f"{key}.".startswith(f"{block}.{field}.") for key in changed)
-
-
-def _scheme(name: str) -> Callable[[Config], bool]:
-    return lambda config: _may_be(config, "masking", "weights", lambda weights: weights.get(name, 0) > 0)
-
-
-def _has_task(task: str, scheme: str) -> Callable[[Config], bool]:
-    """Whether a task of units is evaluated: asked for, or of a scheme that trains for it."""
-
-    def holds(config: Config) -> bool:
-        asked = config.evaluation.tasks
-        return task in asked if asked is not None else _scheme(scheme)(config)
-
-    return holds
 
 
 def _has_curve(config: Config) -> bool:
@@ -136,16 +113,16 @@ CONDITIONS = (
     Condition(("ensembles",), lambda c: len(c.seeds) > 1, lambda c: "there is one seed"),
     Condition(
         ("model.attention_dropout_of",),
-        lambda c: _may_be(c, "model", "attention_dropout", lambda share: share > 0),
+        lambda c: may_be(c, "model", "attention_dropout", lambda share: share > 0),
         lambda c: "attention_dropout is 0",
     ),
-    Condition(("masking.single_behaviour",), _scheme("encoding"), lambda c: "masking.weights has no encoding"),
+    Condition(("masking.single_behaviour",), of_scheme("encoding"), lambda c: "masking.weights has no encoding"),
     Condition(
         ("masking.unit_ratio", "masking.units_without_behaviour"),
-        _scheme("units"),
+        of_scheme("units"),
         lambda c: "masking.weights has no units",
     ),
-    Condition(("masking.future_ratio",), _scheme("future"), lambda c: "masking.weights has no future"),
+    Condition(("masking.future_ratio",), of_scheme("future"), lambda c: "masking.weights has no future"),
     Condition(
         ("tune.method", "tune.seed", "tune.cpus_per_trial", "tune.gpus_per_trial"),
         lambda c: bool(c.tune.stages),
@@ -168,12 +145,12 @@ CONDITIONS = (
     ),
     Condition(
         tuple(f"evaluation.held_out_{name}" for name in ("share", "seed", "column", "uuids")),
-        _has_task("co_smoothing", "units"),
+        of_task("co_smoothing"),
         lambda c: "there is no co-smoothing; add it to evaluation.tasks",
     ),
     Condition(
         ("evaluation.forecast_ratio",),
-        _has_task("forecasting", "future"),
+        of_task("forecasting"),
         lambda c: "there is no forecasting; add it to evaluation.tasks",
     ),
     Condition(

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import one.params
 import requests
 
-from neds.download.retries import NETWORK_ERRORS, first_line, retried
+from neds.download.retries import NETWORK_ERRORS, cause_of, retried
 from neds.download.settings import PUBLIC_DATABASE, url_fault
 from neds.download.stalls import stalls_ended
 from neds.download.verified import VerifyingOne
@@ -126,9 +126,7 @@ def explained(url: str, *, what: str) -> Iterator[None]:
     except NETWORK_ERRORS as error:
         if _is_login_failure(error):
             raise UserError(f"{url}: the login was refused; check the account: {_how_to_log_in(url)}") from None
-        raise UserError(
-            f"{what} failed ({first_line(error)}); what is complete is kept, run again to resume"
-        ) from error
+        raise UserError(f"{what} failed ({cause_of(error)}); what is complete is kept, run again to resume") from error
 
 
 def _is_login_failure(error: Exception) -> bool:

@@ -11,11 +11,11 @@ from urllib.parse import urljoin, urlsplit
 import requests
 from fsspec.spec import AbstractBufferedFile
 
-from neds.download.retries import NETWORK_ERRORS, WrongBytes, first_line, retried
+from neds.download.retries import NETWORK_ERRORS, WrongBytes, cause_of, retried
 from neds.download.sizes import readable_size
 from neds.download.stalls import STALLED_AFTER_S
 from neds.errors import UserError
-from neds.files.addresses import url_of
+from neds.files.addresses import url_of, where_buckets_lie
 
 _log = logging.getLogger(__name__)
 BLOCK_BYTES = 2**20
@@ -24,6 +24,10 @@ _MOST_BYTES = 16 * 2**20
 """Most that is fetched by one request, and so most that is fetched again when a connection breaks."""
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 _MAY_PASS = (429, 500, 502, 503, 504)
+
+
+class NotThere(UserError):
+    """The server has no such file or folder."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,8 @@ class RangedFile(AbstractBufferedFile):
             content = retried(partial(self._answer, wanted), what=self.address)
         except (*NETWORK_ERRORS, WrongBytes) as error:
             raise UserError(
-                f"{self.address}: cannot be read, at every attempt ({first_line(error)}); run again later"
+                f"{self.address}: cannot be read, at every attempt ({cause_of(error)}); run again later"
+                f"{where_buckets_lie(self.address)}"
             ) from None
         self.n_fetched += len(content)
         return content
@@ -145,6 +150,16 @@ def read_by_ranges(address: str, *, etag: str = "") -> Iterator[RangedFile]:
     _log.info("%s: %s of %s fetched", address, readable_size(file.n_fetched), readable_size(file.version.size))
 
 
+def size_of(address: str, *, etag: str = "") -> int:
+    """Bytes of a file on a server, by fetching one of them.
+
+    Raises:
+        UserError: as for `RangedFile`.
+    """
+    with read_by_ranges(address, etag=etag) as file:
+        return file.version.size
+
+
 class SecureSession(requests.Session):
     """Follows a server to other addresses of https alone.
 
@@ -177,7 +192,7 @@ def asked(
         headers, params: of the request.
 
     Raises:
-        UserError: the server refuses, or has no such file.
+        UserError: the server refuses; NotThere where it has no such file.
         one of NETWORK_ERRORS: the network fails, or the server is busy.
     """
     with session.get(url, headers=headers, params=params, stream=True, timeout=STALLED_AFTER_S) as answer:
@@ -187,10 +202,13 @@ def asked(
         if status in (401, 403):
             raise UserError(
                 f"{address}: the server refuses it ({status}): it is not open to everybody, or not there; correct the "
-                "address, or download it with your account and name the copy"
+                f"address, or download it with your account and name the copy{where_buckets_lie(address)}"
             )
         if status in (404, 410):
-            raise UserError(f"{address}: its server has no such file ({status}); correct the address")
+            raise NotThere(
+                f"{address}: its server has no such file or folder ({status}); correct the address"
+                f"{where_buckets_lie(address)}"
+            )
         if status not in (200, 206, 416):
             raise UserError(f"{address}: the server says {status} {answer.reason}")
         yield answer

@@ -2,20 +2,25 @@
 
 import http.client
 import logging
+import textwrap
 import time
 import urllib.error
 from collections.abc import Callable
 from typing import TypeVar
 
 import requests
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from neds.errors import UserError
+from neds.files.addresses import host_of
 
 _log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 WAITS_S = (2, 8, 30, 60)
 """Seconds before the second, third, ... attempt."""
+
+_LONGEST_CAUSE = 200
 
 
 class WrongBytes(Exception):
@@ -46,7 +51,7 @@ def retried(action: Callable[[], Result], *, what: str) -> Result:
         except (*NETWORK_ERRORS, WrongBytes) as error:
             if wait_s is None or not _may_pass(error):
                 raise
-            _log.warning("%s: %s; trying again in %d s", what, first_line(error), wait_s)
+            _log.warning("%s: %s; trying again in %d s", what, cause_of(error), wait_s)
             time.sleep(wait_s)
     raise AssertionError("the last attempt returns or raises")
 
@@ -74,8 +79,14 @@ def retried_or_refused(action: Callable[[], Result], *, what: str, advice: str) 
         raise UserError(f"{what}: the database lists it but its file server has no such file; {advice}") from None
 
 
-def first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+def cause_of(error: Exception) -> str:
+    """Why the network failed, in one line."""
+    reason = getattr(error.args[0] if error.args else None, "reason", None)
+    request = getattr(error, "request", None)
+    if request is not None and isinstance(reason, NewConnectionError | ConnectTimeoutError):
+        return f"cannot connect to {host_of(request.url)}"
+    line = (str(error).splitlines() or [type(error).__name__])[0]
+    return textwrap.shorten(line, _LONGEST_CAUSE, placeholder=" ...")
 
 
 def _may_pass(error: Exception) -> bool:

@@ -4,14 +4,23 @@ Light: importing this imports nothing that speaks to a server.
 """
 
 import os
+import re
 from urllib.parse import quote, urlsplit
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _BUCKETS = "s3://"
+_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+_SLASHES_WRONG = re.compile("(s3|https?):(/|///+)?(?!/)(.+)")
 
 
 def is_address(text: str) -> bool:
     return "://" in text
+
+
+def misspelt_address(text: str) -> str:
+    """What is wrong with an address that has too few or too many slashes, in a sentence; empty for all others, and paths."""
+    found = _SLASHES_WRONG.fullmatch(text)
+    return f"{text}: is neither an address nor a path; write {found[1]}://{found[3]}" if found else ""
 
 
 def is_secure(url: str, *, from_loopback: bool) -> bool:
@@ -58,8 +67,26 @@ def bucket_url(bucket: str) -> str:
     """Where a bucket lies: at Amazon, or at the server that AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL names, as for other
     programs.
     """
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    if endpoint:
-        return f"{endpoint.rstrip('/')}/{bucket}"
+    if name := _endpoint_name():
+        return f"{os.environ[name].rstrip('/')}/{bucket}"
     # The certificate of *.s3.amazonaws.com fits no name with a dot in it.
     return f"https://s3.amazonaws.com/{bucket}" if "." in bucket else f"https://{bucket}.s3.amazonaws.com"
+
+
+def where_buckets_lie(address: str) -> str:
+    """On which server the bucket of an address is looked for, to end a message with; empty for other addresses."""
+    if not is_in_bucket(address):
+        return ""
+    if name := _endpoint_name():
+        return f"; buckets are looked for at {host_of(os.environ[name])}, which {name} names"
+    return f"; buckets are looked for at Amazon: for another server set {_ENDPOINTS[0]}=https://SERVER"
+
+
+def host_of(url: str) -> str:
+    """Host and port, without an account."""
+    return urlsplit(url).netloc.rpartition("@")[2]
+
+
+def _endpoint_name() -> str:
+    """The variable that says where buckets lie; empty where none does."""
+    return next((name for name in _ENDPOINTS if os.environ.get(name)), "")

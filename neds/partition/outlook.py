@@ -29,12 +29,14 @@ class Outlook:
         readings: how values were read, a clause each.
         faults: what would stop the workflow, one line each.
         lacks: what would make the session unusable, one line each.
+        units: the unit table; None where it was not read.
     """
 
     holds: list[str] = field(default_factory=list)
     readings: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     lacks: list[str] = field(default_factory=list)
+    units: pd.DataFrame | None = None
 
     def __str__(self) -> str:
         return "; ".join([", ".join(self.holds), *dict.fromkeys(self.readings)])
@@ -85,7 +87,7 @@ def outlook(
         modalities: that are looked for in each view, by name.
         cuttings: how the recording will be cut in each view.
     """
-    found = Outlook()
+    found = Outlook(units=raw.units)
     n_units = len(raw.units)
     found.holds += [counted(n_units, "unit"), counted(n_spikes, "spike")]
     if not n_spikes:

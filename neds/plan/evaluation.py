@@ -157,6 +157,17 @@ def _of_unit_tasks(plan: Plan, names: list[UnitTaskName]) -> dict[str, Any]:
     return {"unit_tasks": plain(plan.config.evaluation.of(names))} if names else {}
 
 
+def held_out_by_name(plan: Plan) -> dict[str, Any]:
+    """The value of the sessions table that says which units co-smoothing holds out; none where it is not scored, or they are
+    drawn.
+    """
+    held_out = plan.config.evaluation.of(["co_smoothing"]).held_out
+    scored = [name for run in evaluated_runs(plan) for name in unit_task_names(plan, run)]
+    scored += [name for baseline in plan.models.baselines for name in _names_of_baselines(plan, baseline)]
+    is_named = held_out and (held_out.column or held_out.uuids)
+    return {"held_out": plain(held_out)} if is_named and "co_smoothing" in scored else {}
+
+
 def _ensemble(plan: Plan, eid: str, run: Run) -> Step:
     members = [replace(run, seed=seed, is_ensemble=False).name for seed in plan.config.seeds]
     return Step(

@@ -53,7 +53,7 @@ class OpenedPlan:
         self.plan = Plan(loaded.config, loaded.sessions, configuration_rows(loaded))
         planned = {} if is_main else planned_with(Path(self.plan.results))
         self._codes: dict[str, str] = planned.get("codes", {})
-        self._of_configuration = [*loaded.unused, *loaded.gave_way]
+        self._of_configuration = [*loaded.doubtful, *loaded.unused, *loaded.gave_way]
         self._state: Staleness | None = None
         self._stale: set[str] = set()
         if planned and planned.get("configuration") != self.configuration:
@@ -106,8 +106,8 @@ class OpenedPlan:
         return self._state.reason(step) if self._state else ""
 
     def messages(self) -> list[str]:
-        """Lines that say which keys have no effect, what is made again and why, what is left out, and what else is worth
-        knowing before the start.
+        """Lines that say which values are doubtful, which keys have no effect, what is made again and why, what is left out,
+        and what else is worth knowing before the start.
         """
         if self._state is None:
             return []

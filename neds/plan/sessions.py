@@ -10,6 +10,7 @@ from neds.conversion.settings import MAPPINGS, ConvertRun
 from neds.files.addresses import is_address
 from neds.modalities import Modality
 from neds.partition.settings import ArrayRun, PartitionRun
+from neds.plan.evaluation import held_out_by_name
 from neds.plan.step import Step, plain
 from neds.roster import Session
 from neds.settings import Settings, path_fault
@@ -39,7 +40,7 @@ def steps(plan: Plan) -> Iterator[Step]:
         rule="sessions_table",
         command="sessions-table",
         inputs={"aligned": tuple(plan.aligned(session.eid) for session in plan.sessions)},
-        values={"roles": {session.eid: session.role for session in plan.sessions}},
+        values={"roles": {session.eid: session.role for session in plan.sessions}} | held_out_by_name(plan),
         outputs={"output": plan.path("tables", "sessions.csv")},
     )
 
