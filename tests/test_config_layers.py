@@ -61,6 +61,11 @@ def test_a_default_override_gives_way_to_what_the_user_says(tmp_path):
     assert given.run_settings("pretrain", "mm").training.epochs == 80
 
 
+def test_overrides_of_models_that_nobody_trains_are_lost_in_silence(tmp_path):
+    assert loaded(tmp_path, "training: {epochs: 2000}\nregimes: [scratch]").gave_way == []
+    assert len(loaded(tmp_path, "overrides: {}\nregimes: [scratch]").gave_way) == 0
+
+
 def test_overrides_replace_those_before_and_say_so(tmp_path):
     given = loaded(tmp_path, "overrides: {}")
     assert given.config.overrides == {} and len(given.gave_way) == 3

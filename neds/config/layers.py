@@ -30,12 +30,12 @@ class Merged:
     Attributes:
         values: as YAML would give them; what no layer says is absent, but for `overrides`.
         origins: dotted key -> name of the layer that gave its value. Keys of blocks are apart, other mappings whole.
-        gave_way: overrides of a layer that a later one took away, a sentence each.
+        gave_way: overrides of a layer that a later one took away: stage or mode or both, and a sentence.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict)
-    gave_way: list[str] = field(default_factory=list)
+    gave_way: list[tuple[str, str]] = field(default_factory=list)
 
     def origin_of(self, key: str) -> str:
         return self.origins.get(key, DEFAULT)
@@ -113,8 +113,7 @@ def _note_lost_overrides(merged: Merged, layer: Layer) -> None:
             if "overrides" in layer.values:
                 mine = own.get(name) if isinstance(own, Mapping) else None
                 if not isinstance(mine, Mapping) or key not in mine:
-                    merged.gave_way.append(
-                        f"{place} gave way to the overrides of {layer.name}; repeat it there to keep it"
-                    )
+                    by_overrides = f"{place} gave way to the overrides of {layer.name}; repeat it there to keep it"
+                    merged.gave_way.append((str(name), by_overrides))
             elif by := next((by for by in given if overlap(str(key), by)), None):
-                merged.gave_way.append(f"{place} gave way to {by} of {layer.name}")
+                merged.gave_way.append((str(name), f"{place} gave way to {by} of {layer.name}"))

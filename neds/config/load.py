@@ -36,7 +36,7 @@ class Loaded:
         config: all of it, typed.
         sessions: the roster, in the order of the sheet.
         origins: dotted key -> where its value came from: "default", the name of a file, or "--config". Of every key.
-        gave_way: overrides of a file that a later one took away, a sentence each.
+        gave_way: overrides of a file that a later one took away, of models that are trained, a sentence each.
         unused: keys that somebody wrote and that have no effect, a sentence each.
         doubtful: values that are probably not meant so, a sentence each.
     """
@@ -113,10 +113,16 @@ def _load(layers: Sequence[Layer], *, base: Path | None) -> Loaded:
         config=config,
         sessions=in_views(sessions, config.views),
         origins=_origins(config, merged),
-        gave_way=merged.gave_way,
+        gave_way=[sentence for name, sentence in merged.gave_way if _is_trained(config, name)],
         unused=unused,
         doubtful=doubtful_values(config),
     )
+
+
+def _is_trained(config: Config, name: str) -> bool:
+    """Whether a configuration trains any model of a stage, a mode or both, as overrides name them."""
+    pretrains = "finetuned" in config.regimes and not config.pretrained
+    return set(name.split()) <= {*config.regimes, *config.modes, *(["pretrain"] if pretrains else [])}
 
 
 def _origins(config: Config, merged: Merged) -> dict[str, str]:
