@@ -77,6 +77,16 @@ def write_recording(path: Path, *, seed: int, pretrain: bool = False, unit_filte
     return path
 
 
+def changed(recording: Path, place: str, values: object) -> None:
+    """Give a recording another dataset, or its session another attribute, which @ marks."""
+    with h5py.File(recording, "r+") as handle:
+        if place.startswith("@"):
+            handle["session"].attrs[place[1:]] = values
+            return
+        del handle[place]
+        handle[place] = values
+
+
 def _trials(rng: np.random.Generator) -> Interval:
     k = np.arange(N_TRIALS)
     stimulus = FIRST_S + EVERY_S * k + rng.uniform(-0.2, 0.2, N_TRIALS)

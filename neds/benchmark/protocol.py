@@ -36,6 +36,8 @@ REGION_TASK = "ts3-unit_cosmos"
 REGIONS = ("CB", "CNU", "CTXsp", "HB", "HPF", "HY", "Isocortex", "MB", "OLF", "TH")
 """Classes of the third suite, in the order of the columns."""
 REGION_METRIC = "macro/f1-score"
+SCOPES = ("single", "multi")
+"""Probabilities of each unit by itself, and their mean over units nearby; each a submission of its own."""
 N_REGION_UNITS = 3222
 """Units that are scored in all evaluation sessions together."""
 

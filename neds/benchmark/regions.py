@@ -22,7 +22,7 @@ from sklearn.preprocessing import StandardScaler
 from neds.benchmark.archive import Entry, encoded, prediction, truth, write_archive
 from neds.benchmark.ending import finish
 from neds.benchmark.leak import refuse_leak
-from neds.benchmark.protocol import N_REGION_UNITS, REGION_METRIC, REGION_TASK, REGIONS, evaluation_sessions
+from neds.benchmark.protocol import N_REGION_UNITS, REGION_METRIC, REGION_TASK, REGIONS, SCOPES, evaluation_sessions
 from neds.benchmark.region_units import builds_of, region_units
 from neds.benchmark.settings import RegionsSubmission
 from neds.benchmark.tables import COVERAGE, OWN_SCORES
@@ -34,8 +34,6 @@ from neds.words import counted
 
 log = logging.getLogger(__name__)
 
-SCOPES = ("single", "multi")
-"""Probabilities of each unit by itself, and their mean over units nearby; each a submission of its own."""
 _MOST_NEIGHBOURS, _RADIUS_UM = 5, 60.0
 """A unit's own probabilities among them."""
 

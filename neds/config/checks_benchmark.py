@@ -16,8 +16,8 @@ from neds.benchmark.protocol import (
 from neds.benchmark.settings import FEWEST_SEEDS
 from neds.config.benchmark_views import has_unit_windows, tests_on, unit_view, views_of_tasks
 from neds.config.checked import Checked
+from neds.config.possible import of_task
 from neds.config.schema import Config
-from neds.evaluation.settings import SCHEME_OF
 from neds.run import Run
 
 _WINDOWS = {(task.align, task.start_s, task.end_s) for task in TASKS.values()}
@@ -129,10 +129,5 @@ def _protocol_faults(config: Config) -> Iterator[str]:
 
 def _does_unit_tasks(config: Config) -> bool:
     run = Run.parse(config.benchmark.model) if config.benchmark.model else None
-    if (run.mode if run else "mm") not in set(config.modes) & {"mm"}:
-        return False
-    if config.evaluation.tasks is not None:
-        return bool(config.evaluation.tasks)
-    is_finetuned = run.regime == "finetuned" if run else "finetuned" in config.regimes
-    weights = config.run_settings("finetuned" if is_finetuned else "scratch", "mm").masking.weights
-    return any(weights.get(SCHEME_OF[name]) for name in UNIT_TASKS)
+    is_multimodal = run.mode == "mm" if run else "mm" in config.modes
+    return is_multimodal and any(of_task(name)(config) for name in UNIT_TASKS)

@@ -15,7 +15,7 @@ def sessions_lines(table: Path) -> list[str]:
     """How many sessions are usable, the others with their reason, and what was remarked of those in use; none
     without the table.
     """
-    sessions = _read(table)
+    sessions = csv_rows(table)
     if not sessions:
         return []
     unusable = [session for session in sessions if not _is_usable(session)]
@@ -57,7 +57,7 @@ def scores_table(table: Path) -> ScoresTable | None:
     Args:
         table: that of the benchmark, CSV (`neds.tables.benchmark`).
     """
-    models = _read(table)
+    models = csv_rows(table)
     scores = [column for column in models[0] if f"{column}, n" in models[0]] if models else []
     # Of categorical targets balanced accuracy is enough.
     main = [column for column in scores if not column.endswith(": accuracy")]
@@ -101,7 +101,7 @@ def _score(model: Mapping[str, str], column: str) -> str:
 
 def nothing_usable(table: Path) -> str:
     """Why a run that went through has no scores; empty where it has some, or where sessions are not listed yet."""
-    sessions = _read(table)
+    sessions = csv_rows(table)
     if not sessions or any(_is_usable(session) for session in sessions if session["role"] == "test"):
         return ""
     who = "no session" if not any(map(_is_usable, sessions)) else "no session of role test"
@@ -116,7 +116,8 @@ def _is_usable(session: Mapping[str, str]) -> bool:
     return session["usable"] == "True"
 
 
-def _read(table: Path) -> list[dict[str, str]]:
+def csv_rows(table: Path) -> list[dict[str, str]]:
+    """The rows of a table, read without pandas; none where it is not there."""
     if not table.is_file():
         return []
     with open(table, encoding="utf-8", newline="") as handle:

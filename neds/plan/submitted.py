@@ -1,10 +1,18 @@
 """What the user reads of a submission to BrainWideBench at the end of a run: scores, what is missing, and the files."""
 
-import csv
 from collections import defaultdict
 from pathlib import Path
 
-from neds.benchmark.protocol import REGION_METRIC, REGION_TASK, TASKS, UNIT_METRICS, UNIT_TASKS, evaluation_sessions
+from neds.benchmark.protocol import (
+    REGION_METRIC,
+    REGION_TASK,
+    SCOPES,
+    TASKS,
+    UNIT_METRICS,
+    UNIT_TASKS,
+    evaluation_sessions,
+)
+from neds.plan.ending import csv_rows
 from neds.words import counted
 
 _PRIMARY = (
@@ -20,7 +28,7 @@ def submission_lines(results: Path, label: str) -> list[str]:
     Args:
         label: of the submission.
     """
-    scores, coverage = (_read(results / "tables" / f"benchmark_{name}.csv") for name in ("wide", "coverage"))
+    scores, coverage = (csv_rows(results / "tables" / f"benchmark_{name}.csv") for name in ("wide", "coverage"))
     if not scores or not coverage:
         return []
     lines = [f"Submission {label} to BrainWideBench (the leaderboard's means, ± s.e.m. over seeds):"]
@@ -43,13 +51,6 @@ def submission_lines(results: Path, label: str) -> list[str]:
             f"  not complete: {len(absent)} of the benchmark's {counted(len(evaluation_sessions()), 'session')} are no "
             "sessions of role test here, and its server takes a submission of all alone"
         )
-    zips = [results / "benchmark" / f"{label}{scope}.zip" for scope in ("", "_single", "_multi")]
+    zips = [results / "benchmark" / f"{label}{scope}.zip" for scope in ("", *(f"_{scope}" for scope in SCOPES))]
     lines.append(f"Zips: {', '.join(str(path) for path in zips if path.exists())}")
     return [*lines, f"Scores of all files: {results / 'tables' / 'benchmark_wide.csv'}"]
-
-
-def _read(table: Path) -> list[dict[str, str]]:
-    if not table.is_file():
-        return []
-    with open(table, encoding="utf-8", newline="") as handle:
-        return list(csv.DictReader(handle))
