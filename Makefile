@@ -36,7 +36,7 @@ test: .venv/test.stamp  ## run all tests and checks
 	snakefmt --check Snakefile rules
 	snakemake --lint
 	$(MAKE) --no-print-directory docs
-	OMP_NUM_THREADS=1 pytest --numprocesses 2 --dist loadfile
+	OMP_NUM_THREADS=1 pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: bench
 bench: .venv/test.stamp  ## measure on this CPU, which should be idle, and write docs/performance.md (a quarter of an hour)
