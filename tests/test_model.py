@@ -1,10 +1,13 @@
 """The invariants of the model: nothing leaks, nothing that should count is left out, sessions do not disturb each other."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from neds.data.store import TrialStore, stacked_valid
 from neds.modalities import PAPER, Modality
@@ -27,7 +30,7 @@ LAYOUTS = [{"per_trial_tokens": tokens, "patch_bins": patch} for tokens in ("bin
 def make_model(
     *sessions, mode: str = "mm", stitcher: str = "linear", seed: int = 0, perturbed: bool = True, **settings
 ) -> tuple[NEDS, TrialStore]:
-    """A model of the sessions; `perturbed` moves the readouts off their null start so that inputs matter.
+    """A model of the sessions; `perturbed` moves what starts at 0 off it, so that inputs matter.
 
     Args:
         settings: of the model, beside those of its size.
@@ -44,7 +47,7 @@ def make_model(
     if perturbed:
         with torch.no_grad():
             for name, parameter in model.named_parameters():
-                if "readouts" in name and name.endswith("weight"):
+                if name.endswith("weight") and ("readouts" in name or name.startswith(("told", "beside"))):
                     parameter.normal_(std=0.3)
     return model, store
 
@@ -101,6 +104,36 @@ def test_value_of_a_masked_input_changes_no_output(scheme, stitcher, layout):
     nothing = torch.zeros_like(mask.hidden)
     changed = zip(as_list(model(batch, nothing)), as_list(model(other, nothing)), strict=True)
     assert any(not torch.equal(before, after) for before, after in changed), "visible values must matter"
+
+
+def test_hidden_value_starts_from_what_is_seen_of_its_bin():
+    """Without an encoder between them a hidden trace changes in those bins alone in which something else changed."""
+    model, store = make_model(make_session(), readout="token")
+    model.encoder = torch.nn.Identity()
+    model.encoder.forward = lambda tokens, times, read: tokens.index_select(1, read)
+    batch = whole_batch(store)
+    hidden = observe(list(store.modalities.values()), stacked_valid(batch, store.modalities), {"spikes"})
+    later = torch.arange(store.n_bins) >= 6
+    counts = batch.scaled_counts["spikes"]
+    other = replace(batch, scaled_counts={"spikes": torch.where(later[:, None], counts + 1.0, counts)})
+    before, after = (model(each, hidden, ["wheel_speed"]).means["wheel_speed"] for each in (batch, other))
+    assert torch.equal((before != after).any(0).any(-1), later)
+
+
+def test_checkpoint_from_before_some_settings_is_read_as_it_was(tmp_path):
+    model, store = make_model(make_session(), hidden_values="vector", readout="token")
+    path = tmp_path / "model.safetensors"
+    write_checkpoint(path, Checkpoint(model.design, store.shapes), model.state_dict())
+    with safe_open(path, "pt") as handle:
+        header = json.loads(handle.metadata()["neds"])
+    weights = load_file(path)
+    for key in ("hidden_values", "readout"):
+        del header["design"]["settings"][key]
+    save_file(weights, path, metadata={"neds": json.dumps(header)})
+    batch = whole_batch(store)
+    hidden = masks(model, batch).hidden
+    for before, after in zip(as_list(model(batch, hidden)), as_list(load_network(path)[0](batch, hidden)), strict=True):
+        assert torch.equal(before, after)
 
 
 def test_value_per_trial_is_hidden_whole_or_not_at_all():

@@ -59,6 +59,8 @@ def network_of(reference: dict[str, np.ndarray], mode: str) -> NEDS:
         stitcher="mlp",
         readout_without_tokens="concatenated",
         per_trial_tokens="bins",
+        hidden_values="vector",
+        readout="token",
     )
     n_bins = reference["inputs/spikes"].shape[1]
     design = Design(settings, modalities, preset(mode, modalities, MaskingSettings()), n_bins)
@@ -153,7 +155,7 @@ def test_network_starts_as_that_of_the_public_code():
 
 def test_what_the_public_code_has_not_starts_as_without_it():
     model, _ = made(init="public_code", per_trial_tokens="one")
-    assert not model.told.weight.any()
+    assert not model.told.weight.any() and not model.beside.weight.any()
 
 
 def test_spikes_of_an_encoder_are_read_from_all_tokens_of_a_bin_side_by_side():
@@ -166,7 +168,7 @@ def test_spikes_of_an_encoder_are_read_from_all_tokens_of_a_bin_side_by_side():
     with torch.no_grad():
         weight[:, 64:96] = torch.randn(7, 32)
         encoded = dict(zip(model.layout.inputs, h_BMTD.unbind(1), strict=True))
-        rates = model._read_out(["spikes"], encoded, batch).log_rates["spikes"]
+        rates = model._read_out(["spikes"], encoded, {}, batch).log_rates["spikes"]
         expected = h_BMTD[:, 2] @ weight[:, 64:96].T + model.stitchers.readouts["spikes"].map.bias[:7]
     assert torch.allclose(rates, expected, atol=1e-5)
 

@@ -4,7 +4,7 @@ Shapes: B trials, M input modalities (those of `Layout.binned` or `Layout.whole`
 patches of bins, D model width.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,12 +93,16 @@ class NEDS(nn.Module):
         # A single token among hundreds is found late by attention, so that every bin is told the values of the trial, too.
         # Nothing of them at first: they would drown the embedding of the bin.
         self.told = nn.Linear(settings.dim, settings.dim, bias=False) if self.layout.whole else None
-        if self.told is not None:
-            nn.init.zeros_(self.told.weight)
+        beside = settings.hidden_values == "vector_and_bin" and len(self.layout.binned) > 1
+        self.beside = nn.Linear(settings.dim, settings.dim, bias=False) if beside else None
+        for zero_at_first in (self.told, self.beside):
+            if zero_at_first is not None:
+                nn.init.zeros_(zero_at_first.weight)
         if settings.init == "public_code" and not self.mask_vector.is_meta:
             draw_as_public_code(self, settings)
         if settings.behaviour_start == "common" and not self.mask_vector.is_meta:
             self.stitchers.begin_alike()
+        self.reads_others = settings.readout == "bin" and len(self.layout.binned) > 1
         order = list(design.modalities)
         self.input_rows = [order.index(name) for name in inputs]
 
@@ -112,7 +116,9 @@ class NEDS(nn.Module):
         """
         n_binned, hidden = len(self.layout.binned), torch.stack([hidden[:, row] for row in self.input_rows], dim=1)
         hidden_bins = self._with_context(batch, hidden[:, :n_binned])
-        x_BMTD = self._embed(batch, hidden_bins, slice(n_binned), self.position)
+        x_BMTD = self._embed(batch, hidden_bins, slice(n_binned), self.beside)
+        if self.position is not None:
+            x_BMTD = x_BMTD + self.position
         if self.told is None:
             tokens = self._patches(x_BMTD)
         else:
@@ -125,7 +131,8 @@ class NEDS(nn.Module):
         device = tokens.device
         h_BRD = self.encoder(tokens, self.layout.times(device), self.layout.indices(read, device))
         encoded = h_BRD.split([self.layout.n_tokens_of(name) for name in read], dim=1)
-        return self._read_out(wanted, dict(zip(read, encoded, strict=True)), batch)
+        others = self._others(x_BMTD) if self.reads_others else {}
+        return self._read_out(wanted, dict(zip(read, encoded, strict=True)), others, batch)
 
     def _with_context(self, batch: Batch, hidden: Tensor) -> Tensor:
         """What is hidden of the binned inputs in context and window, (B, M, C + T), given that of the window, (B, M, T).
@@ -144,28 +151,41 @@ class NEDS(nn.Module):
         """Tokens (B, M x Q, D) of vectors of bins."""
         return (self.patches.join(x_BMTD) if self.patches else x_BMTD).flatten(1, 2)
 
-    def _embed(self, batch: Batch, hidden: Tensor, inputs: slice, position: Tensor | None = None) -> Tensor:
-        """Vectors of some of the inputs, (B, M, C + T or 1, D): the mask vector where they are hidden (B, M, C + T or 1)."""
+    def _embed(self, batch: Batch, hidden: Tensor, inputs: slice, beside: nn.Linear | None = None) -> Tensor:
+        """Vectors of some of the inputs, (B, M, C + T or 1, D).
+
+        Args:
+            hidden: (B, M, C + T or 1); there the mask vector stands in the place of the value.
+            beside: map of the mean of what is seen of a bin, which is added to the mask vector.
+        """
         names = self.layout.inputs[inputs]
         values = self.token_dropout(torch.stack([self.stitchers.tokens[name](batch) for name in names], dim=1))
-        x = torch.where(hidden[..., None], self.mask_vector.to(values.dtype), values)
-        if position is not None:
-            x = x + position
+        hidden, mask_vector = hidden[..., None], self.mask_vector.to(values.dtype)
+        if beside is not None:
+            n_seen = (~hidden).sum(1, keepdim=True).clamp(min=1)
+            mask_vector = mask_vector + beside(values.masked_fill(hidden, 0).sum(1, keepdim=True) / n_seen)
+        x = torch.where(hidden, mask_vector, values)
         if self.modality is not None:
             x = x + self.modality[inputs, None]
         return x + self.stitchers.session.index_select(0, batch.sessions)[:, inputs, None]
 
-    def _read_out(self, wanted: list[str], encoded: dict[str, Tensor], batch: Batch) -> Predictions:
+    def _read_out(
+        self, wanted: list[str], encoded: dict[str, Tensor], others: Mapping[str, Tensor], batch: Batch
+    ) -> Predictions:
         """An output that has tokens in the bins is read from them, another from the input tokens of a bin, all together.
 
         Args:
             encoded: tokens (B, Q or 1, D) of the inputs that are read.
+            others: `_others`, added to the tokens of an output; may be empty.
         """
         binned = self.layout.binned
         by_kind: dict[Kind, dict[str, Any]] = {kind: {} for kind in READOUTS}
         together = self._together(encoded) if set(wanted) - set(binned) else None
         for name in wanted:
-            h = self._bins(encoded[name]) if name in binned else together
+            h = together
+            if name in binned:
+                own = self._bins(encoded[name])
+                h = own + others[name] if others else own
             by_kind[self.design.modalities[name].kind][name] = self.stitchers.readouts[name](h, batch)
         return Predictions(
             log_rates=by_kind["counts"],
@@ -173,6 +193,12 @@ class NEDS(nn.Module):
             logits=by_kind["categorical"],
             scalars=by_kind["scalar"],
         )
+
+    def _others(self, x_BMTD: Tensor) -> dict[str, Tensor]:
+        """By binned input the mean of what the others bring to each bin of the window, before it is encoded: (B, T, D)."""
+        x = x_BMTD[:, :, self.layout.n_context :]
+        total = x.sum(1)
+        return {name: (total - x[:, row]) / (x.shape[1] - 1) for row, name in enumerate(self.layout.binned)}
 
     def _bins(self, h_Q: Tensor) -> Tensor:
         """Vectors (..., T, D) of the bins of the window of encoded patches (..., Q, D)."""

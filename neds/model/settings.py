@@ -66,6 +66,11 @@ class ModelSettings(Settings):
     """Tokens of a value per trial (categorical or scalar): one, of which a learned map, 0 at first, is added to all bins, or
     a copy in every bin. A model none of whose inputs has a value per bin takes copies all the same, because something
     must mark the time."""
+    hidden_values: Literal["vector", "vector_and_bin"] = key(
+        "vector_and_bin", when="vector to compare with the paper", paper="vector", public_code="vector"
+    )
+    """What stands in the place of a hidden value: one learned vector, or that and what is seen of the same bin in other
+    modalities, by a learned map of their tokens' mean that is 0 at first."""
     patch_bins: Literal[1, 2, 4] = key(
         1, when="2 or 4 for longer or finer windows: less arithmetic in proportion", paper="1", public_code="1"
     )
@@ -113,6 +118,11 @@ class ModelSettings(Settings):
         0.5, ge=0, lt=1, when="lower for sessions of few units; 0 to compare with the paper", paper="0", public_code="0"
     )
     """In training, up to this share of a trial's units is replaced by their mean."""
+    readout: Literal["token", "bin"] = key(
+        "bin", when="token to compare with the paper", paper="token", public_code="token"
+    )
+    """What an output that has tokens is read from: its own encoded token of a bin, or that plus the mean of what the other
+    modalities bring to the bin, as it was before the encoder."""
     readout_without_tokens: Literal["mean", "concatenated"] = key(
         "mean",
         when="concatenated to compare with the public code",
