@@ -93,7 +93,11 @@ class NEDS(nn.Module):
         # A single token among hundreds is found late by attention, so that every bin is told the values of the trial, too.
         # Nothing of them at first: they would drown the embedding of the bin.
         self.told = nn.Linear(settings.dim, settings.dim, bias=False) if self.layout.whole else None
-        beside = settings.hidden_values == "vector_and_bin" and len(self.layout.binned) > 1
+        # Of its own bin a hidden value need not learn by attention alone, as long as it is predicted: an encoding-only model
+        # predicts nothing of what it hides.
+        predicts_hidden = len(self.layout.binned) > 1 and not set(mode.outputs).isdisjoint(self.layout.binned)
+        self.reads_others = settings.readout == "bin" and predicts_hidden
+        beside = settings.hidden_values == "vector_and_bin" and predicts_hidden
         self.beside = nn.Linear(settings.dim, settings.dim, bias=False) if beside else None
         for zero_at_first in (self.told, self.beside):
             if zero_at_first is not None:
@@ -102,7 +106,6 @@ class NEDS(nn.Module):
             draw_as_public_code(self, settings)
         if settings.behaviour_start == "common" and not self.mask_vector.is_meta:
             self.stitchers.begin_alike()
-        self.reads_others = settings.readout == "bin" and len(self.layout.binned) > 1
         order = list(design.modalities)
         self.input_rows = [order.index(name) for name in inputs]
 

@@ -70,7 +70,7 @@ class ModelSettings(Settings):
         "vector_and_bin", when="vector to compare with the paper", paper="vector", public_code="vector"
     )
     """What stands in the place of a hidden value: one learned vector, or that and what is seen of the same bin in other
-    modalities, by a learned map of their tokens' mean that is 0 at first."""
+    modalities, by a learned map of their tokens' mean that is 0 at first (in mode mm)."""
     patch_bins: Literal[1, 2, 4] = key(
         1, when="2 or 4 for longer or finer windows: less arithmetic in proportion", paper="1", public_code="1"
     )
