@@ -115,6 +115,7 @@ def test_unimodal_models_and_own_modalities():
     assert facts["tail", "stitcher"] == "linear 3 → 16" and ("spikes", "stitcher") not in facts
     assert facts["spikes", "readout"] == "linear 16 → N" and ("tail", "readout") not in facts
     assert facts["", "tokens"] == str(T)
+    assert facts["", "hidden values"] == "one vector" and facts["", "read beside a token"] == ""
 
 
 @pytest.mark.parametrize("stitcher", ["linear", "mlp"])
@@ -124,9 +125,11 @@ def test_network_is_described_as_it_is_built(stitcher):
     facts = table[table["panel"] == "network"].set_index(["modality", "quantity"])["value"]
     assert facts["", "tokens"] == str(5 * T) and facts["", "layers"] == "4"
     assert facts["", "added to every token"] == "position + session"
-    # Per layer: attention 4 D (D + 1), MLP 2 D M + M + D, norms 4 D; final norm 2 D; mask vector D; positions 5 T D.
+    # Per layer: attention 4 D (D + 1), MLP 2 D M + M + D, norms 4 D; final norm 2 D; mask vector D; the map of
+    # what is seen of a bin D D; positions 5 T D.
     per_layer = 4 * 16 * 17 + 2 * 16 * 32 + 32 + 16 + 4 * 16
-    assert int(facts["", "shared parameters"]) == 4 * per_layer + 2 * 16 + 16 + 5 * T * 16
+    assert int(facts["", "shared parameters"]) == 4 * per_layer + 2 * 16 + 16 + 16 * 16 + 5 * T * 16
+    assert facts["", "hidden values"] == "one vector + what is seen of the bin" and facts["", "read beside a token"]
     expected = {"linear": "linear 2 → 16", "mlp": f"2 → 2 × {T} → 16"}[stitcher]
     assert facts["choice", "stitcher"] == expected
 

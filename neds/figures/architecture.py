@@ -45,6 +45,8 @@ def describe_network(design: Design) -> pd.DataFrame:
     added = {"position": settings.position_embedding, "modality": settings.modality_embedding, "session": True}
     facts += [
         ("", "added to every token", " + ".join(name for name, is_used in added.items() if is_used)),
+        ("", "hidden values", "one vector" + (" + what is seen of the bin" if network.beside is not None else "")),
+        ("", "read beside a token", "the other modalities in its bin" if network.reads_others else ""),
         ("", "tokens", str(layout.n_tokens)),
         ("", "layers", str(settings.layers)),
         ("", "width D", str(settings.dim)),
@@ -99,17 +101,16 @@ def plot_architecture(design: Design, facts: pd.DataFrame, ax: Axes) -> None:
     for column, heading in headings.items():
         x = _X[column] + _WIDTH.get(column, 0) / 2
         ax.text(x, -0.3, heading, ha="center" if column in _WIDTH else "left", va="center", fontsize=7.5)
-    ax.text(
-        _X["tokens"] + _WIDTH["tokens"] / 2,
-        n_rows + 0.12,
-        f"+ embeddings: {said['', 'added to every token']}",
-        ha="center",
-        va="top",
-        fontsize=6,
-        color=NOTE_COLOR,
-    )
+    beside = said["", "read beside a token"]
+    below = {
+        "tokens": f"+ embeddings: {said['', 'added to every token']}\nhidden: {said['', 'hidden values']}",
+        "readout": f"each reads {beside}, too" if beside else "",
+    }
+    for column, text in below.items():
+        middle = _X[column] + _WIDTH[column] / 2
+        ax.text(middle, n_rows + 0.12, text, ha="center", va="top", fontsize=6, color=NOTE_COLOR)
     ax.set_xlim(0, 10.7)
-    ax.set_ylim(n_rows + 0.45, -0.6)
+    ax.set_ylim(n_rows + 0.6, -0.6)
     ax.axis("off")
 
 
