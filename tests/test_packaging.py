@@ -60,7 +60,7 @@ def test_pinned_versions_are_among_those_that_the_package_declares():
         assert requirement.specifier.contains(pin.version), f"{requirement} does not take the pinned {pin}"
 
 
-INSTALLED_BY_USERS = ("neds.txt", "ibl.txt", "workflow.txt", "poyo.txt", "loggers.txt")
+INSTALLED = ("neds.txt", "ibl.txt", "workflow.txt", "poyo.txt", "loggers.txt", "test.txt", "docs.txt")
 SOURCE_ALONE = ("connection-pool",)
 """Of plain Python; all others have wheels, so that nobody needs a compiler."""
 
@@ -70,7 +70,7 @@ SOURCE_ALONE = ("connection-pool",)
 def test_everything_can_be_installed_on_every_python_that_is_promised(version, tmp_path):
     """At the pinned versions, by the index alone: nothing is installed."""
     assert f"Programming Language :: Python :: {version}" in PROJECT["classifiers"]
-    files = [str(ROOT / "envs" / name) for name in INSTALLED_BY_USERS]
+    files = [str(ROOT / "envs" / name) for name in INSTALLED]
     wheels = ["--only-binary", ":all:", *(word for name in SOURCE_ALONE for word in ("--no-binary", name))]
     where = ["--python-version", version, "--python-platform", "linux", "--output-file", str(tmp_path / "all.txt")]
     resolved = subprocess.run(
