@@ -22,7 +22,9 @@ from neds.errors import UserError
 from neds.evaluation.stage import evaluate
 from neds.model.checkpoint import load_network
 from neds.model.known import session_digest
+from neds.model.settings import BEFORE_THEY_WERE_KEYS
 from neds.provenance import content_digest
+from neds.sharing.description import read_description
 from neds.sharing.export import export_model
 from neds.sharing.imported import import_model
 from tests.aligned_sessions import make_session
@@ -70,6 +72,23 @@ def test_a_model_is_the_same_elsewhere(trained, exported, tmp_path):
         assert np.array_equal(first.encode(session)["spikes"], second.encode(session)["spikes"])
     pd.testing.assert_frame_equal(first.embeddings(), second.embeddings())
     assert not any(path.suffix in (".bin", ".pkl", ".pt") for path in exported.iterdir())
+
+
+def test_a_model_that_was_shared_before_some_settings_is_what_it_was(exported, tmp_path):
+    old = shutil.copytree(exported, tmp_path / "old")
+
+    def forget(settings: dict) -> dict:
+        return {key: value for key, value in settings.items() if key not in BEFORE_THEY_WERE_KEYS}
+
+    resealed(
+        old,
+        header=lambda h: h["design"].update(settings=forget(h["design"]["settings"])),
+        weights=lambda w: w.pop("beside.weight"),
+    )
+    configured(old, model=forget(json.loads((old / "config.json").read_text())["model"]))
+    import_model(source=str(old), output=tmp_path / "mine")
+    assert load_network(tmp_path / "mine/model.safetensors")[1].design.settings.hidden_values == "vector"
+    assert read_description(tmp_path / "mine").model.readout == "token"
 
 
 def test_the_folder_says_what_the_model_is_of(exported):

@@ -17,13 +17,11 @@ from neds.model.header import FORMAT, read_header
 from neds.model.known import KnownSession
 from neds.model.modes import Mode
 from neds.model.network import NEDS, Design
-from neds.model.settings import MOST_BINS, ModelSettings
+from neds.model.settings import BEFORE_THEY_WERE_KEYS, MOST_BINS, ModelSettings
 from neds.model.stitching import SessionShape
 
 _KNOWN = "known_sessions"
 """JSON as a tensor of bytes: units of hundreds of sessions are too much for a header."""
-_BEFORE_THEY_WERE_KEYS = {"hidden_values": "vector", "readout": "token"}
-"""Settings that older files do not name."""
 _KNOWN_SESSIONS = TypeAdapter(list[KnownSession])
 
 
@@ -87,7 +85,7 @@ def _checkpoint(header: dict, known: list[KnownSession]) -> Checkpoint:
     mode = design["mode"]
     return Checkpoint(
         design=Design(
-            settings=ModelSettings.model_validate(_BEFORE_THEY_WERE_KEYS | design["settings"]),
+            settings=ModelSettings.model_validate(BEFORE_THEY_WERE_KEYS | design["settings"]),
             modalities={m.name: m for m in modalities},
             mode=Mode(tuple(mode["inputs"]), tuple(mode["outputs"]), mode["scheme_weights"]),
             n_bins=design["n_bins"],

@@ -24,6 +24,9 @@ NOT_OF_SHAPE = (
 )
 """Keys of `ModelSettings` that are no matter of a network's shape, so that fine-tuning may have its own."""
 
+BEFORE_THEY_WERE_KEYS = {"hidden_values": "vector", "readout": "token"}
+"""Keys of `ModelSettings` that older files do not name, and what their networks do."""
+
 
 class ModelSettings(Settings):
     """Size and regularisation of the network."""

@@ -6,15 +6,15 @@ The network is built from what stands in the weights' own file; `neds import` ch
 import json
 from os import PathLike
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, field_validator
 
 from neds.errors import UserError
 from neds.files.reading import reading
 from neds.modalities import Modality
 from neds.model.modes import ModeName
-from neds.model.settings import ModelSettings
+from neds.model.settings import BEFORE_THEY_WERE_KEYS, ModelSettings
 from neds.settings import Settings
 from neds.sharing.places import CONFIG
 from neds.validation import validated
@@ -85,6 +85,11 @@ class Description(Settings):
     versions: dict[Text, Text]
     """Of Python and the packages that trained it."""
     weights: WeightsFile
+
+    @field_validator("model", mode="before")
+    @classmethod
+    def _of_an_older_file(cls, values: Any) -> Any:
+        return BEFORE_THEY_WERE_KEYS | values if isinstance(values, dict) else values
 
 
 def read_description(folder: str | PathLike[str]) -> Description:
