@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from neds.data.store import TrialStore, stacked_valid
 from neds.modalities import PAPER, Modality
 from neds.model.batch import Batch, Predictions
 from neds.model.checkpoint import Checkpoint, load_network, write_checkpoint
+from neds.model.header import read_header
 from neds.model.loss import loss_terms, total_loss
 from neds.model.masking import Mask, draw_masks, observe
 from neds.model.modes import preset
@@ -106,9 +106,13 @@ def test_value_of_a_masked_input_changes_no_output(scheme, stitcher, layout):
     assert any(not torch.equal(before, after) for before, after in changed), "visible values must matter"
 
 
-def test_hidden_value_starts_from_what_is_seen_of_its_bin():
-    """Without an encoder between them a hidden trace changes in those bins alone in which something else changed."""
-    model, store = make_model(make_session(), readout="token")
+@pytest.mark.parametrize("hidden_values", ["vector", "vector_and_bin"])
+@pytest.mark.parametrize("readout", ["token", "bin"])
+def test_hidden_value_is_told_what_is_seen_of_its_bin(hidden_values, readout):
+    """Without an encoder between them a hidden trace changes in those bins alone in which something else changed, or nowhere
+    where neither setting asks for it.
+    """
+    model, store = make_model(make_session(), hidden_values=hidden_values, readout=readout)
     model.encoder = torch.nn.Identity()
     model.encoder.forward = lambda tokens, times, read: tokens.index_select(1, read)
     batch = whole_batch(store)
@@ -117,19 +121,18 @@ def test_hidden_value_starts_from_what_is_seen_of_its_bin():
     counts = batch.scaled_counts["spikes"]
     other = replace(batch, scaled_counts={"spikes": torch.where(later[:, None], counts + 1.0, counts)})
     before, after = (model(each, hidden, ["wheel_speed"]).means["wheel_speed"] for each in (batch, other))
-    assert torch.equal((before != after).any(0).any(-1), later)
+    told = (hidden_values, readout) != ("vector", "token")
+    assert torch.equal((before != after).any(0).any(-1), later & told)
 
 
 def test_checkpoint_from_before_some_settings_is_read_as_it_was(tmp_path):
     model, store = make_model(make_session(), hidden_values="vector", readout="token")
     path = tmp_path / "model.safetensors"
     write_checkpoint(path, Checkpoint(model.design, store.shapes), model.state_dict())
-    with safe_open(path, "pt") as handle:
-        header = json.loads(handle.metadata()["neds"])
-    weights = load_file(path)
+    header = read_header(path)
     for key in ("hidden_values", "readout"):
         del header["design"]["settings"][key]
-    save_file(weights, path, metadata={"neds": json.dumps(header)})
+    save_file(load_file(path), path, metadata={"neds": json.dumps(header)})
     batch = whole_batch(store)
     hidden = masks(model, batch).hidden
     for before, after in zip(as_list(model(batch, hidden)), as_list(load_network(path)[0](batch, hidden)), strict=True):

@@ -134,7 +134,7 @@ class NEDS(nn.Module):
         device = tokens.device
         h_BRD = self.encoder(tokens, self.layout.times(device), self.layout.indices(read, device))
         encoded = h_BRD.split([self.layout.n_tokens_of(name) for name in read], dim=1)
-        others = self._others(x_BMTD) if self.reads_others else {}
+        others = self._others(x_BMTD, wanted) if self.reads_others else {}
         return self._read_out(wanted, dict(zip(read, encoded, strict=True)), others, batch)
 
     def _with_context(self, batch: Batch, hidden: Tensor) -> Tensor:
@@ -197,11 +197,12 @@ class NEDS(nn.Module):
             scalars=by_kind["scalar"],
         )
 
-    def _others(self, x_BMTD: Tensor) -> dict[str, Tensor]:
-        """By binned input the mean of what the others bring to each bin of the window, before it is encoded: (B, T, D)."""
+    def _others(self, x_BMTD: Tensor, wanted: Collection[str]) -> dict[str, Tensor]:
+        """By wanted binned input the mean of what the others bring to a bin of the window, not yet encoded: (B, T, D)."""
         x = x_BMTD[:, :, self.layout.n_context :]
         total = x.sum(1)
-        return {name: (total - x[:, row]) / (x.shape[1] - 1) for row, name in enumerate(self.layout.binned)}
+        rows = {name: row for row, name in enumerate(self.layout.binned) if name in wanted}
+        return {name: (total - x[:, row]) / (x.shape[1] - 1) for name, row in rows.items()}
 
     def _bins(self, h_Q: Tensor) -> Tensor:
         """Vectors (..., T, D) of the bins of the window of encoded patches (..., Q, D)."""
