@@ -49,8 +49,15 @@ from neds.training.validate import validate
 OUT = Path(os.environ.get("OUT", "."))
 
 
-def command(name: str, *, device: torch.device = DEVICE, run: TrainingRun | None = None, **training: Any) -> list[str]:
-    """The command that trains on the single session, on the GPU or without one."""
+def command(
+    name: str,
+    *,
+    device: torch.device = DEVICE,
+    run: TrainingRun | None = None,
+    n_sessions: int = 1,
+    **training: Any,
+) -> list[str]:
+    """The command that trains on the first single sessions, on the GPU or without one."""
     folder = WORK / name
     folder.mkdir(exist_ok=True)
     settings = folder / "run.json"
@@ -65,7 +72,8 @@ def command(name: str, *, device: torch.device = DEVICE, run: TrainingRun | None
     ]
     options = ["--settings", settings, "--state-seconds", 0.5, "--description", name]
     hidden = ["env", "CUDA_VISIBLE_DEVICES="] if device.type == "cpu" else []
-    parts = [*hidden, sys.executable, "-m", "workflow_scripts", "train", "--aligned", single(), *outputs, *options]
+    aligned = [part for index in range(n_sessions) for part in ("--aligned", single(index))]
+    parts = [*hidden, sys.executable, "-m", "workflow_scripts", "train", *aligned, *outputs, *options]
     return [str(part) for part in parts]
 
 
@@ -97,8 +105,8 @@ def data() -> dict[str, Any]:
 
 
 def numerics() -> dict[str, Any]:
-    """Loss and gradients of one batch: GPU against CPU; in parts, as a CUDA graph and with compiled layers against the whole
-    batch without; bf16 against fp32.
+    """Loss and gradients of one batch: GPU against CPU; in parts, with compiled layers and as a CUDA graph, of one session
+    and of several, against the whole batch without; bf16 against fp32.
     """
     found: dict[str, tuple[torch.Tensor, dict[str, torch.Tensor]]] = {}
     whole: dict[str, Any] = {
@@ -115,6 +123,7 @@ def numerics() -> dict[str, Any]:
         "compiled": whole | {"compiled": True},
         "alone": whole | {"paths": [single()]},
         "recorded": whole | {"paths": [single()], "recorded": True},
+        "alike": whole | {"recorded": True, "compiled": True},
     }
     for name, case in cases.items():
         training = Training(run=run_of(ONE | NO_DROPOUT, batch_size=32), **case)
@@ -129,7 +138,7 @@ def numerics() -> dict[str, Any]:
         return max(float((g - other[name]).norm() / g.norm().clamp(min=1e-12)) for name, g in one.items())
 
     losses = {name: loss.tolist() for name, (loss, _) in found.items()}
-    pairs = {"gpu": "cpu", "parts": "gpu", "compiled": "gpu", "recorded": "alone"}
+    pairs = {"gpu": "cpu", "parts": "gpu", "compiled": "gpu", "alike": "gpu", "recorded": "alone"}
     equal = {name: apart(other, name) for name, other in pairs.items()}
     close = torch.allclose(found["bf16"][0], found["cpu"][0], rtol=0.02)
     return {"losses": losses, **equal, "bf16": apart("gpu", "bf16")} | {"ok": max(equal.values()) < 1e-3 and close}
@@ -158,20 +167,29 @@ def waits() -> dict[str, Any]:
 
 
 def trainings() -> dict[str, Any]:
-    """The same training twice on the device, compiled, and on the CPU, by the command that the workflow calls."""
-    trained = {"first": DEVICE, "again": DEVICE, "compiled": DEVICE, "on_cpu": torch.device("cpu")}
+    """The same training twice on the device, compiled, and on the CPU, by the command that the workflow calls; one of three
+    sessions as CUDA graphs, and without.
+    """
+    cpu = torch.device("cpu")
+    trained: dict[str, tuple[bool | str, dict[str, Any]]] = {
+        "first": ("auto", {}),
+        "again": ("auto", {}),
+        "compiled": (True, {}),
+        "on_cpu": ("auto", {"device": cpu}),
+        "several": ("auto", {"n_sessions": 3}),
+        "several_plain": (False, {"n_sessions": 3}),
+    }
     running = [
-        subprocess.Popen(
-            [*command(name, device=device), "--memory", json.dumps({"compile": name == "compiled"})], env=_few_threads()
-        )
-        for name, device in trained.items()
+        subprocess.Popen([*command(name, **further), "--memory", json.dumps({"compile": compile_})], env=_few_threads())
+        for name, (compile_, further) in trained.items()
     ]
     statuses = [process.wait() for process in running]
     if any(statuses):
         return {"ok": False}
     scores = {name: best_score(name) for name in trained}
+    first = dict.fromkeys(["again", "compiled", "on_cpu"], "first") | {"several": "several_plain"}
     return {"scores": scores, "again": weights_apart("first", "again"), "on_cpu": weights_apart("first", "on_cpu")} | {
-        "ok": max(abs(scores["first"] - score) for score in scores.values()) < 0.1
+        "ok": max(abs(scores[name] - scores[other]) for name, other in first.items()) < 0.1
     }
 
 
@@ -216,14 +234,22 @@ def evaluation() -> dict[str, Any]:
 
 
 def one_session() -> dict[str, Any]:
-    """Steps a second of a single session, batch 16, where starting the kernels takes longest: as CUDA graphs, and one kernel
-    after the other.
-    """
+    """Steps a second of a single session, batch 16, where starting the kernels takes longest."""
+    return _small_batches([single()])
+
+
+def small_batches() -> dict[str, Any]:
+    """The same of all sessions, whose maps are others in every batch."""
+    return _small_batches(many())
+
+
+def _small_batches(paths: list[Path]) -> dict[str, Any]:
+    """Steps a second with a batch of 16, as CUDA graphs and one kernel after the other."""
     steps, rates = 5 if TINY else 100, {}
     for name, recorded in (("recorded", True), ("one_by_one", False)):
-        training = Training([single()], run_of(ONE, batch_size=16), DEVICE, FASTEST, recorded=recorded)
-        # An epoch before, which has a short batch at its end.
-        rates[name] = training.rate(steps, after=training.store.n_batches("train", batch_size=16, balanced=False))
+        training = Training(paths, run_of(ONE, batch_size=16), DEVICE, FASTEST, recorded=recorded)
+        # An epoch of the single session before, which has a short batch at its end.
+        rates[name] = training.rate(steps, after=10)
     return (
         {f"{name}_steps_per_s": 1 / rate["s_per_step"] for name, rate in rates.items()}
         | rates["recorded"]
@@ -232,21 +258,21 @@ def one_session() -> dict[str, Any]:
 
 
 def many_sessions() -> dict[str, Any]:
-    """A step of all sessions, batch 1024, and its arithmetic as a share of the rate of a large product; with compiled layers
-    and without.
+    """A step of all sessions, batch 1024, and its arithmetic as a share of the rate of a large product: as the loop trains,
+    with compiled layers and recorded steps, and plainly.
     """
     found: dict[str, Any] = {"ok": True}
-    for name, compiled in (("plain", False), ("compiled", ON_GPU)):
+    for name, fast in (("plain", False), ("fast", ON_GPU)):
         started = time.perf_counter()
         run = run_of(MANY, batch_size=16 if TINY else 1024)
-        training = Training(many(), run, DEVICE, FASTEST, compiled=compiled)
+        training = Training(many(), run, DEVICE, FASTEST, compiled=fast, recorded=fast)
         if name == "plain":
             with FlopCounterMode(display=False) as counter:
                 training.step()
         training.step()
         wait()
         ready_s = time.perf_counter() - started
-        rate = training.rate(2 if TINY else 8, after=2)
+        rate = training.rate(2 if TINY else 10, after=2)
         reached, limit = counter.get_total_flops() / rate["s_per_step"], matrix_rate()
         steps = training.store.n_trials("train") / run.training.batch_size
         tflops = {"tflop_s": reached / 1e12, "matrix_tflop_s": limit / 1e12, "share": reached / limit}
@@ -300,6 +326,7 @@ CHECKS: list[Callable[[], dict[str, Any]]] = [
     interruptions,
     evaluation,
     one_session,
+    small_batches,
     many_sessions,
     processes,
     crowd,

@@ -33,12 +33,13 @@ done << 'CHECKS'
 data 60
 numerics 60
 waits 30
+one_session 60
+small_batches 60
+many_sessions 150
 trainings 90
 interruptions 90
 evaluation 30
-one_session 60
-many_sessions 150
 processes 60
-crowd 60
+crowd 90
 CHECKS
 exit $failed

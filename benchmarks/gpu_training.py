@@ -25,7 +25,7 @@ from neds.training.graphs import StepGraphs
 from neds.training.loop import _beginning
 from neds.training.memory import trials_at_once
 from neds.training.settings import MemorySettings, TrainingRun
-from neds.training.step import add_gradients
+from neds.training.step import Parts, add_gradients
 
 DEVICE, TINY = torch.device(os.environ.get("DEVICE", "cuda")), os.environ.get("TINY") == "1"
 WORK = Path(os.environ.get("WORK", "."))
@@ -110,6 +110,8 @@ class Training:
     ):
         sessions = [read_aligned(path) for path in paths]
         self.store, self.run, self.device = TrialStore(sessions, names=list(PAPER), device=device), run, device
+        if ON_GPU:
+            torch.cuda.reset_peak_memory_stats()
         torch.manual_seed(0)
         mode = preset("mm", self.store.modalities, run.masking)
         self.network = NEDS(Design(run.model, self.store.modalities, mode, self.store.n_bins), self.store.shapes)
@@ -118,7 +120,10 @@ class Training:
         self.state = _beginning(self.network, self.store, run.training)
         self.state.progress.precision = precision
         memory, n_trials = memory or MemorySettings(), min(run.training.batch_size, self.store.n_trials("train"))
-        self.at_once = trials_at_once(memory, self.state, self.store, run, {}, alone(device), n_trials, "check")
+        self.alike = recorded and len(paths) > 1
+        self.at_once = trials_at_once(
+            memory, self.state, self.store, run, {}, alone(device), n_trials, "check", alike=self.alike
+        )
         self.batches = self._batches()
         self.graphs = StepGraphs(self.network.parameters()) if recorded and device.type == "cuda" else None
 
@@ -129,20 +134,17 @@ class Training:
             yield from self.store.shuffled("train", batch_size=size, balanced=False, rng=rng)
 
     def add_gradients(self, rows: tuple[np.ndarray, np.ndarray]) -> torch.Tensor:
-        return add_gradients(
-            self.network, self.state, self.store, *rows, self.run, {}, alone(self.device), self.at_once, self.graphs
-        )
+        parts = Parts(self.at_once, alike=self.alike, graphs=self.graphs)
+        return add_gradients(self.network, self.state, self.store, *rows, self.run, {}, alone(self.device), parts)
 
     def step(self) -> None:
         rows = next(self.batches)
         self.state.step(self.add_gradients(rows), present=np.unique(rows[0]))
 
     def rate(self, steps: int, *, after: int = 3) -> dict[str, Any]:
-        """Seconds of a step, `after` some that do not count, with the most memory that was held."""
+        """Seconds of a step, `after` some that do not count, with the most memory that the training ever held."""
         for _ in range(after):
             self.step()
-        if ON_GPU:
-            torch.cuda.reset_peak_memory_stats()
         wait()
         started = time.perf_counter()
         for _ in range(steps):

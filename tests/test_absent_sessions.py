@@ -14,7 +14,7 @@ from neds.training.distributed import alone
 from neds.training.loop import _beginning
 from neds.training.settings import TrainingRun
 from neds.training.state import TrainingState
-from neds.training.step import add_gradients
+from neds.training.step import Parts, add_gradients
 from tests.aligned_sessions import WITH_STIMULUS, make_session
 from tests.test_training import after, assert_same_run, settings, train_to
 
@@ -61,7 +61,7 @@ def step(
     """A step on a batch; returns the gradients of each session in it."""
     state, store, run = made
     trials = np.arange(len(sessions))
-    sums = add_gradients(state.model, state, store, np.array(sessions), trials, run, {}, alone(CPU), 99)
+    sums = add_gradients(state.model, state, store, np.array(sessions), trials, run, {}, alone(CPU), Parts(99))
     whole = {name: parameter.grad for name, parameter in state.model.named_parameters()}
     as_weights = NEDS(state.model.design, state.model.session_shapes)
     with torch.no_grad():

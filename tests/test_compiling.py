@@ -1,17 +1,23 @@
 """Compiled layers, and steps that a GPU replays, train the same network."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from neds.data.store import TrialStore
 from neds.errors import UserError
 from neds.training.compiling import compiles, training_operations
-from neds.training.distributed import alone
-from neds.training.graphs import StepGraphs
+from neds.training.distributed import Processes, alone
+from neds.training.drawn import Drawn, drawn_parts
+from neds.training.graphs import StepGraphs, are_recorded
 from neds.training.settings import MemorySettings
-from neds.training.step import add_gradients
+from neds.training.step import Parts, add_gradients
 from tests.aligned_sessions import make_session
 from tests.test_model import make_model
 from tests.test_step import assert_close, gradients, make_state
@@ -26,8 +32,10 @@ def asked(compile_: bool | str, device: torch.device = CPU, n_trials: int = 10**
 
 
 @pytest.mark.slow
-def test_compiled_layers_give_the_same_gradients():
-    plain, other = make_state(), make_state()
+@pytest.mark.parametrize("dropout", [False, True])
+def test_compiled_layers_give_the_same_gradients(dropout):
+    """And drop the same values, so that it is no matter whether a training is compiled."""
+    plain, other = make_state(dropout=dropout), make_state(dropout=dropout)
     other[0].model.encoder.compiles = True
     assert_close(gradients(plain, 12), gradients(other, 12))
 
@@ -63,15 +71,54 @@ def test_operations_are_those_that_torch_counts():
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_a_replayed_step_has_the_gradients_of_the_step_itself():
+@pytest.mark.parametrize("n_sessions", [1, 3])
+@pytest.mark.parametrize("at_once", [4, 3])
+def test_a_replayed_step_has_the_gradients_of_the_step_itself(n_sessions, at_once):
     device = torch.device("cuda")
     found = []
     for recorded in (False, True):
-        state, store, run = make_state(dropout=True, device=device, n_sessions=1)
+        state, store, run = make_state(dropout=True, device=device, n_sessions=n_sessions)
         graphs = StepGraphs(state.model.parameters()) if recorded else None
-        for start in (0, 4):
+        for sessions in ([0, 0, 0, 0], [0, 0, n_sessions - 1, n_sessions - 1]):
             state.model.zero_grad()
-            rows = np.zeros(4, int), np.arange(start, start + 4)
-            sums = add_gradients(state.model, state, store, *rows, run, {}, alone(device), 4, graphs)
+            parts = Parts(at_once, alike=n_sessions > 1, graphs=graphs)
+            rows = np.array(sessions), np.arange(4)
+            sums = add_gradients(state.model, state, store, *rows, run, {}, alone(device), parts)
         found.append({"sums": sums} | {n: p.grad.clone() for n, p in state.model.named_parameters()})
     assert_close(*found)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_step_that_cannot_be_recorded_for_want_of_memory_is_made_all_the_same():
+    device = torch.device("cuda")
+    state, store, run = make_state(device=device, n_sessions=1)
+    drawn = drawn_parts(state.model.design, store, *np.zeros((2, 4), int), run.masking, np.arange(4), 4, 0)
+    weight = next(state.model.parameters())
+
+    def gradients(parts: Sequence[Drawn]) -> torch.Tensor:
+        if torch.cuda.is_current_stream_capturing():
+            torch.empty(2**50, device=device)
+        weight.grad = torch.ones_like(weight)
+        return torch.ones(2, 5, device=device)
+
+    graphs = StepGraphs(state.model.parameters())
+    for _ in range(2):
+        state.model.zero_grad()
+        assert graphs.replayed(drawn, gradients, seed=0).sum() == 10
+        assert weight.grad is not None and weight.grad.sum() == weight.numel()
+
+
+def test_steps_are_recorded_where_they_can_be(monkeypatch):
+    state, store, _ = make_state()
+    on_gpu = replace(alone(CPU), device=torch.device("cuda"))
+
+    def recorded(processes: Processes = on_gpu, n_trials: int = 16, **memory: Any) -> bool:
+        return are_recorded(state.model, store, MemorySettings(**memory), processes, n_trials=n_trials)
+
+    assert not recorded(), "counts in main memory"
+    monkeypatch.setattr(TrialStore, "is_on_device", True)
+    assert recorded()
+    assert not recorded(alone(CPU))
+    assert not recorded(compile=False)
+    assert not recorded(recompute=True)
+    assert not recorded(n_trials=10**8), "the weights of so many trials would not fit beside each other"

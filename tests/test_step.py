@@ -22,7 +22,7 @@ from neds.training.memory import explained, trial_step, trials_at_once, trials_t
 from neds.training.scaling import loss_scales
 from neds.training.settings import CountLoss, MemorySettings, TrainingRun, TrainingSettings
 from neds.training.state import SHARED, TrainingState
-from neds.training.step import add_gradients
+from neds.training.step import Parts, add_gradients
 from tests.aligned_sessions import WITH_STIMULUS, make_session
 from tests.test_model import make_model, masks, whole_batch
 
@@ -58,12 +58,14 @@ def make_state(
     return TrainingState(network, [optimizer], run.training, steps_per_epoch=9, device=device), store, run
 
 
-def gradients(made: tuple[TrainingState, TrialStore, TrainingRun], at_once: int) -> dict[str, torch.Tensor]:
+def gradients(
+    made: tuple[TrainingState, TrialStore, TrainingRun], at_once: int, *, alike: bool = False
+) -> dict[str, torch.Tensor]:
     """Of a batch of 12 trials, with its sums of the loss as "sums"."""
     state, store, run = made
     state.model.zero_grad()
     sessions, trials = np.repeat([0, 1, 2], [5, 1, 6]), np.arange(12)
-    sums = add_gradients(state.model, state, store, sessions, trials, run, {}, alone(CPU), at_once)
+    sums = add_gradients(state.model, state, store, sessions, trials, run, {}, alone(CPU), Parts(at_once, alike=alike))
     return {name: parameter.grad for name, parameter in state.model.named_parameters()} | {"sums": sums}
 
 
@@ -77,6 +79,12 @@ def test_gradients_of_a_batch_do_not_depend_on_its_parts(at_once):
     """Each part divides by the targets of the whole batch: parts have unequal numbers of them, and some have none."""
     made = make_state()
     assert_close(gradients(made, 12), gradients(made, at_once))
+
+
+def test_gradients_of_batches_that_are_alike_are_the_same():
+    """The maps of sessions of 7, 20 and 3 units are filled up to one size, which a GPU's recorded steps need."""
+    made = make_state()
+    assert_close(gradients(made, 12), gradients(made, 5, alike=True))
 
 
 def test_recomputed_activations_give_the_same_gradients_bit_for_bit():
@@ -104,17 +112,18 @@ class Waits(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def test_step_waits_for_no_value(monkeypatch):
+@pytest.mark.parametrize("alike", [False, True])
+def test_step_waits_for_no_value(monkeypatch, alike):
     """All of a step but the drawing of masks, which stays in main memory."""
     made = make_state(dropout=True)
     state, store, _ = made
     batch = store.batch(np.repeat([0, 1], 6), np.tile(np.arange(6), 2))
     drawn = masks(state.model, batch)
     monkeypatch.setattr("neds.training.drawn.draw_masks", lambda *args, **kwargs: drawn)
-    gradients(made, 5)
+    gradients(made, 5, alike=alike)
     state.step(torch.zeros_like(state.loss_sums), present=[0])
     with Waits() as waits:
-        sums = gradients(made, 5)["sums"]
+        sums = gradients(made, 5, alike=alike)["sums"]
         state.step(sums, present=[0])
     assert not waits.found
     with Waits() as waits:

@@ -1,7 +1,7 @@
 """Counts of many sessions, each with its own number of units, from which the trials of a batch are taken.
 
-A batch is as wide as its widest session; beyond a session's own units it holds 0. Shapes: B trials of the batch, K_s trials
-and N_s units of a session, T bins.
+A batch is as wide as its widest session, or as the widest of all; beyond a session's own units it holds 0. Shapes: B trials
+of the batch, K_s trials and N_s units of a session, T bins.
 """
 
 import math
@@ -38,16 +38,19 @@ class Chosen:
     Attributes:
         sessions, trials: (B,) session, ascending, and index within it.
         places: (2, B) the same on the device.
+        alike: whether batches of as many trials have the same shapes, whichever sessions they are of: all are as wide as the
+            widest session of all.
     """
 
     sessions: np.ndarray
     trials: np.ndarray
     places: Tensor
+    alike: bool = False
 
 
-def chosen_trials(sessions: np.ndarray, trials: np.ndarray, device: torch.device) -> Chosen:
+def chosen_trials(sessions: np.ndarray, trials: np.ndarray, device: torch.device, *, alike: bool = False) -> Chosen:
     """Trials (B,), indices within their `sessions` (B,), which ascend."""
-    return Chosen(sessions, trials, sent(torch.from_numpy(np.stack([sessions, trials])), device))
+    return Chosen(sessions, trials, sent(torch.from_numpy(np.stack([sessions, trials])), device), alike)
 
 
 class HostCounts:
@@ -62,7 +65,8 @@ class HostCounts:
     def take(self, chosen: Chosen) -> Tensor:
         """Integer counts (B, T, widest N_s) of the trials on the device."""
         sessions, trials = chosen.sessions, chosen.trials
-        shape = len(trials), self._of_sessions[0].shape[1], int(self._units[sessions].max())
+        of_sessions = self._units if chosen.alike else self._units[sessions]
+        shape = len(trials), self._of_sessions[0].shape[1], int(of_sessions.max())
         taken = torch.zeros(shape, dtype=self._dtype, pin_memory=self._device.type == "cuda")
         for session, rows in groups_of(sessions):
             taken.numpy()[rows, :, : self._units[session]] = self._of_sessions[session][trials[rows]]
@@ -90,7 +94,8 @@ class DeviceCounts:
         """Integer counts (B, T, widest N_s) of the trials."""
         sessions, trials = chosen.places[:, :, None, None]
         start, own = self._starts_and_units[:, sessions]
-        unit = torch.arange(int(self._units[chosen.sessions].max()), device=self._device)
+        of_sessions = self._units if chosen.alike else self._units[chosen.sessions]
+        unit = torch.arange(int(of_sessions.max()), device=self._device)
         bins = trials * self._n_bins + torch.arange(self._n_bins, device=self._device)[:, None]
         is_own = unit < own
         return self._flat[torch.where(is_own, start + bins * own + unit, 0)] * is_own

@@ -172,7 +172,7 @@ class TrialStore:
                 context[name] = self._standardised(name, before.take(chosen).float(), of_trial)
         return Batch(
             sessions=of_trial,
-            groups=groups_of(chosen.sessions),
+            groups=None if chosen.alike else groups_of(chosen.sessions),
             counts=counts,
             scaled_counts=scaled,
             continuous=continuous,

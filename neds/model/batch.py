@@ -17,7 +17,8 @@ class Batch:
 
     Attributes:
         sessions: (B,) index of each trial's session, ascending.
-        groups: (session index, slice of the batch) of every session present.
+        groups: (session index, slice of the batch) of every session present; None where batches of as many trials are to
+            have the same shapes.
         counts: of each counts modality, (B, T, N) spikes per bin as floats, 0 beyond the units of a trial's own session.
         scaled_counts: the same, standardised with the session's training statistics: what the model reads.
         continuous: of each continuous modality, (B, T, width) standardised values, 0 where unknown and beyond the columns of
@@ -32,7 +33,7 @@ class Batch:
     """
 
     sessions: Tensor
-    groups: list[tuple[int, slice]]
+    groups: list[tuple[int, slice]] | None
     counts: dict[str, Tensor]
     scaled_counts: dict[str, Tensor]
     continuous: dict[str, Tensor]

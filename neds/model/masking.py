@@ -104,21 +104,21 @@ def draw_masks(
     if "units" in names:
         without_behaviour = (uniform(n_trials) < settings.units_without_behaviour)[:, None, None]
 
+    # By the rows that a scheme is drawn for: with all schemes for all trials a batch of 1024 would keep a GPU waiting.
+    schemes: dict[str, Callable[[Tensor], tuple[Tensor, Tensor]]] = {
+        "encoding": lambda rows: (neural | other_behaviours[rows], neural),
+        "decoding": lambda rows: (~neural, ~neural),
+        "within_spikes": lambda rows: (neural & own_bins[rows],) * 2,
+        "within_behaviour": lambda rows: (~neural & own_bins[rows],) * 2,
+        "across": lambda rows: (same_bins[rows],) * 2,
+        "units": lambda rows: (~neural & without_behaviour[rows], of_units),
+        "future": lambda rows: (last | whole, last & ~whole),
+    }
     hidden = torch.zeros(n_trials, n_modalities, n_bins, dtype=torch.bool)
     target = hidden.clone()
     for index, name in enumerate(names):
-        scheme_hidden, scheme_target = {
-            "encoding": (neural | other_behaviours, neural),
-            "decoding": (~neural, ~neural),
-            "within_spikes": (neural & own_bins, neural & own_bins),
-            "within_behaviour": (~neural & own_bins, ~neural & own_bins),
-            "across": (same_bins, same_bins),
-            "units": (~neural & without_behaviour, of_units),
-            "future": (last | whole, last & ~whole),
-        }[name]
-        is_drawn = (drawn == index)[:, None, None]
-        hidden |= is_drawn & scheme_hidden
-        target |= is_drawn & scheme_target
+        rows = torch.nonzero(drawn == index).flatten()
+        hidden[rows], target[rows] = schemes[name](rows)
     if "units" not in names:
         return Mask(hidden, target)
     in_scheme = (drawn == names.index("units"))[:, None]

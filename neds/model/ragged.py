@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -32,8 +34,7 @@ class _Products(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, groups: list[tuple[_Place, slice]]) -> Tensor:
-        device = x.device.type
-        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
+        dtype = _computing_dtype(x, weight)
         x = x.to(dtype)
         y = x.new_zeros(len(x), max(place.shape[0] for place, _ in groups))
         for place, rows in groups:
@@ -60,6 +61,82 @@ class _Products(torch.autograd.Function):
         return grad_x, grad_weight, grad_bias, None
 
 
+class _GatheredProducts(torch.autograd.Function):
+    """Every trial times the matrix of its session, all matrices filled up with zeros to the widest: the same operations
+    whichever sessions the trials are of.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, sessions: Tensor, padded: "_Padded") -> Tensor:
+        dtype = _computing_dtype(x, weight)
+        ctx.n_values = x.shape[-1]
+        x = x[..., : padded.shape[2]].to(dtype)
+        own = padded.matrices(weight.to(dtype)).index_select(0, sessions)
+        own_bias = padded.vectors(bias.to(dtype)).index_select(0, sessions)
+        ctx.save_for_backward(x, weight, sessions)
+        ctx.padded = padded
+        return torch.baddbmm(own_bias[:, None], x, own.transpose(1, 2))
+
+    @staticmethod
+    def backward(ctx: Any, grad_y: Tensor) -> tuple[Tensor | None, Tensor, Tensor, None, None]:
+        x, weight, sessions = ctx.saved_tensors
+        padded: _Padded = ctx.padded
+        # A product, because sums by index are added up in any order.
+        is_of = torch.arange(padded.shape[0], device=x.device)[:, None] == sessions
+        of_trials = grad_y.transpose(1, 2) @ x
+        grad_weight = padded.weight_values(is_of.to(x.dtype) @ of_trials.flatten(1)).to(weight.dtype)
+        grad_bias = padded.bias_values(is_of.to(weight.dtype) @ grad_y.sum(1, dtype=weight.dtype))
+        grad_x = None
+        if ctx.needs_input_grad[0]:
+            grad_x = grad_y @ padded.matrices(weight.to(x.dtype)).index_select(0, sessions)
+            grad_x = F.pad(grad_x, (0, ctx.n_values - grad_x.shape[-1]))
+        return grad_x, grad_weight, grad_bias, None, None
+
+
+class _Padded:
+    """The maps of all sessions as matrices of one shape, (S, outputs, inputs) of the widest, with zeros beyond their own.
+
+    Attributes:
+        shape: (S, outputs, inputs).
+        device: that they are on.
+    """
+
+    def __init__(self, places: list[_Place], device: torch.device):
+        outputs, inputs = (max(place.shape[axis] for place in places) for axis in (0, 1))
+        self.shape, self.device = (len(places), outputs, inputs), device
+        rows = [outputs * session + np.arange(place.shape[0]) for session, place in enumerate(places)]
+        of_weights = [
+            (inputs * own[:, None] + np.arange(place.shape[1])).ravel() for own, place in zip(rows, places, strict=True)
+        ]
+        # Where each flat value lies among the padded ones.
+        self._weights = torch.from_numpy(np.concatenate(of_weights)).to(device)
+        self._biases = torch.from_numpy(np.concatenate(rows)).to(device)
+
+    def matrices(self, weight: Tensor) -> Tensor:
+        """Flat weights as matrices (S, outputs, inputs)."""
+        n_sessions, outputs, inputs = self.shape
+        return weight.new_zeros(n_sessions * outputs * inputs).index_copy(0, self._weights, weight).view(self.shape)
+
+    def vectors(self, bias: Tensor) -> Tensor:
+        """Flat biases as vectors (S, outputs)."""
+        n_sessions, outputs, _ = self.shape
+        return bias.new_zeros(n_sessions * outputs).index_copy(0, self._biases, bias).view(n_sessions, outputs)
+
+    def weight_values(self, matrices: Tensor) -> Tensor:
+        """The flat weights of matrices (S, outputs x inputs)."""
+        return matrices.flatten().index_select(0, self._weights)
+
+    def bias_values(self, vectors: Tensor) -> Tensor:
+        """The flat biases of vectors (S, outputs)."""
+        return vectors.flatten().index_select(0, self._biases)
+
+
+def _computing_dtype(x: Tensor, weight: Tensor) -> torch.dtype:
+    """That of autocast where it is enabled."""
+    device = x.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
+
+
 class RaggedLinear(nn.Module):
     """y = W_s x + b_s with W_s (outputs_s, inputs_s), stored one after the other."""
 
@@ -71,28 +148,40 @@ class RaggedLinear(nn.Module):
             _Place(slice(weight_end - o * i, weight_end), slice(bias_end - o, bias_end), (o, i))
             for weight_end, bias_end, (o, i) in zip(weight_ends, bias_ends, shapes, strict=True)
         ]
+        self._padded: _Padded | None = None
         self.weight = nn.Parameter(torch.empty(weight_ends[-1]))
         self.bias = nn.Parameter(torch.zeros(bias_ends[-1]))
         with torch.no_grad():
             for weight, _ in self.matrices():
                 weight.uniform_(-(weight.shape[1] ** -0.5), weight.shape[1] ** -0.5)
 
-    def forward(self, x: Tensor, groups: list[tuple[int, slice]]) -> Tensor:
-        """Map the trials of each session with its own weights.
+    def forward(self, x: Tensor, sessions: Tensor, groups: list[tuple[int, slice]] | None) -> Tensor:
+        """Map each trial with the weights of its session.
 
-        That is one product a session: of padded matrices there could be one for all, but its weights would have to be copied
-        together first, and its arithmetic would be several times as much.
+        With groups that is one product for each session, without copies or needless arithmetic, but of other shapes in every
+        batch. Without, the weights are copied for each trial.
 
         Args:
-            x: (B, T, inputs of the widest session in the batch, or more).
+            x: (B, T, inputs of the widest session in the batch, or more; without groups, of the widest of all, or more).
+            sessions: (B,) of each trial.
             groups: (session, its rows of x) of every session present.
 
         Returns:
-            (B, T, outputs of the widest session in the batch), 0 beyond a session's own.
+            (B, T, outputs of the widest session in the batch, or of all), 0 beyond a session's own.
         """
+        if groups is None:
+            if self._padded is None or self._padded.device != x.device:
+                self._padded = _Padded(self._places, x.device)
+            return _GatheredProducts.apply(x, self.weight, self.bias, sessions, self._padded)
         n_bins = x.shape[1]
         places = [(self._places[s], slice(n_bins * rows.start, n_bins * rows.stop)) for s, rows in groups]
         return _Products.apply(x.flatten(0, 1), self.weight, self.bias, places).unflatten(0, (-1, n_bins))
+
+    @property
+    def widest(self) -> tuple[int, int]:
+        """Most outputs and inputs of a session."""
+        outputs, inputs = (max(place.shape[axis] for place in self._places) for axis in (0, 1))
+        return outputs, inputs
 
     def slices(self, name: str) -> list[slice]:
         """Where in the flat "weight" or "bias" those of each session lie."""

@@ -65,7 +65,7 @@ class CountsTokens(nn.Module):
         if self.training and self.unit_dropout:
             x = x * self._kept_units(x)
         for depth, ragged in enumerate(self.maps):
-            x = ragged(F.softsign(x) if depth else x, batch.groups)
+            x = ragged(F.softsign(x) if depth else x, batch.sessions, batch.groups)
         return x
 
     def unit_vectors(self, session: int) -> Tensor:
@@ -164,7 +164,7 @@ class CountsReadout(nn.Module):
                     bias.copy_(session.null[modality.name].clamp(min=_LEAST_RATE).log())
 
     def forward(self, h_BTD: Tensor, batch: Batch) -> Tensor:
-        return self.map(h_BTD, batch.groups)
+        return self.map(h_BTD, batch.sessions, batch.groups)
 
     def unit_vectors(self, session: int) -> Tensor:
         """Each unit's weights, (N_s, width)."""

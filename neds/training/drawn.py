@@ -51,6 +51,8 @@ def drawn_parts(
     own: np.ndarray,
     at_once: int,
     seed: int,
+    *,
+    alike: bool = False,
 ) -> list[Drawn]:
     """A process's rows of a batch, `at_once` at a time, with the masks that the whole batch draws.
 
@@ -58,6 +60,7 @@ def drawn_parts(
         sessions, trials: (B,) rows of the whole batch.
         own: rows that are this process's. Without any it gets one that has no target, to join the others' step with.
         seed: of the masks.
+        alike: as in `Chosen`.
     """
     # Every process draws the masks of the whole batch, so that they do not depend on how it is cut.
     mask = draw_masks(
@@ -74,7 +77,7 @@ def drawn_parts(
     parts = [own[start : start + at_once] for start in range(0, len(own), at_once)]
     return [
         Drawn(
-            chosen_trials(sessions[rows], trials[rows], store.device),
+            chosen_trials(sessions[rows], trials[rows], store.device, alike=alike),
             mask.mapped(partial(_sent_rows, torch.from_numpy(rows), store.device)),
         )
         for rows in parts

@@ -1,17 +1,47 @@
-"""Steps on a GPU as CUDA graphs: recorded once, then started as one, where starting their kernels takes longer than these.
+"""Steps on a GPU as CUDA graphs: recorded once, then started as one.
 
-A network of the size that a session needs has kernels of a few microseconds; the host takes longer to start each.
+A network of the size that a session needs has kernels of a few microseconds; the host takes longer to start each. With many
+sessions and layers a slow host is late even for the kernels of a large batch.
 """
 
+import logging
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from neds.data.store import TrialStore
+from neds.model.network import NEDS
+from neds.model.ragged import RaggedLinear
+from neds.training.distributed import Processes
 from neds.training.drawn import Drawn
+from neds.training.settings import MemorySettings
 
+log = logging.getLogger(__name__)
+
+MOST_COPIED = 2**28
+"""Weights of a stitcher that are copied for the trials of a batch, at most. Those of 1024 trials, 600 units and a width of
+256 are half as many."""
 _WARM_UP = 3
+
+
+def are_recorded(
+    model: NEDS, store: TrialStore, memory: MemorySettings, processes: Processes, *, n_trials: int
+) -> bool:
+    """Whether a training's steps are CUDA graphs. Nothing in them may come from the host, and batches of several sessions
+    must be alike, for which the weights of its session are copied for every trial.
+
+    Args:
+        n_trials: of the largest batch.
+    """
+    if processes.device.type != "cuda" or processes.count > 1 or not store.is_on_device:
+        return False
+    if memory.compile is False or memory.recompute:
+        return False
+    maps = [module for module in model.stitchers.modules() if isinstance(module, RaggedLinear)]
+    return len(store.eids) == 1 or all(n_trials * math.prod(own.widest) <= MOST_COPIED for own in maps)
 
 
 @dataclass(frozen=True)
@@ -25,29 +55,33 @@ class _Recording:
 
 
 class StepGraphs:
-    """Records a step for every number of trials that a batch has, and replays it.
+    """Records a step for every size of a batch, and replays it.
 
-    A replay draws what the step itself would draw with the same seed. The session must be the same in all steps, because its
-    maps are part of what is recorded.
+    A replay draws what the step itself would draw with the same seed. Batches must be alike (`Chosen`), or all of one
+    session: what is recorded are operations on tensors of certain shapes.
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter]):
         self._parameters = list(parameters)
-        self._recordings: dict[int, _Recording] = {}
+        self._recordings: dict[tuple[int, ...], _Recording | None] = {}
         self._pool = torch.cuda.graph_pool_handle()
 
-    def replayed(self, drawn: Drawn, gradients: Callable[[Sequence[Drawn]], Tensor], *, seed: int) -> Tensor:
+    def replayed(self, drawn: Sequence[Drawn], gradients: Callable[[Sequence[Drawn]], Tensor], *, seed: int) -> Tensor:
         """What `gradients` returns, and the gradients that it would add, which must be none yet.
 
         Args:
+            drawn: parts of the batch.
             gradients: adds to the gradients of the parameters. It must not wait for the GPU.
             seed: of what is drawn on the GPU.
         """
-        n_trials = len(drawn.chosen.trials)
-        if n_trials not in self._recordings:
-            self._recordings[n_trials] = self._recorded(drawn, gradients)
-        recording = self._recordings[n_trials]
-        for recorded, values in zip(recording.inputs, drawn.tensors(), strict=True):
+        sizes = tuple(len(part.chosen.trials) for part in drawn)
+        if sizes not in self._recordings:
+            self._recordings[sizes] = self._recorded_if_it_fits(drawn, gradients)
+        recording = self._recordings[sizes]
+        if recording is None:
+            torch.manual_seed(seed)
+            return gradients(drawn)
+        for recorded, values in zip(recording.inputs, _tensors(drawn), strict=True):
             recorded.copy_(values)
         torch.manual_seed(seed)
         recording.graph.replay()
@@ -55,24 +89,41 @@ class StepGraphs:
             parameter.grad = gradient
         return recording.sums
 
-    def _recorded(self, drawn: Drawn, gradients: Callable[[Sequence[Drawn]], Tensor]) -> _Recording:
-        """The step of some trials as a graph. Nothing is kept of what it computes meanwhile."""
-        inputs = drawn.mapped(torch.clone)
+    def _recorded_if_it_fits(
+        self, drawn: Sequence[Drawn], gradients: Callable[[Sequence[Drawn]], Tensor]
+    ) -> _Recording | None:
+        """A graph keeps its memory, beside which other work may find too little."""
+        try:
+            return self._recorded(drawn, gradients)
+        except torch.OutOfMemoryError as error:
+            log.info("Steps of %d trials are not recorded: %s", sum(len(part.chosen.trials) for part in drawn), error)
+        # Here, because the tensors of the failed step live as long as its exception is handled.
+        self._forget()
+        torch.cuda.empty_cache()
+        return None
+
+    def _recorded(self, drawn: Sequence[Drawn], gradients: Callable[[Sequence[Drawn]], Tensor]) -> _Recording:
+        """The step of a batch as a graph. Nothing is kept of what it computes meanwhile."""
+        inputs = [part.mapped(torch.clone) for part in drawn]
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             # Libraries set themselves up at their first calls, which cannot be recorded.
             for _ in range(_WARM_UP):
-                gradients([inputs])
+                gradients(inputs)
                 self._forget()
         torch.cuda.current_stream().wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, pool=self._pool):
-            sums = gradients([inputs])
+            sums = gradients(inputs)
         recorded = [parameter.grad for parameter in self._parameters]
         self._forget()
-        return _Recording(graph, inputs.tensors(), sums, recorded)
+        return _Recording(graph, _tensors(inputs), sums, recorded)
 
     def _forget(self) -> None:
         for parameter in self._parameters:
             parameter.grad = None
+
+
+def _tensors(drawn: Sequence[Drawn]) -> list[Tensor]:
+    return [tensor for part in drawn for tensor in part.tensors()]

@@ -19,7 +19,7 @@ from neds.model.network import NEDS
 from neds.model.precision import Precision, faster_precision
 from neds.training.compiling import compiles
 from neds.training.distributed import Processes
-from neds.training.graphs import StepGraphs
+from neds.training.graphs import StepGraphs, are_recorded
 from neds.training.memory import explained, trials_at_once
 from neds.training.muon import Muon
 from neds.training.report import Report
@@ -28,7 +28,7 @@ from neds.training.scaling import loss_scales
 from neds.training.sessions import SessionParameters
 from neds.training.settings import MemorySettings, TrainingRun, TrainingSettings
 from neds.training.state import OWN, SHARED, TrainingState
-from neds.training.step import add_gradients
+from neds.training.step import Parts, add_gradients
 from neds.training.validate import can_be_scored, validate
 
 log = logging.getLogger(__name__)
@@ -115,8 +115,10 @@ def train(
         is_first=processes.is_first,
     )
     n_own = -(-min(settings.batch_size, trials_per_epoch) // processes.count)
-    at_once = trials_at_once(memory, state, store, run, scales, processes, n_own, description)
-    graphs = StepGraphs(model.parameters()) if _can_be_recorded(store, memory, processes) else None
+    recorded = are_recorded(model, store, memory, processes, n_trials=n_own)
+    alike = recorded and len(store.eids) > 1
+    at_once = trials_at_once(memory, state, store, run, scales, processes, n_own, description, alike=alike)
+    parts = Parts(at_once, alike=alike, graphs=StepGraphs(model.parameters()) if recorded else None)
     with report.bar(state), explained(description, at_once):
         while not state.has_ended:
             if state.has_lost_patience:
@@ -126,7 +128,7 @@ def train(
                 model.train()
                 for sessions_drawn, trials in _batches(store, run, state):
                     rows = sessions_drawn, trials
-                    sums = add_gradients(network, state, store, *rows, run, scales, processes, at_once, graphs)
+                    sums = add_gradients(network, state, store, *rows, run, scales, processes, parts)
                     state.step(sums, present=np.unique(sessions_drawn))
                     if saver.after_step():
                         raise Interrupted(
@@ -162,13 +164,6 @@ def _beginning(model: NEDS, store: TrialStore, settings: TrainingSettings) -> Tr
     own = SessionParameters(model) if settings.absent_sessions == "untouched" else None
     optimizers = _optimizers(model, settings, own)
     return TrainingState(model, optimizers, settings, steps_per_epoch=steps, device=store.device, own=own)
-
-
-def _can_be_recorded(store: TrialStore, memory: MemorySettings, processes: Processes) -> bool:
-    """Whether steps can be CUDA graphs: all of them do the same with other numbers, none of which comes from the host."""
-    is_alone_on_gpu = processes.device.type == "cuda" and processes.count == 1
-    is_wanted = memory.compile is not False and not memory.recompute
-    return is_alone_on_gpu and is_wanted and store.is_on_device and len(store.eids) == 1
 
 
 def _precision(

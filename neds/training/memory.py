@@ -12,10 +12,13 @@ from neds.errors import UserError
 from neds.training.distributed import Processes, alone
 from neds.training.settings import MemorySettings, TrainingRun
 from neds.training.state import TrainingState
-from neds.training.step import add_gradients
+from neds.training.step import Parts, add_gradients
 from neds.words import counted
 
 log = logging.getLogger(__name__)
+
+_FOR_VALIDATION = 2**30
+"""Bytes; it predicts few trials at once, and needs no gradients."""
 
 
 def trials_at_once(
@@ -27,6 +30,8 @@ def trials_at_once(
     processes: Processes,
     n_own: int,
     description: str,
+    *,
+    alike: bool = False,
 ) -> int:
     """Trials of a batch whose activations this process holds at once, the same number in all processes.
 
@@ -35,6 +40,7 @@ def trials_at_once(
     Args:
         n_own: trials of the largest batch that this process goes through.
         description: name of the run in its messages.
+        alike: as in `Parts`.
 
     Raises:
         UserError: a GPU's memory is too small for a single trial.
@@ -46,7 +52,8 @@ def trials_at_once(
         at_once = most = min(before or n_own, n_own)
         if processes.device.type == "cuda":
             with explained(description, 1):
-                at_once = processes.least(trials_that_fit(trial_step(state, store, run, scales, most), most))
+                step = trial_step(state, store, run, scales, most, alike=alike)
+                at_once = processes.least(trials_that_fit(step, most))
         if before and at_once < most:
             log.warning(
                 "%s: began with %d trials at once, of which %d fit this GPU: it goes on with these, though it rounds sums "
@@ -78,23 +85,34 @@ def trials_that_fit(step: Callable[[int], None], n_trials: int) -> int:
 
 
 def trial_step(
-    state: TrainingState, store: TrialStore, run: TrainingRun, scales: dict[str, Tensor], n_trials: int
+    state: TrainingState,
+    store: TrialStore,
+    run: TrainingRun,
+    scales: dict[str, Tensor],
+    n_trials: int,
+    *,
+    alike: bool = False,
 ) -> Callable[[int], None]:
     """A step that changes nothing, as a function of how many trials it holds at once: the gradients of `n_trials` of the
-    widest session, beside room for the gradients that processes exchange and, until the first step has made them, the
-    optimiser's two moments.
+    widest session, beside room for validation, for the gradients that processes exchange and, until the first step has made
+    them, for the optimiser's two moments.
     """
     sessions, trials = store.widest("train", n_trials)
     n_weights = sum(parameter.numel() for parameter in state.model.parameters())
 
     def step(at_once: int) -> None:
         room = torch.empty(1 if state.has_stepped else 3, n_weights, device=store.device)
+        # What a recorded step takes is kept for it, so that validation needs memory of its own.
+        further = torch.empty(
+            _FOR_VALIDATION if store.device.type == "cuda" else 0, dtype=torch.uint8, device=store.device
+        )
         state.model.train()
         try:
-            add_gradients(state.model, state, store, sessions, trials, run, scales, alone(store.device), at_once)
+            parts = Parts(at_once, alike=alike)
+            add_gradients(state.model, state, store, sessions, trials, run, scales, alone(store.device), parts)
         finally:
             state.model.zero_grad(set_to_none=True)
-            del room
+            del room, further
 
     return step
 

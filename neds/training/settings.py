@@ -164,8 +164,8 @@ class MemorySettings(Settings):
     )
     """Train with layers that torch.compile made: fewer and larger kernels, for half a minute at the start. It needs Triton
     and a C compiler. auto: on a GPU for a training that takes it minutes, unless something it needs is missing, which is
-    logged. Sums are rounded otherwise and dropout draws other values; it makes nothing stale. Unless this is false, a
-    training of one session on a GPU records its steps as CUDA graphs besides, which rounds and draws as it does without."""
+    logged. Sums are rounded otherwise; it makes nothing stale. Unless this is false, trainings on one GPU also record their
+    steps as CUDA graphs; those of several sessions then draw other values of `unit_dropout` and `input_noise`."""
 
 
 class TrainingBlock(MemorySettings, TrainingSettings):

@@ -41,6 +41,21 @@ class _Part:
     target_units: Mapping[str, Tensor]
 
 
+@dataclass(frozen=True)
+class Parts:
+    """How the trials of a batch go through the network.
+
+    Attributes:
+        at_once: trials of a part.
+        alike: whether parts of as many trials have the same shapes, whichever sessions they are of.
+        graphs: records steps and replays them; the trials must be alike, or of one session.
+    """
+
+    at_once: int
+    alike: bool = False
+    graphs: StepGraphs | None = None
+
+
 def add_gradients(
     network: nn.Module,
     state: TrainingState,
@@ -50,8 +65,7 @@ def add_gradients(
     run: TrainingRun,
     scales: dict[str, Tensor],
     processes: Processes,
-    at_once: int,
-    graphs: StepGraphs | None = None,
+    parts: Parts,
 ) -> Tensor:
     """Add the gradients of this process's rows of a batch to those of the parameters.
 
@@ -62,8 +76,7 @@ def add_gradients(
         network: `state.model`, or what wraps it.
         sessions, trials: rows of the whole batch, of all processes.
         scales: factors of the losses, of `neds.training.scaling.loss_scales`.
-        at_once: trials of a part.
-        graphs: records the step of a batch that has but one part, and replays it.
+        parts: in which this process's rows go through the network.
 
     Returns:
         (2, outputs) sums of the loss, and numbers of values in them, over the whole batch.
@@ -72,10 +85,12 @@ def add_gradients(
     place = [run.seed, state.progress.epoch, state.progress.batch]
     seed = int(np.random.SeedSequence(place).generate_state(1)[0])
     own = processes.own_rows(len(trials))
-    drawn = drawn_parts(state.model.design, store, sessions, trials, run.masking, own, at_once, seed)
+    drawn = drawn_parts(
+        state.model.design, store, sessions, trials, run.masking, own, parts.at_once, seed, alike=parts.alike
+    )
     gradients = partial(_add_gradients, network, state, store, run, scales, processes)
-    if graphs is not None and len(drawn) == 1:
-        return graphs.replayed(drawn[0], gradients, seed=seed + processes.rank)
+    if parts.graphs is not None:
+        return parts.graphs.replayed(drawn, gradients, seed=seed + processes.rank)
     torch.manual_seed(seed + processes.rank)
     return gradients(drawn)
 
