@@ -2,7 +2,8 @@
 
     python -m benchmarks.machine
 
-The best of several tries, with as many threads as torch takes: what is measured is what the machine can do.
+The best of many tries, with as many threads as torch takes: what is measured is what the machine can do, whatever else it
+does.
 """
 
 import platform
@@ -16,7 +17,7 @@ from benchmarks.measurement import Measurement, report, seconds
 
 Shape = tuple[int, ...]
 
-_TRIES = 7
+_TRIES = 30
 _WIDTH = 2048
 _COPIED = 64 * 1024 * 1024
 """Numbers; with 4 bytes each they fit no cache."""

@@ -26,7 +26,7 @@ from neds.download import ranges, retries
 from neds.download.listing import listed
 from neds.download.sizes import readable_size
 from neds.errors import UserError
-from neds.files.addresses import where_buckets_lie
+from neds.files.addresses import address_fault, where_buckets_lie
 from neds.files.raw import RawSession, read_raw
 from neds.plan.benchmark import left_out_tasks
 from neds.plan.opened import OpenedPlan
@@ -340,6 +340,10 @@ def test_a_bucket_without_the_benchmarks_files_is_told_with_what_it_holds(publis
         assert "which AWS_ENDPOINT_URL_S3 names; name the folder" in nothing
         server.faults["/gone/"] = [404, 404]
         assert "no such file or folder (404); correct the address; buckets are looked for at 127" in said("s3://gone")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "store:9000")
+    no_address = "AWS_ENDPOINT_URL_S3=store:9000: is no address of a server; write AWS_ENDPOINT_URL_S3=https://SERVER"
+    assert said("s3://open/v1") == no_address
+    assert address_fault("s3://open/v1/eval/aaaa.h5") == no_address
     for wrong in ("s3:/open/v1", "s3:///open/v1", "s3:open/v1"):
         assert said(wrong) == f"{wrong}: is neither an address nor a path; write s3://open/v1"
 

@@ -37,7 +37,9 @@ def address_fault(address: str) -> str:
         return f"{address}: is no address ({error})"
     if is_in_bucket(address):
         bucket, key = bucket_and_key(address)
-        return "" if bucket and key else f"{address}: names no object in a bucket; write s3://BUCKET/KEY"
+        if not (bucket and key):
+            return f"{address}: names no object in a bucket; write s3://BUCKET/KEY"
+        return _endpoint_fault()
     if parts.username or parts.password:
         return f"{address}: has an account in it, which would stand in logs and results; download the file"
     if not parts.hostname or not is_secure(address, from_loopback=True):
@@ -85,6 +87,14 @@ def where_buckets_lie(address: str) -> str:
 def host_of(url: str) -> str:
     """Host and port, without an account."""
     return urlsplit(url).netloc.rpartition("@")[2]
+
+
+def _endpoint_fault() -> str:
+    """Why no server can be asked for buckets, in a sentence."""
+    name = _endpoint_name()
+    if not name or os.environ[name].startswith(("https://", "http://")):
+        return ""
+    return f"{name}={os.environ[name]}: is no address of a server; write {name}=https://SERVER"
 
 
 def _endpoint_name() -> str:

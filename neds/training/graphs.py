@@ -22,16 +22,16 @@ from neds.training.settings import MemorySettings
 log = logging.getLogger(__name__)
 
 MOST_COPIED = 2**28
-"""Weights of a stitcher that are copied for the trials of a batch, at most. Those of 1024 trials, 600 units and a width of
-256 are half as many."""
+"""Weights of a stitcher that a step copies at most, for its trials or for all sessions. Those of 1024 trials, 600 units and
+a width of 256 are half as many."""
 _WARM_UP = 3
 
 
 def are_recorded(
     model: NEDS, store: TrialStore, memory: MemorySettings, processes: Processes, *, n_trials: int
 ) -> bool:
-    """Whether a training's steps are CUDA graphs. Nothing in them may come from the host, and batches of several sessions
-    must be alike, for which the weights of its session are copied for every trial.
+    """Whether a training's steps are CUDA graphs. Nothing in them may come from the host. Batches of several sessions must
+    be alike, for which every trial gets a copy of its session's weights.
 
     Args:
         n_trials: of the largest batch.
@@ -41,7 +41,8 @@ def are_recorded(
     if memory.compile is False or memory.recompute:
         return False
     maps = [module for module in model.stitchers.modules() if isinstance(module, RaggedLinear)]
-    return len(store.eids) == 1 or all(n_trials * math.prod(own.widest) <= MOST_COPIED for own in maps)
+    n_copies = max(n_trials, len(store.eids))
+    return len(store.eids) == 1 or all(n_copies * math.prod(own.widest) <= MOST_COPIED for own in maps)
 
 
 @dataclass(frozen=True)
