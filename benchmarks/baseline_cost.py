@@ -1,8 +1,8 @@
 """CPU seconds of the baselines of one session that are no networks: 600 trials, 700 units, 100 bins, fitted and predicted.
 
-On one thread, as the workflow runs them.
+    python -m benchmarks.baseline_cost
 
-python -m benchmarks.baseline_cost
+On one thread, as the workflow runs them.
 """
 
 from importlib import import_module

@@ -2,9 +2,10 @@
 
     python -m benchmarks.dry_run
 
-All models (mm, encoding, decoding; from scratch and fine-tuned) and baselines of 84 sessions in the paper's roles, and of
-450 in the same proportion. "fresh": nothing was done yet; "done": everything was, and each file is checked. The baseline is
-`snakemake -n` on a Snakefile with one rule that does nothing, on the same machine at the same time. No session is loaded.
+All models (mm, encoding, decoding; from scratch and fine-tuned) and baselines of 84 sessions in the paper's roles, or of
+another number in the same proportion. "fresh": nothing was done yet; "done": everything was, and each file is checked. The
+baseline is `snakemake -n` on a Snakefile with one rule that does nothing, on the same machine at the same time. No session
+is loaded.
 """
 
 import argparse

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks training on one NVIDIA GPU in about ten minutes, and measures it:  bash benchmarks/gpu_check.sh
+# Checks training on one NVIDIA GPU in five to ten minutes, and measures it:  bash benchmarks/gpu_check.sh
 # What it checks and how to read its lines: docs/cluster.md. TINY=1 DEVICE=cpu runs all of it, small, without a GPU.
 # OUT: folder of results.jsonl and logs.  WORK: scratch folder, 1 GB.  PYTHON: the interpreter.  WHEELS: folder of wheels from
 # which pydantic and cyclopts are installed under WORK where the interpreter lacks one of them.

@@ -125,7 +125,7 @@ class Training:
             memory, self.state, self.store, run, {}, alone(device), n_trials, "check", alike=self.alike
         )
         self.batches = self._batches()
-        self.graphs = StepGraphs(self.network.parameters()) if recorded and device.type == "cuda" else None
+        self.graphs = StepGraphs(self.network.parameters(), "check") if recorded and device.type == "cuda" else None
 
     def _batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Those of one epoch after the other."""

@@ -11,6 +11,7 @@ of an hour, is ended, and the page says so.
 """
 
 import argparse
+import ast
 import os
 import signal
 import subprocess
@@ -103,18 +104,28 @@ def page(printed: dict[str, str], on_gpu: Sequence[Measurement] = ()) -> str:
         f"{processor()}; {len(os.sched_getaffinity(0))} cores; torch {torch.__version__}, {torch.get_num_threads()} threads",
         "*share of the limit*: the time that this machine's measured limit allows, by the time that was taken. "
         "*plain way*: what else one would do, in the same run; *times faster* is against it.",
+        "What options save, and what they cost in scores: fewer tokens and bf16 ([training.md](training.md#fewer-tokens)), "
+        "dropout of keys ([training.md](training.md#dropout-in-attention)), and on a GPU compiled layers "
+        "([cluster.md](cluster.md#what-was-seen-on-one)).",
     ]
-    found = [one for text in printed.values() for one in measurements(text)]
-    for section, own in groupby(found, key=lambda one: one.section):
-        paragraphs += [f"## {section}", table(list(own))]
-    if any(one.section.startswith(GROWTH) for one in found):
-        paragraphs += [f"![Trials per second and peak memory]({PICTURE.name})"]
+    for module, text in printed.items():
+        for section, own in groupby(measurements(text), key=lambda one: one.section):
+            paragraphs += [f"## {section}", table(list(own))]
+        if any(one.section.startswith(GROWTH) for one in measurements(text)):
+            paragraphs += [f"![Trials per second and peak memory]({PICTURE.name})"]
+        paragraphs += explanation(module)
     for section, own in groupby(on_gpu, key=lambda one: one.section):
         paragraphs += [f"## {section}", table(list(own))]
     for module, text in printed.items():
         ended = [line for line in text.splitlines() if line.startswith(("ended", "failed"))]
         paragraphs += [f"`benchmarks.{module}`: {line}." for line in ended]
     return "\n\n".join(paragraphs) + "\n"
+
+
+def explanation(module: str) -> list[str]:
+    """What the page says of a benchmark: the paragraphs of its docstring behind the command."""
+    docstring = ast.get_docstring(ast.parse((Path(__file__).with_name(f"{module}.py")).read_text(encoding="utf-8")))
+    return [" ".join(part.split()) for part in (docstring or "").partition("python -m")[2].split("\n\n")[1:]]
 
 
 def table(rows: Sequence[Measurement]) -> str:

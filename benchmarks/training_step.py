@@ -3,8 +3,9 @@
     python -m benchmarks.training_step
 
 Between any two steps of the loop a step of the plain way is timed: `torch.nn.TransformerEncoder` with dropout, as the public
-code has it, over a token for every bin of every modality, without stitchers and readouts. The floor is the time that the
-loop's own arithmetic takes at the rate of a large product of matrices.
+code has it, over a token for every bin of every modality, without stitchers and readouts; decoding alone needs the tokens of
+spikes and no others. The floor is the time that the loop's own arithmetic takes at the rate of a large product of matrices,
+in fp32 both. With the plain steps between, a step finds no cache warm and takes longer than in a training.
 """
 
 import tempfile
@@ -74,7 +75,7 @@ def time_steps(run: TrainingRun, aligned: list[Path], steps: Steps) -> None:
 
 
 def training_run(mode: ModeName, size: ModelSettings) -> TrainingRun:
-    """The default training of a network of that size, in batches of `BATCH`; in fp32, as the floor is."""
+    """The default training of a network of that size in fp32, in batches of `BATCH`."""
     return TrainingRun(
         mode=mode,
         modalities=list(PAPER),

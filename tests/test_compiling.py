@@ -1,6 +1,6 @@
 """Compiled layers, and steps that a GPU replays, train the same network."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from neds.errors import UserError
 from neds.training.compiling import compiles, training_operations
 from neds.training.distributed import Processes, alone
 from neds.training.drawn import Drawn, drawn_parts
-from neds.training.graphs import StepGraphs, are_recorded
+from neds.training.graphs import StepGraphs, _Recording, why_not_recorded
 from neds.training.settings import MemorySettings
 from neds.training.step import Parts, add_gradients
 from tests.aligned_sessions import make_session
@@ -34,7 +34,7 @@ def asked(compile_: bool | str, device: torch.device = CPU, n_trials: int = 10**
 @pytest.mark.slow
 @pytest.mark.parametrize("dropout", [False, True])
 def test_compiled_layers_give_the_same_gradients(dropout):
-    """And drop the same values, so that it is no matter whether a training is compiled."""
+    """And drop the same values, so that it does not matter whether a training is compiled."""
     plain, other = make_state(dropout=dropout), make_state(dropout=dropout)
     other[0].model.encoder.compiles = True
     assert_close(gradients(plain, 12), gradients(other, 12))
@@ -78,7 +78,7 @@ def test_a_replayed_step_has_the_gradients_of_the_step_itself(n_sessions, at_onc
     found = []
     for recorded in (False, True):
         state, store, run = make_state(dropout=True, device=device, n_sessions=n_sessions)
-        graphs = StepGraphs(state.model.parameters()) if recorded else None
+        graphs = StepGraphs(state.model.parameters(), "x") if recorded else None
         for sessions in ([0, 0, 0, 0], [0, 0, n_sessions - 1, n_sessions - 1]):
             state.model.zero_grad()
             parts = Parts(at_once, alike=n_sessions > 1, graphs=graphs)
@@ -88,37 +88,71 @@ def test_a_replayed_step_has_the_gradients_of_the_step_itself(n_sessions, at_onc
     assert_close(*found)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_a_step_that_cannot_be_recorded_for_want_of_memory_is_made_all_the_same():
-    device = torch.device("cuda")
-    state, store, run = make_state(device=device, n_sessions=1)
-    drawn = drawn_parts(state.model.design, store, *np.zeros((2, 4), int), run.masking, np.arange(4), 4, 0)
+class Replay:
+    """In the place of a CUDA graph: leaves gradients of 1."""
+
+    def __init__(self, weight: torch.nn.Parameter):
+        self.gradient = torch.ones_like(weight)
+
+    def replay(self) -> None:
+        pass
+
+
+def test_where_memory_is_short_a_training_goes_on_without_recorded_steps(monkeypatch, caplog):
+    """An epoch's short last batch, or validation, may find too little beside the steps that are recorded."""
+    caplog.set_level("INFO")
+    monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: (0, 0))
+    state, store, run = make_state(n_sessions=1)
     weight = next(state.model.parameters())
+    graphs = StepGraphs([weight], "pretraining")
 
-    def gradients(parts: Sequence[Drawn]) -> torch.Tensor:
-        if torch.cuda.is_current_stream_capturing():
-            torch.empty(2**50, device=device)
-        weight.grad = torch.ones_like(weight)
-        return torch.ones(2, 5, device=device)
+    def recorded(self: StepGraphs, drawn: Sequence[Drawn], gradients: Callable[..., torch.Tensor]) -> _Recording:
+        if len(drawn[0].chosen.trials) < 4:
+            raise torch.OutOfMemoryError
+        replay = Replay(weight)
+        return _Recording(replay, drawn[0].tensors(), torch.ones(2, 5), [replay.gradient])
 
-    graphs = StepGraphs(state.model.parameters())
-    for _ in range(2):
-        state.model.zero_grad()
-        assert graphs.replayed(drawn, gradients, seed=0).sum() == 10
-        assert weight.grad is not None and weight.grad.sum() == weight.numel()
+    def eager(parts: Sequence[Drawn]) -> torch.Tensor:
+        weight.grad = torch.full_like(weight, 2.0)
+        return torch.ones(2, 5)
+
+    def step(n_trials: int) -> float:
+        """The gradient that it leaves."""
+        rows = np.zeros(n_trials, int), np.arange(n_trials)
+        drawn = drawn_parts(state.model.design, store, *rows, run.masking, np.arange(n_trials), 4, 0)
+        weight.grad = None
+        assert graphs.replayed(drawn, eager, seed=0).sum() == 10
+        assert weight.grad is not None
+        return float(weight.grad.flatten()[0])
+
+    monkeypatch.setattr(StepGraphs, "_recorded", recorded)
+    assert [step(4), step(4), step(3), step(4)] == [1, 1, 2, 2]
+    assert caplog.text.count("pretraining: its steps are recorded no more") == 1
+
+    graphs, tries = StepGraphs([weight], "pretraining"), iter([torch.OutOfMemoryError, None])
+
+    def validation() -> str:
+        if fault := next(tries):
+            raise fault
+        return "scores"
+
+    assert step(4) == 1 and graphs.with_room(validation) == "scores" and step(4) == 2
+    tries = iter([torch.OutOfMemoryError])
+    with pytest.raises(torch.OutOfMemoryError):
+        graphs.with_room(validation)
 
 
 def test_steps_are_recorded_where_they_can_be(monkeypatch):
     state, store, _ = make_state()
     on_gpu = replace(alone(CPU), device=torch.device("cuda"))
 
-    def recorded(processes: Processes = on_gpu, n_trials: int = 16, **memory: Any) -> bool:
-        return are_recorded(state.model, store, MemorySettings(**memory), processes, n_trials=n_trials)
+    def reason(processes: Processes = on_gpu, n_trials: int = 16, **memory: Any) -> str:
+        return why_not_recorded(state.model, store, MemorySettings(**memory), processes, n_trials=n_trials)
 
-    assert not recorded(), "counts in main memory"
+    assert "too small for the counts" in reason()
     monkeypatch.setattr(TrialStore, "is_on_device", True)
-    assert recorded()
-    assert not recorded(alone(CPU))
-    assert not recorded(compile=False)
-    assert not recorded(recompute=True)
-    assert not recorded(n_trials=10**8), "the weights of so many trials would not fit beside each other"
+    assert not reason()
+    assert reason(alone(CPU)) == "no GPU"
+    assert "training.compile is false" in reason(compile=False)
+    assert "training.recompute is true" in reason(recompute=True)
+    assert "so many sessions" in reason(n_trials=10**8), "the weights of so many trials would not fit beside each other"

@@ -58,13 +58,20 @@ def make_state(
     return TrainingState(network, [optimizer], run.training, steps_per_epoch=9, device=device), store, run
 
 
+WHOLE = [0, 0, 0, 0, 0, 1, 2, 2, 2, 2, 2, 2], range(12)
+
+
 def gradients(
-    made: tuple[TrainingState, TrialStore, TrainingRun], at_once: int, *, alike: bool = False
+    made: tuple[TrainingState, TrialStore, TrainingRun],
+    at_once: int,
+    *,
+    alike: bool = False,
+    rows: tuple[Sequence[int], Sequence[int]] = WHOLE,
 ) -> dict[str, torch.Tensor]:
-    """Of a batch of 12 trials, with its sums of the loss as "sums"."""
+    """Of a batch, sessions and trials, of 12 trials when omitted, with its sums of the loss as "sums"."""
     state, store, run = made
     state.model.zero_grad()
-    sessions, trials = np.repeat([0, 1, 2], [5, 1, 6]), np.arange(12)
+    sessions, trials = map(np.array, rows)
     sums = add_gradients(state.model, state, store, sessions, trials, run, {}, alone(CPU), Parts(at_once, alike=alike))
     return {name: parameter.grad for name, parameter in state.model.named_parameters()} | {"sums": sums}
 
@@ -81,10 +88,13 @@ def test_gradients_of_a_batch_do_not_depend_on_its_parts(at_once):
     assert_close(gradients(made, 12), gradients(made, at_once))
 
 
-def test_gradients_of_batches_that_are_alike_are_the_same():
-    """The maps of sessions of 7, 20 and 3 units are filled up to one size, which a GPU's recorded steps need."""
-    made = make_state()
-    assert_close(gradients(made, 12), gradients(made, 5, alike=True))
+@pytest.mark.parametrize("rows", [WHOLE, ([0, 0, 2], [0, 1, 2])])
+def test_gradients_of_batches_that_are_alike_are_the_same(rows):
+    """The maps of sessions of 7, 20 and 3 units are filled up to one size, which a GPU's recorded steps need; a trial's
+    dropout is the same, whether the session of 20 is in the batch or not.
+    """
+    made = make_state(dropout=True)
+    assert_close(gradients(made, 12, rows=rows), gradients(made, 12, alike=True, rows=rows))
 
 
 def test_recomputed_activations_give_the_same_gradients_bit_for_bit():

@@ -90,11 +90,19 @@ def host_of(url: str) -> str:
 
 
 def _endpoint_fault() -> str:
-    """Why no server can be asked for buckets, in a sentence."""
+    """Why no server can be asked for buckets, in a sentence. The value may hold an account, and is not repeated."""
     name = _endpoint_name()
-    if not name or os.environ[name].startswith(("https://", "http://")):
+    if not name:
         return ""
-    return f"{name}={os.environ[name]}: is no address of a server; write {name}=https://SERVER"
+    try:
+        parts = urlsplit(os.environ[name])
+    except ValueError:
+        return f"{name}: is no address of a server; write {name}=https://SERVER"
+    if parts.username or parts.password:
+        return f"{name}: has an account in it; open buckets are read without one"
+    if not parts.hostname or not is_secure(os.environ[name], from_loopback=True):
+        return f"{name}: is no address that is read from; write {name}=https://SERVER"
+    return ""
 
 
 def _endpoint_name() -> str:

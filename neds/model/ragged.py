@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -69,8 +68,7 @@ class _GatheredProducts(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, sessions: Tensor, padded: "_Padded") -> Tensor:
         dtype = _computing_dtype(x, weight)
-        ctx.n_values = x.shape[-1]
-        x = x[..., : padded.shape[2]].to(dtype)
+        x = x.to(dtype)
         own = padded.matrices(weight.to(dtype)).index_select(0, sessions)
         own_bias = padded.vectors(bias.to(dtype)).index_select(0, sessions)
         ctx.save_for_backward(x, weight, sessions)
@@ -89,20 +87,21 @@ class _GatheredProducts(torch.autograd.Function):
         grad_x = None
         if ctx.needs_input_grad[0]:
             grad_x = grad_y @ padded.matrices(weight.to(x.dtype)).index_select(0, sessions)
-            grad_x = F.pad(grad_x, (0, ctx.n_values - grad_x.shape[-1]))
         return grad_x, grad_weight, grad_bias, None, None
 
 
 class _Padded:
     """The maps of all sessions as matrices of one shape, (S, outputs, inputs) of the widest, with zeros beyond their own.
 
+    It holds 8 bytes for each weight, twice what the weight takes.
+
     Attributes:
         shape: (S, outputs, inputs).
         device: that they are on.
     """
 
-    def __init__(self, places: list[_Place], device: torch.device):
-        outputs, inputs = (max(place.shape[axis] for place in places) for axis in (0, 1))
+    def __init__(self, places: list[_Place], widest: tuple[int, int], device: torch.device):
+        outputs, inputs = widest
         self.shape, self.device = (len(places), outputs, inputs), device
         rows = [outputs * session + np.arange(place.shape[0]) for session, place in enumerate(places)]
         of_weights = [
@@ -138,7 +137,11 @@ def _computing_dtype(x: Tensor, weight: Tensor) -> torch.dtype:
 
 
 class RaggedLinear(nn.Module):
-    """y = W_s x + b_s with W_s (outputs_s, inputs_s), stored one after the other."""
+    """y = W_s x + b_s with W_s (outputs_s, inputs_s), stored one after the other.
+
+    Attributes:
+        widest: most outputs and inputs of a session.
+    """
 
     def __init__(self, inputs: list[int], outputs: list[int]):
         super().__init__()
@@ -148,6 +151,7 @@ class RaggedLinear(nn.Module):
             _Place(slice(weight_end - o * i, weight_end), slice(bias_end - o, bias_end), (o, i))
             for weight_end, bias_end, (o, i) in zip(weight_ends, bias_ends, shapes, strict=True)
         ]
+        self.widest = max(outputs), max(inputs)
         self._padded: _Padded | None = None
         self.weight = nn.Parameter(torch.empty(weight_ends[-1]))
         self.bias = nn.Parameter(torch.zeros(bias_ends[-1]))
@@ -162,7 +166,7 @@ class RaggedLinear(nn.Module):
         batch. Without, the weights are copied for each trial.
 
         Args:
-            x: (B, T, inputs of the widest session in the batch, or more; without groups, of the widest of all, or more).
+            x: (B, T, inputs of the widest session in the batch, or more; without groups, of the widest of all).
             sessions: (B,) of each trial.
             groups: (session, its rows of x) of every session present.
 
@@ -171,17 +175,11 @@ class RaggedLinear(nn.Module):
         """
         if groups is None:
             if self._padded is None or self._padded.device != x.device:
-                self._padded = _Padded(self._places, x.device)
+                self._padded = _Padded(self._places, self.widest, x.device)
             return _GatheredProducts.apply(x, self.weight, self.bias, sessions, self._padded)
         n_bins = x.shape[1]
         places = [(self._places[s], slice(n_bins * rows.start, n_bins * rows.stop)) for s, rows in groups]
         return _Products.apply(x.flatten(0, 1), self.weight, self.bias, places).unflatten(0, (-1, n_bins))
-
-    @property
-    def widest(self) -> tuple[int, int]:
-        """Most outputs and inputs of a session."""
-        outputs, inputs = (max(place.shape[axis] for place in self._places) for axis in (0, 1))
-        return outputs, inputs
 
     def slices(self, name: str) -> list[slice]:
         """Where in the flat "weight" or "bias" those of each session lie."""

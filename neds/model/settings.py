@@ -111,7 +111,7 @@ class ModelSettings(Settings):
         public_code="probabilities",
     )
     """Drop each probability of a query and a key by itself, or whole keys, in every head others. Dropping probabilities
-    rules out the fused attention kernel: on a CPU a step then takes 3.4 times as long as without dropout
+    rules out the fused attention kernel: on a CPU a step then takes 3.3 times as long as without dropout
     (docs/training.md)."""
     attention_output_dropout: float = key(
         0.0, ge=0, lt=1, when="to compare with the public code", paper="see attention_dropout", public_code="0.4"

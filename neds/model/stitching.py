@@ -57,13 +57,16 @@ class CountsTokens(nn.Module):
         hidden = [2 * n for n in units]
         sizes = [(units, width)] if settings.stitcher == "linear" else [(units, hidden), (hidden, width)]
         self.maps = nn.ModuleList(RaggedLinear(inputs, outputs) for inputs, outputs in sizes)
+        self.most_units = max(units)
 
     def forward(self, batch: Batch) -> Tensor:
         x = batch.read(self.name)
+        # Drawn for the widest session of all, so that a trial gets the same in whatever batch it is.
         if self.training and self.input_noise:
-            x = x + self.input_noise * torch.randn_like(x)
+            noise = torch.randn(*x.shape[:2], self.most_units, device=x.device)
+            x = x + self.input_noise * noise[..., : x.shape[-1]]
         if self.training and self.unit_dropout:
-            x = x * self._kept_units(x)
+            x = x * self._kept_units(len(x), x.device)[..., : x.shape[-1]]
         for depth, ragged in enumerate(self.maps):
             x = ragged(F.softsign(x) if depth else x, batch.sessions, batch.groups)
         return x
@@ -80,9 +83,10 @@ class CountsTokens(nn.Module):
             return first.T
         return (second[0][0] * (1 + bias.abs()).pow(-2) @ first).T
 
-    def _kept_units(self, x_BTN: Tensor) -> Tensor:
-        share = self.unit_dropout * torch.rand(len(x_BTN), 1, 1, device=x_BTN.device)
-        return torch.rand(len(x_BTN), 1, x_BTN.shape[-1], device=x_BTN.device) >= share
+    def _kept_units(self, n_trials: int, device: torch.device) -> Tensor:
+        """(B, 1, most units of a session)."""
+        share = self.unit_dropout * torch.rand(n_trials, 1, 1, device=device)
+        return torch.rand(n_trials, 1, self.most_units, device=device) >= share
 
 
 class ContinuousTokens(nn.Module):

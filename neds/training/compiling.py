@@ -11,8 +11,8 @@ from neds.training.settings import MemorySettings
 log = logging.getLogger(__name__)
 
 WORTH_COMPILING = 2e16
-"""Floating-point operations from which a training is compiled by itself. An H200 does them in three minutes as they are and
-in two when compiled, which takes half a minute (docs/performance.md); slower GPUs gain more."""
+"""Floating-point operations from which a training is compiled by itself. An H200 did them in three minutes as they are and
+in two when compiled, which took it up to half a minute; slower GPUs gain more."""
 
 
 def compiles(

@@ -8,6 +8,7 @@ import logging
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -21,28 +22,37 @@ from neds.training.settings import MemorySettings
 
 log = logging.getLogger(__name__)
 
-MOST_COPIED = 2**28
-"""Weights of a stitcher that a step copies at most, for its trials or for all sessions. Those of 1024 trials, 600 units and
-a width of 256 are half as many."""
+MOST_COPIED = 2**30
+"""Weights of a stitcher that are copied for the trials of a part, at most: 2 GB in bf16."""
+MOST_PADDED = 2**28
+"""Weights of all sessions in a stitcher, filled up to one shape, at most: 2 GB of places (`neds.model.ragged`)."""
 _WARM_UP = 3
+Result = TypeVar("Result")
 
 
-def are_recorded(
+def why_not_recorded(
     model: NEDS, store: TrialStore, memory: MemorySettings, processes: Processes, *, n_trials: int
-) -> bool:
-    """Whether a training's steps are CUDA graphs. Nothing in them may come from the host. Batches of several sessions must
-    be alike, for which every trial gets a copy of its session's weights.
+) -> str:
+    """Why the steps of a training on a GPU are not CUDA graphs, in a few words; empty where they are.
+
+    Nothing in them may come from the host. Batches of several sessions must be alike, for which every trial gets a copy of
+    its session's weights.
 
     Args:
-        n_trials: of the largest batch.
+        n_trials: of the largest part of a batch.
     """
-    if processes.device.type != "cuda" or processes.count > 1 or not store.is_on_device:
-        return False
-    if memory.compile is False or memory.recompute:
-        return False
-    maps = [module for module in model.stitchers.modules() if isinstance(module, RaggedLinear)]
-    n_copies = max(n_trials, len(store.eids))
-    return len(store.eids) == 1 or all(n_copies * math.prod(own.widest) <= MOST_COPIED for own in maps)
+    maps = [math.prod(each.widest) for each in model.stitchers.modules() if isinstance(each, RaggedLinear)]
+    is_one, largest = len(store.eids) == 1, max(maps, default=0)
+    reasons = {
+        "no GPU": processes.device.type != "cuda",
+        "training.compile is false": memory.compile is False,
+        "training.recompute is true": memory.recompute,
+        "several processes train together": processes.count > 1,
+        "the GPU's memory is too small for the counts of all sessions": not store.is_on_device,
+        "so many sessions, each with a map of its own, are too much": not is_one
+        and (n_trials * largest > MOST_COPIED or len(store.eids) * largest > MOST_PADDED),
+    }
+    return next((reason for reason, holds in reasons.items() if holds), "")
 
 
 @dataclass(frozen=True)
@@ -60,12 +70,20 @@ class StepGraphs:
 
     A replay draws what the step itself would draw with the same seed. Batches must be alike (`Chosen`), or all of one
     session: what is recorded are operations on tensors of certain shapes.
+
+    The memory of recorded steps is kept for them, so that other work may find too little: then nothing is recorded any more.
     """
 
-    def __init__(self, parameters: Iterable[nn.Parameter]):
+    def __init__(self, parameters: Iterable[nn.Parameter], description: str):
+        """
+        Args:
+            description: name of the run in its messages.
+        """
         self._parameters = list(parameters)
-        self._recordings: dict[tuple[int, ...], _Recording | None] = {}
+        self._description = description
+        self._recordings: dict[tuple[int, ...], _Recording] = {}
         self._pool = torch.cuda.graph_pool_handle()
+        self._has_room = True
 
     def replayed(self, drawn: Sequence[Drawn], gradients: Callable[[Sequence[Drawn]], Tensor], *, seed: int) -> Tensor:
         """What `gradients` returns, and the gradients that it would add, which must be none yet.
@@ -75,13 +93,39 @@ class StepGraphs:
             gradients: adds to the gradients of the parameters. It must not wait for the GPU.
             seed: of what is drawn on the GPU.
         """
-        sizes = tuple(len(part.chosen.trials) for part in drawn)
-        if sizes not in self._recordings:
-            self._recordings[sizes] = self._recorded_if_it_fits(drawn, gradients)
-        recording = self._recordings[sizes]
-        if recording is None:
+
+        def step() -> Tensor:
+            if self._has_room:
+                return self._replayed(drawn, gradients, seed)
             torch.manual_seed(seed)
             return gradients(drawn)
+
+        return self.with_room(step)
+
+    def with_room(self, work: Callable[[], Result]) -> Result:
+        """What `work` returns; where it runs out of memory, it is done again without recorded steps.
+
+        Raises:
+            torch.OutOfMemoryError: the memory is too small without them.
+        """
+        try:
+            return work()
+        except torch.OutOfMemoryError:
+            if not self._has_room:
+                raise
+        # Here, because the tensors of the failed work live as long as its exception is handled.
+        self._has_room = False
+        self._recordings.clear()
+        self._forget()
+        torch.cuda.empty_cache()
+        log.info("%s: its steps are recorded no more: the GPU's memory is too small for that", self._description)
+        return work()
+
+    def _replayed(self, drawn: Sequence[Drawn], gradients: Callable[[Sequence[Drawn]], Tensor], seed: int) -> Tensor:
+        sizes = tuple(len(part.chosen.trials) for part in drawn)
+        if sizes not in self._recordings:
+            self._recordings[sizes] = self._recorded(drawn, gradients)
+        recording = self._recordings[sizes]
         for recorded, values in zip(recording.inputs, _tensors(drawn), strict=True):
             recorded.copy_(values)
         torch.manual_seed(seed)
@@ -89,19 +133,6 @@ class StepGraphs:
         for parameter, gradient in zip(self._parameters, recording.gradients, strict=True):
             parameter.grad = gradient
         return recording.sums
-
-    def _recorded_if_it_fits(
-        self, drawn: Sequence[Drawn], gradients: Callable[[Sequence[Drawn]], Tensor]
-    ) -> _Recording | None:
-        """A graph keeps its memory, beside which other work may find too little."""
-        try:
-            return self._recorded(drawn, gradients)
-        except torch.OutOfMemoryError as error:
-            log.info("Steps of %d trials are not recorded: %s", sum(len(part.chosen.trials) for part in drawn), error)
-        # Here, because the tensors of the failed step live as long as its exception is handled.
-        self._forget()
-        torch.cuda.empty_cache()
-        return None
 
     def _recorded(self, drawn: Sequence[Drawn], gradients: Callable[[Sequence[Drawn]], Tensor]) -> _Recording:
         """The step of a batch as a graph. Nothing is kept of what it computes meanwhile."""

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from neds.model.network import NEDS
 from neds.model.precision import Precision, faster_precision
 from neds.training.compiling import compiles
 from neds.training.distributed import Processes
-from neds.training.graphs import StepGraphs, are_recorded
+from neds.training.graphs import StepGraphs, why_not_recorded
 from neds.training.memory import explained, trials_at_once
 from neds.training.muon import Muon
 from neds.training.report import Report
@@ -115,10 +116,10 @@ def train(
         is_first=processes.is_first,
     )
     n_own = -(-min(settings.batch_size, trials_per_epoch) // processes.count)
-    recorded = are_recorded(model, store, memory, processes, n_trials=n_own)
-    alike = recorded and len(store.eids) > 1
+    graphs = _graphs(model, store, memory, processes, n_own, description)
+    alike = graphs is not None and len(store.eids) > 1
     at_once = trials_at_once(memory, state, store, run, scales, processes, n_own, description, alike=alike)
-    parts = Parts(at_once, alike=alike, graphs=StepGraphs(model.parameters()) if recorded else None)
+    parts = Parts(at_once, alike=alike, graphs=graphs)
     with report.bar(state), explained(description, at_once):
         while not state.has_ended:
             if state.has_lost_patience:
@@ -137,7 +138,8 @@ def train(
                 losses = state.end_epoch()
             _require_finite(state, losses, settings, description)
             if state.is_due_for_validation:
-                validation = validate(
+                judged = partial(
+                    validate,
                     model,
                     store,
                     sessions,
@@ -145,6 +147,7 @@ def train(
                     state.progress.precision,
                     will_calibrate=settings.calibration,
                 )
+                validation = graphs.with_room(judged) if graphs else judged()
                 state.progress.seconds = state.seconds
                 state.judge(validation)
                 report.validated(state, losses, validation.scores)
@@ -164,6 +167,18 @@ def _beginning(model: NEDS, store: TrialStore, settings: TrainingSettings) -> Tr
     own = SessionParameters(model) if settings.absent_sessions == "untouched" else None
     optimizers = _optimizers(model, settings, own)
     return TrainingState(model, optimizers, settings, steps_per_epoch=steps, device=store.device, own=own)
+
+
+def _graphs(
+    model: NEDS, store: TrialStore, memory: MemorySettings, processes: Processes, n_own: int, description: str
+) -> StepGraphs | None:
+    """What records the steps on a GPU, where they can be recorded."""
+    n_trials = n_own if memory.trials_at_once == "auto" else min(n_own, memory.trials_at_once)
+    if reason := why_not_recorded(model, store, memory, processes, n_trials=n_trials):
+        if processes.device.type == "cuda" and processes.is_first:
+            log.info("%s: its steps are not recorded as CUDA graphs: %s", description, reason)
+        return None
+    return StepGraphs(model.parameters(), description)
 
 
 def _precision(

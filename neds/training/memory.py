@@ -17,9 +17,6 @@ from neds.words import counted
 
 log = logging.getLogger(__name__)
 
-_FOR_VALIDATION = 2**30
-"""Bytes; it predicts few trials at once, and needs no gradients."""
-
 
 def trials_at_once(
     memory: MemorySettings,
@@ -94,25 +91,21 @@ def trial_step(
     alike: bool = False,
 ) -> Callable[[int], None]:
     """A step that changes nothing, as a function of how many trials it holds at once: the gradients of `n_trials` of the
-    widest session, beside room for validation, for the gradients that processes exchange and, until the first step has made
-    them, for the optimiser's two moments.
+    widest session, beside room for the gradients that processes exchange and, until the first step has made them, for the
+    optimiser's two moments.
     """
     sessions, trials = store.widest("train", n_trials)
     n_weights = sum(parameter.numel() for parameter in state.model.parameters())
 
     def step(at_once: int) -> None:
         room = torch.empty(1 if state.has_stepped else 3, n_weights, device=store.device)
-        # What a recorded step takes is kept for it, so that validation needs memory of its own.
-        further = torch.empty(
-            _FOR_VALIDATION if store.device.type == "cuda" else 0, dtype=torch.uint8, device=store.device
-        )
         state.model.train()
         try:
             parts = Parts(at_once, alike=alike)
             add_gradients(state.model, state, store, sessions, trials, run, scales, alone(store.device), parts)
         finally:
             state.model.zero_grad(set_to_none=True)
-            del room, further
+            del room
 
     return step
 

@@ -113,7 +113,9 @@ class TrainingSettings(Settings):
     )
     """In fine-tuning, parts that keep their pretrained weights: the transformer, or all but the session's own maps. Say it
     under overrides, finetuned: where there is nothing pretrained it is refused."""
-    validate_every: int = key(5, ge=1, when="more seldom for short epochs: a validation costs about one of them")
+    validate_every: int = key(
+        5, ge=1, when="more seldom for short epochs: a validation costs about one of them", public_code="1"
+    )
     """Epochs between validations."""
     keep: Keep = key("last_unless_worse", when="best to compare with the paper", paper="best", public_code="best")
     """Which weights become the model. best: those of the validation with the best mean score. last: those at the end.
@@ -126,7 +128,9 @@ class TrainingSettings(Settings):
     patience: int | None = key(None, ge=1, when="set it to save time when scores stop rising early")
     """Stop after this many validations none of which was better than the best before them, by the measure of `keep`; null to
     run all epochs."""
-    precision: Literal["auto", "fp32", "bf16"] = key("auto", when="fp32 to compare results between machines")
+    precision: Literal["auto", "fp32", "bf16"] = key(
+        "auto", when="fp32 to compare results between machines", public_code="fp32"
+    )
     """auto: bf16 autocast on GPUs that compute in it (Ampere and later), fp32 on others. On a CPU one layer of a network of
     dim 128 or more is timed in both when training begins, and bf16 chosen where it is at least 1.4 times faster (on CPUs
     with AMX or AVX512-BF16). The log and the checkpoint say what was chosen, and a training that was interrupted goes on
@@ -152,7 +156,8 @@ class MemorySettings(Settings):
     many as fit, found at the start; on a CPU all. It makes nothing stale, and an interrupted training goes on with what it
     began with."""
     recompute: bool = key(False, when="true to fit more trials at once, at the cost of a second forward pass")
-    """Compute the activations of each layer again for its gradient, instead of holding them. It changes no result."""
+    """Compute the activations of each layer again for its gradient, instead of holding them. It changes no result, but that
+    on a GPU steps are not recorded (`compile`), which rounds sums otherwise."""
     memory_share: float = key(
         0.5, gt=0, le=1, when="lower where other work needs the memory; higher where reading files is slow"
     )
@@ -164,8 +169,9 @@ class MemorySettings(Settings):
     )
     """Train with layers that torch.compile made: fewer and larger kernels, for half a minute at the start. It needs Triton
     and a C compiler. auto: on a GPU for a training that takes it minutes, unless something it needs is missing, which is
-    logged. Sums are rounded otherwise; it makes nothing stale. Unless this is false, trainings on one GPU also record their
-    steps as CUDA graphs; those of several sessions then draw other values of `unit_dropout` and `input_noise`."""
+    logged. Sums are rounded otherwise; it makes nothing stale. Unless this is false, a training that has one GPU to itself
+    and the counts of all sessions on it also records its steps as CUDA graphs, without `recompute`; the log says why where
+    it does not."""
 
 
 class TrainingBlock(MemorySettings, TrainingSettings):
