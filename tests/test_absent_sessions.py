@@ -74,7 +74,7 @@ def step(
 
 def test_absent_sessions_are_untouched_as_if_each_had_an_optimiser():
     """Against AdamW of a parameter for each session, which has no gradient where the session is absent."""
-    made = beginning(absent_sessions="untouched")
+    made = beginning()
     network, learning_rates = made[0].model, made[0].learning_rates
     own = [{n: nn.Parameter(w.detach().clone()) for n, w in parts(network, s).items()} for s in range(3)]
     weights, others = [], []
@@ -96,8 +96,8 @@ def test_absent_sessions_are_untouched_as_if_each_had_an_optimiser():
                 assert session in batch or torch.equal(weight, before[session][name])
 
 
-def test_absent_sessions_decay_by_default():
-    made = beginning()
+def test_absent_sessions_decay_where_it_is_asked_for():
+    made = beginning(absent_sessions="decay")
     for _ in range(2):
         step(made, [0, 1, 2])
     before = [parts(made[0].model, session)["session"].clone() for session in range(3)]
@@ -107,7 +107,7 @@ def test_absent_sessions_decay_by_default():
 
 def test_untouched_sessions_go_on_from_a_saved_state(tmp_path):
     sessions = make_session(), make_session("mouse2", n_units=4)
-    values = settings(epochs=2, batch_size=2, absent_sessions="untouched")
+    values = settings(epochs=2, batch_size=2)
     calm = train_to(tmp_path / "calm", values, *sessions)
     with pytest.raises(Interrupted):
         train_to(tmp_path / "stopped", values, *sessions, should_stop=after(30))

@@ -164,7 +164,8 @@ def train(
 def _beginning(model: NEDS, store: TrialStore, settings: TrainingSettings) -> TrainingState:
     _freeze(model, settings.freeze)
     steps = store.n_batches("train", batch_size=settings.batch_size, balanced=_balanced(settings))
-    own = SessionParameters(model) if settings.absent_sessions == "untouched" else None
+    is_absent_at_times = len(store.eids) > 1
+    own = SessionParameters(model) if is_absent_at_times and settings.absent_sessions == "untouched" else None
     optimizers = _optimizers(model, settings, own)
     return TrainingState(model, optimizers, settings, steps_per_epoch=steps, device=store.device, own=own)
 

@@ -25,6 +25,7 @@ class SessionParameters:
             network: on the device that it stays on.
         """
         self._network = network
+        self._present: set[int] = set()
         self._places: dict[str, Sequence[slice | int]] = {}
         sessions = range(len(network.session_shapes))
         for prefix, module in network.stitchers.named_modules(prefix="stitchers"):
@@ -37,8 +38,10 @@ class SessionParameters:
 
     def take_gradients(self, present: Iterable[int]) -> None:
         """Give the parameters of the sessions that are present the network's gradients, and those of the others none."""
-        present = set(present)
+        before, self._present = self._present, set(present)
         for name, places in self._places.items():
-            gradient = self._network.get_parameter(name).grad
-            for session, (parameter, place) in enumerate(zip(self.by_name[name], places, strict=True)):
-                parameter.grad = gradient[place] if gradient is not None and session in present else None
+            gradient, own = self._network.get_parameter(name).grad, self.by_name[name]
+            for session in before - self._present:
+                own[session].grad = None
+            for session in self._present:
+                own[session].grad = None if gradient is None else gradient[places[session]]

@@ -102,8 +102,8 @@ class TrainingSettings(Settings):
     )
     """Of several sessions, every trial once an epoch, or equally many trials of each session."""
     absent_sessions: Literal["decay", "untouched"] = key(
-        "decay",
-        when="untouched with many more sessions than trials in a batch, or to compare with the public code",
+        "untouched",
+        when="decay for a step of less work where nearly all sessions are in every batch",
         public_code="untouched",
     )
     """What a step does to the own maps of a session that has no trial in the batch. decay: momentum and weight decay go on.
