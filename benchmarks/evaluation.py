@@ -2,7 +2,7 @@
 
     python -m benchmarks.evaluation
 
-The plain way runs the network on every trial for every task, and scores nothing. The floor is the time that the stage's own
+The plain way runs the network on every trial for every task, and scores nothing. The limit is the time that the stage's own
 arithmetic takes at the rate of a large product of matrices.
 """
 

@@ -4,6 +4,7 @@ Each prints one line of JSON and adds it to $OUT/results.jsonl; `ok` says whethe
 $WORK. $DEVICE is cuda or cpu; with TINY=1 everything is small.
 """
 
+import gc
 import json
 import os
 import signal
@@ -148,22 +149,30 @@ def waits() -> dict[str, Any]:
     """Places of a step at which the host waits for the GPU; there must be none."""
     if not ON_GPU:
         return {"skipped": "needs a GPU", "ok": True}
-    training = Training([single()], run_of(ONE, batch_size=16), DEVICE, "bf16")
-    for _ in range(3):
-        training.step()
-    torch.cuda.set_sync_debug_mode("warn")
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        training.step()
-    torch.cuda.set_sync_debug_mode("default")
-    places = sorted({f"{w.filename}:{w.lineno}" for w in caught if "synchroniz" in str(w.message)})
+    places: set[str] = set()
+    # The single session last: the kernels below are of its step.
+    for paths in (many(), [single()]):
+        training = Training(paths, run_of(ONE, batch_size=16), DEVICE, "bf16")
+        for _ in range(3):
+            training.step()
+        torch.cuda.set_sync_debug_mode("warn")
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            training.step()
+        torch.cuda.set_sync_debug_mode("default")
+        places |= {f"{w.filename}:{w.lineno}" for w in caught if "synchroniz" in str(w.message)}
     activities = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
     with torch.profiler.profile(activities=activities) as profile:
         training.step()
         torch.cuda.synchronize()
     kernels = [e for e in profile.key_averages() if e.device_type == torch.autograd.DeviceType.CUDA]
     attention = [e.key[:60] for e in kernels if any(part in e.key.lower() for part in ("flash", "fmha", "attention"))]
-    return {"places": places, "kernels": sum(e.count for e in kernels), "attention": attention, "ok": not places}
+    return {
+        "places": sorted(places),
+        "kernels": sum(e.count for e in kernels),
+        "attention": attention,
+        "ok": not places,
+    }
 
 
 def trainings() -> dict[str, Any]:
@@ -278,8 +287,9 @@ def many_sessions() -> dict[str, Any]:
         tflops = {"tflop_s": reached / 1e12, "matrix_tflop_s": limit / 1e12, "share": reached / limit}
         found[name] = rate | tflops | {"epoch_s": steps * rate["s_per_step"], "ready_s": ready_s}
         if name == "plain":
-            # Its memory is not that of the next.
+            # The next would be measured beside its memory otherwise.
             del training
+            gc.collect()
     sessions = [read_aligned(path) for path in many()]
     started = time.perf_counter()
     validate(training.network, training.store, sessions, alone(DEVICE), FASTEST, will_calibrate=False)

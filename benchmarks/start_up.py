@@ -2,7 +2,7 @@
 
     python -m benchmarks.start_up
 
-The floor is a process that imports the heavy libraries of the command and nothing else.
+The limit is a process that imports the heavy libraries of the command and nothing else.
 """
 
 import subprocess

@@ -4,7 +4,7 @@
 
 Between any two steps of the loop a step of the plain way is timed: `torch.nn.TransformerEncoder` with dropout, as the public
 code has it, over a token for every bin of every modality, without stitchers and readouts; decoding alone needs the tokens of
-spikes and no others. The floor is the time that the loop's own arithmetic takes at the rate of a large product of matrices,
+spikes and no others. The limit is the time that the loop's own arithmetic takes at the rate of a large product of matrices,
 in fp32 both. With the plain steps between, a step finds no cache warm and takes longer than in a training.
 """
 

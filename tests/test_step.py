@@ -27,7 +27,7 @@ from tests.aligned_sessions import WITH_STIMULUS, make_session
 from tests.test_model import make_model, masks, whole_batch
 
 CPU = torch.device("cpu")
-DROPOUTS = {"token_dropout": 0.2, "mlp_dropout": 0.2, "attention_dropout": 0.2, "unit_dropout": 0.5}
+DROPOUTS = {"token_dropout": 0.2, "mlp_dropout": 0.2, "attention_dropout": 0.2, "unit_dropout": 0.5, "input_noise": 0.1}
 
 
 def unequal_sessions() -> list:
@@ -90,8 +90,8 @@ def test_gradients_of_a_batch_do_not_depend_on_its_parts(at_once):
 
 @pytest.mark.parametrize("rows", [WHOLE, ([0, 0, 2], [0, 1, 2])])
 def test_gradients_of_batches_that_are_alike_are_the_same(rows):
-    """The maps of sessions of 7, 20 and 3 units are filled up to one size, which a GPU's recorded steps need; a trial's
-    dropout is the same, whether the session of 20 is in the batch or not.
+    """The maps of sessions of 7, 20 and 3 units are filled up to one size, which a GPU's recorded steps need; what is
+    drawn is the same, whether the session of 20 is in the batch or not.
     """
     made = make_state(dropout=True)
     assert_close(gradients(made, 12, rows=rows), gradients(made, 12, alike=True, rows=rows))

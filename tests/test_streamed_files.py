@@ -340,9 +340,10 @@ def test_a_bucket_without_the_benchmarks_files_is_told_with_what_it_holds(publis
         assert "which AWS_ENDPOINT_URL_S3 names; name the folder" in nothing
         server.faults["/gone/"] = [404, 404]
         assert "no such file or folder (404); correct the address; buckets are looked for at 127" in said("s3://gone")
-    for endpoint in ("store:9000", "http://store.org:9000", "https://", "https://key:secret@store.org"):
+    accounts = "https://key:secret@store.org", "https://key:se/cret@store.org", "https://key:se#cret@store.org"
+    for endpoint in ("store:9000", "http://store.org:9000", "https://", "https://store:port", *accounts):
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", endpoint)
-        assert said("s3://open/v1").startswith("AWS_ENDPOINT_URL_S3: ") and "secret" not in said("s3://open/v1")
+        assert said("s3://open/v1").startswith("AWS_ENDPOINT_URL_S3: ") and "key" not in said("s3://open/v1")
         assert said("s3://open/v1") == address_fault("s3://open/v1/eval/aaaa.h5")
     for wrong in ("s3:/open/v1", "s3:///open/v1", "s3:open/v1"):
         assert said(wrong) == f"{wrong}: is neither an address nor a path; write s3://open/v1"

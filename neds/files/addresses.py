@@ -94,15 +94,16 @@ def _endpoint_fault() -> str:
     name = _endpoint_name()
     if not name:
         return ""
-    try:
-        parts = urlsplit(os.environ[name])
-    except ValueError:
-        return f"{name}: is no address of a server; write {name}=https://SERVER"
-    if parts.username or parts.password:
+    endpoint = os.environ[name]
+    if "@" in endpoint:
         return f"{name}: has an account in it; open buckets are read without one"
-    if not parts.hostname or not is_secure(os.environ[name], from_loopback=True):
-        return f"{name}: is no address that is read from; write {name}=https://SERVER"
-    return ""
+    try:
+        parts = urlsplit(endpoint)
+        # A port is looked at when it is asked for.
+        is_server = parts.hostname and parts.port != 0 and is_secure(endpoint, from_loopback=True)
+    except ValueError:
+        is_server = False
+    return "" if is_server else f"{name}: is no address that is read from; write {name}=https://SERVER"
 
 
 def _endpoint_name() -> str:

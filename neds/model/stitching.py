@@ -61,7 +61,7 @@ class CountsTokens(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         x = batch.read(self.name)
-        # Drawn for the widest session of all, so that a trial gets the same in whatever batch it is.
+        # Drawn for the widest session of all, so that it does not depend on which sessions are in the batch.
         if self.training and self.input_noise:
             noise = torch.randn(*x.shape[:2], self.most_units, device=x.device)
             x = x + self.input_noise * noise[..., : x.shape[-1]]

@@ -118,7 +118,7 @@ class StepGraphs:
         self._recordings.clear()
         self._forget()
         torch.cuda.empty_cache()
-        log.info("%s: its steps are recorded no more: the GPU's memory is too small for that", self._description)
+        log.info("%s: goes on without recorded steps: the GPU's memory is too small for them", self._description)
         return work()
 
     def _replayed(self, drawn: Sequence[Drawn], gradients: Callable[[Sequence[Drawn]], Tensor], seed: int) -> Tensor:

@@ -25,7 +25,6 @@ class SessionParameters:
             network: on the device that it stays on.
         """
         self._network = network
-        self._present: set[int] = set()
         self._places: dict[str, Sequence[slice | int]] = {}
         sessions = range(len(network.session_shapes))
         for prefix, module in network.stitchers.named_modules(prefix="stitchers"):
@@ -37,11 +36,9 @@ class SessionParameters:
         }
 
     def take_gradients(self, present: Iterable[int]) -> None:
-        """Give the parameters of the sessions that are present the network's gradients, and those of the others none."""
-        before, self._present = self._present, set(present)
+        """Give the parameters of the sessions that are present the network's gradients; a step leaves all without any."""
+        present = list(present)
         for name, places in self._places.items():
             gradient, own = self._network.get_parameter(name).grad, self.by_name[name]
-            for session in before - self._present:
-                own[session].grad = None
-            for session in self._present:
+            for session in present:
                 own[session].grad = None if gradient is None else gradient[places[session]]

@@ -169,8 +169,8 @@ class MemorySettings(Settings):
     )
     """Train with layers that torch.compile made: fewer and larger kernels, for half a minute at the start. It needs Triton
     and a C compiler. auto: on a GPU for a training that takes it minutes, unless something it needs is missing, which is
-    logged. Sums are rounded otherwise; it makes nothing stale. Unless this is false, a training that has one GPU to itself
-    and the counts of all sessions on it also records its steps as CUDA graphs, without `recompute`; the log says why where
+    logged. Sums are rounded otherwise; it makes nothing stale. Unless this is false, a training of one process that has
+    the counts of all sessions on its GPU also records its steps as CUDA graphs, without `recompute`; the log says why where
     it does not."""
 
 
