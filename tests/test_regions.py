@@ -281,8 +281,10 @@ def test_units_outside_the_classes_are_counted(tmp_path):
 @pytest.mark.slow
 def test_map_is_the_same_each_time_and_keeps_regions_together(tmp_path):
     model = embedded(tmp_path, planted(), training="pretrained-all", space="joint")
+    n_threads = torch.get_num_threads()
     for name in ("first", "second"):
         map_units(**of_model(model, RegionSettings()), output=tmp_path / f"{name}.parquet")
+    assert torch.get_num_threads() == n_threads, "what is computed after it in this process is rounded as before"
     first, second = (pd.read_parquet(tmp_path / f"{name}.parquet") for name in ("first", "second"))
     pd.testing.assert_frame_equal(first, second)
     centres = first.groupby("region")[["x", "y"]].transform("mean")

@@ -130,30 +130,25 @@ def test_same_seed_same_weights_and_other_seed_others(tmp_path):
     assert not torch.equal(first["position"], other["position"])
 
 
-def training_command(folder, values: dict) -> list[str]:
-    """The command that trains in a folder, on the session that it writes there."""
+def test_killed_run_ends_with_the_weights_of_an_undisturbed_one(tmp_path):
+    """The process is killed for real (SIGKILL) once it has saved a state, and started again."""
+    values = settings(epochs=40, validate_every=1)
+    train_to(tmp_path / "calm", values, make_session())
+    folder = tmp_path / "killed"
     folder.mkdir()
     write_aligned(folder / "mouse1.h5", make_session())
     command = [sys.executable, "-m", "workflow_scripts", "train", "--aligned", folder / "mouse1.h5"]
     command += ["--best", folder / "best.safetensors", "--last", folder / "last.safetensors"]
     command += ["--log-csv", folder / "log.csv", "--settings", json.dumps(values), "--state-seconds", 0]
-    return [str(part) for part in command]
-
-
-def test_killed_run_ends_with_the_weights_of_an_undisturbed_one(tmp_path):
-    """The process is killed for real (SIGKILL) once it has saved a state, and started again."""
-    values, folder = settings(epochs=40, validate_every=1), tmp_path / "killed"
-    # In a process of its own, as the one that is killed.
-    subprocess.run(training_command(tmp_path / "calm", values), stderr=subprocess.DEVNULL, check=True)
-    command, state = training_command(folder, values), folder / "unfinished.safetensors"
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    state = folder / "unfinished.safetensors"
+    process = subprocess.Popen([str(part) for part in command], stderr=subprocess.DEVNULL)
     while not state.exists() and process.poll() is None:
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert state.exists() and not (folder / "last.safetensors").exists()
 
-    again = subprocess.run(command, capture_output=True, text=True, check=True)
+    again = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=True)
     assert "resumed after epoch" in again.stderr
     assert not state.exists()
     assert_same_run(tmp_path / "calm", folder)

@@ -67,10 +67,14 @@ def _keep_compiled(package: str) -> None:
 
 def _umap(features: np.ndarray, neighbors: int) -> np.ndarray:
     # Importing it takes seconds, which nobody else should pay for.
+    from threadpoolctl import threadpool_limits
     from umap import UMAP
 
     _keep_compiled("umap")
     # Too few units for a spectral start are laid out from a random one.
     start = "spectral" if len(features) > 10 else "random"
     reducer = UMAP(n_neighbors=min(neighbors, len(features) - 1), init=start, random_state=0, n_jobs=1)
-    return reducer.fit_transform(features)
+    # Without limits it only gives back the numbers of threads, which numba changes for all of the process: a network that is
+    # trained there afterwards would be rounded otherwise.
+    with threadpool_limits({}):
+        return reducer.fit_transform(features)
